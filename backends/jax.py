@@ -1,0 +1,96 @@
+"""JAX: every step is compiled, also for concrete arrays, and its loops are lax's."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from eplb_xp.backends.division import corrected
+from eplb_xp.backends.standard import Carry, Standard
+from eplb_xp.backends.takeover import Step
+from eplb_xp.types import Array
+
+
+class Jax(Standard):
+    """JAX on any device."""
+
+    def __init__(self) -> None:
+        super().__init__(jnp)
+
+    def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
+        return lax.while_loop(cond, body, _varying_as_result(body, carry))
+
+    def fori_loop(self, lower: int, upper: int, body: Callable[[int, Carry], Carry], carry: Carry) -> Carry:
+        return lax.fori_loop(lower, upper, body, _varying_as_result(functools.partial(body, lower), carry))
+
+    def is_readable(self, x: Array) -> bool:
+        if isinstance(x, jax.core.Tracer):
+            return False
+        return bool(x.is_fully_addressable) and all(device.platform == "cpu" for device in x.devices())
+
+    def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
+        if isinstance(x, jax.core.Tracer):
+            raise TypeError("a traced array has no values yet: call check_loads outside of jax.jit, on concrete loads")
+        return np.asarray(x)
+
+    def float32(self, x: Array) -> Array:
+        return lax.stop_gradient(x.astype(jnp.float32))
+
+    # A tracer has no device: XLA puts what is made here where it is used.
+
+    def arange(self, number: int, like: Array) -> Array:
+        return jnp.arange(number, dtype=self.index_dtype)
+
+    def constant(self, table: Sequence[int], like: Array) -> Array:
+        return jnp.asarray(table, dtype=self.index_dtype)
+
+    def divide(self, w: Array, n: Array) -> Array:
+        bits = functools.partial(lax.bitcast_convert_type, new_dtype=jnp.int32)
+        floats = functools.partial(lax.bitcast_convert_type, new_dtype=jnp.float32)
+        return corrected(jnp, bits, floats, w / n, w, n)
+
+    def running_minimum(self, x: Array) -> Array:
+        return lax.cummin(x, axis=x.ndim - 1)
+
+    def put_along_axis(self, x: Array, indices: Array, values: Array) -> Array:
+        return jnp.put_along_axis(x, indices, values, axis=-1, inplace=False)
+
+    def call(self, step: Step, *arrays: Array, **sizes: Any) -> Any:
+        return _compiled(step, tuple(sizes))(*arrays, **sizes)
+
+
+LIBRARY = Jax()
+
+
+@functools.cache
+def _compiled(step: Step, static: tuple[str, ...]) -> Step:
+    """The step under jit; one object for good, because JAX caches compilations by it."""
+
+    @functools.wraps(step)
+    def with_library(*arrays: Array, **sizes: Any) -> Any:
+        return step(LIBRARY, *arrays, **sizes)
+
+    return jax.jit(with_library, static_argnames=static)
+
+
+def _varying_as_result(body: Callable[[Carry], Carry], carry: Carry) -> Carry:
+    """The carry, marked as varying over the mesh axes that the body's result varies over.
+
+    Within shard_map JAX wants a loop's carry to go in as it comes out, and one that starts from
+    zeros does not vary while its sums with loads do.
+    """
+    while True:
+        result = jax.eval_shape(body, carry)
+        missing = jax.tree.map(lambda x, y: _varying(y) - _varying(jax.typeof(x)), carry, result)
+        if not any(jax.tree.leaves(missing, is_leaf=lambda axes: isinstance(axes, frozenset))):
+            return carry
+        carry = jax.tree.map(lambda x, axes: lax.pcast(x, tuple(axes), to="varying") if axes else x, carry, missing)
+
+
+def _varying(aval: Any) -> frozenset[str]:
+    """The mesh axes that a value varies over."""
+    return aval.manual_axis_type.varying

@@ -1,0 +1,116 @@
+"""A library of the Array API standard: every seam between the algorithms and a library, in the standard's own terms.
+
+Subclasses replace what their library does differently or better. README.md lists the seams.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from array_api_compat import device
+
+from eplb_xp.backends.takeover import Refusal, Step, take_over
+from eplb_xp.types import Array
+
+Carry = TypeVar("Carry")
+
+
+class Standard:
+    """An eager library whose loops Python runs.
+
+    Parameters
+    ----------
+    xp : module
+        The array namespace, as array_api_compat gives it.
+    """
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+
+    # Loops: the contract of jax.lax. A carry is a NamedTuple of arrays whose shapes and dtypes stay.
+
+    def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
+        """Repeat ``body`` while ``cond`` holds: one read of the condition a round, and one more."""
+        while bool(cond(carry)):
+            carry = body(carry)
+        return carry
+
+    def fori_loop(self, lower: int, upper: int, body: Callable[[int, Carry], Carry], carry: Carry) -> Carry:
+        """Repeat ``body`` for each integer from ``lower`` up to, not including, ``upper``."""
+        for i in range(lower, upper):
+            carry = body(i, carry)
+        return carry
+
+    # The door: what an array passes on its way in, and what the standard lacks.
+
+    @property
+    def index_dtype(self) -> Any:
+        """The dtype of indices and counts."""
+        return self.xp.__array_namespace_info__().default_dtypes()["indexing"]
+
+    def is_real(self, x: Array) -> bool:
+        """Whether the values are integers or real floats."""
+        return bool(self.xp.isdtype(x.dtype, ("integral", "real floating")))
+
+    def is_integer(self, x: Array) -> bool:
+        """Whether the values are integers."""
+        return bool(self.xp.isdtype(x.dtype, "integral"))
+
+    def is_readable(self, x: Array) -> bool:
+        """Whether the values lie in host memory, where reading them costs nothing."""
+        return "cpu" in str(device(x)).lower()
+
+    def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
+        """The values in host memory."""
+        return np.asarray(x)
+
+    def float32(self, x: Array) -> Array:
+        """The values as float32, cut off from any gradient."""
+        return self.xp.astype(x, self.xp.float32)
+
+    def arange(self, number: int, like: Array) -> Array:
+        """The integers from 0 up to ``number``, on the device of ``like``: [number]."""
+        return self.xp.arange(number, dtype=self.index_dtype, device=device(like))
+
+    def arange_like(self, x: Array) -> Array:
+        """For each entry its position along the last axis."""
+        return self.xp.broadcast_to(self.arange(x.shape[-1], x), x.shape)
+
+    def constant(self, table: Sequence[int], like: Array) -> Array:
+        """A table of integers on the device of ``like``: [len(table)]."""
+        return self.xp.asarray(table, dtype=self.index_dtype, device=device(like))
+
+    def divide(self, w: Array, n: Array) -> Array:
+        """w / n correctly rounded; both float32 of one shape, n integer-valued, 1 to 4096.
+
+        ``w`` is zero or in [2^-60, 2), as ``scaled`` leaves it, or a quotient of such.
+        """
+        return w / n
+
+    def running_minimum(self, x: Array) -> Array:
+        """The minimum of each entry and all before it along the last axis."""
+        xp = self.xp
+        step = 1
+        while step < x.shape[-1]:
+            x = xp.concat([x[..., :step], xp.minimum(x[..., step:], x[..., :-step])], axis=-1)
+            step *= 2
+        return x
+
+    def put_along_axis(self, x: Array, indices: Array, values: Array) -> Array:
+        """A copy of ``x`` with ``values`` at ``indices`` of the last axis; no index occurs twice in a row."""
+        xp = self.xp
+        place = self.arange_like(x)
+        for i in range(indices.shape[-1]):
+            x = xp.where(place == indices[..., i : i + 1], values[..., i : i + 1], x)
+        return x
+
+    # Steps: a kernel may take one over; else the once-written code runs.
+
+    def run(self, step: Step, *arrays: Array, **sizes: Any) -> Any:
+        """A step of ``eplb_xp.algorithms`` for these arrays; the sizes are hashable."""
+        result = take_over(self, step, arrays, sizes)
+        return self.call(step, *arrays, **sizes) if isinstance(result, Refusal) else result
+
+    def call(self, step: Step, *arrays: Array, **sizes: Any) -> Any:
+        """The once-written step."""
+        return step(self, *arrays, **sizes)

@@ -1,0 +1,62 @@
+"""How well a plan carries given loads."""
+
+from typing import TYPE_CHECKING
+
+from eplb_xp.algorithms.bounds import lower_bound
+from eplb_xp.algorithms.rows import count_at_most
+from eplb_xp.algorithms.scaling import scaled
+from eplb_xp.sizes import Sizes
+from eplb_xp.types import Array, Report
+
+if TYPE_CHECKING:
+    from eplb_xp.backends.standard import Standard
+
+
+def report(lib: "Standard", phy2log: Array, weight: Array, *, sizes: Sizes) -> Report[Array]:
+    """Loads of the GPUs, their balance, and how far the busiest is from the bound."""
+    xp = lib.xp
+    layers, experts = weight.shape
+    load, unit = scaled(lib, weight)
+    phy2log = xp.astype(phy2log, lib.index_dtype)
+    slots = xp.reshape(phy2log, (layers, sizes.num_gpus, sizes.num_replicas // sizes.num_gpus))
+
+    count = xp.clip(_replica_counts(lib, phy2log, experts), 1, None)
+    share = lib.divide(load, xp.astype(count, xp.float32))
+    gpu_load = _slot_sum(lib, xp.reshape(xp.take_along_axis(share, phy2log, axis=-1), slots.shape))
+
+    busiest = xp.max(gpu_load, axis=-1)
+    mean = xp.sum(gpu_load, axis=-1) / sizes.num_gpus
+    bound = lower_bound(lib, load, sizes)
+    idle = busiest == 0.0
+    return Report(
+        gpu_load * unit,
+        xp.where(idle, 1.0, xp.clip(mean / xp.where(idle, 1.0, busiest), None, 1.0)),
+        bound * unit[:, 0],
+        xp.where(idle, 0.0, busiest / xp.where(idle, 1.0, bound) - 1.0),
+        _doubled(lib, slots),
+    )
+
+
+def _replica_counts(lib: "Standard", phy2log: Array, experts: int) -> Array:
+    """How many slots hold each expert: [layers, experts]."""
+    xp = lib.xp
+    expert = xp.broadcast_to(lib.arange(experts, phy2log), (phy2log.shape[0], experts))
+    up_to = count_at_most(lib, xp.sort(phy2log, axis=-1), expert)
+    return up_to - xp.concat([xp.zeros_like(up_to[:, :1]), up_to[:, :-1]], axis=-1)
+
+
+def _slot_sum(lib: "Standard", slot_load: Array) -> Array:
+    """Sum of each GPU in slot order, which is the order in which the packing adds: [layers, gpus]."""
+
+    def add(slot: int, total: Array) -> Array:
+        return total + slot_load[:, :, slot]
+
+    return lib.fori_loop(1, slot_load.shape[-1], add, slot_load[:, :, 0])
+
+
+def _doubled(lib: "Standard", slots: Array) -> Array:
+    """Replicas beyond the first of an expert on one GPU: [layers]."""
+    xp = lib.xp
+    ordered = xp.sort(slots, axis=-1)
+    again = ordered[:, :, 1:] == ordered[:, :, :-1]
+    return xp.sum(again, axis=(-2, -1), dtype=lib.index_dtype)

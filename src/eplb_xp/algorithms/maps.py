@@ -1,0 +1,17 @@
+"""From the replica in each slot to the slots of each expert."""
+
+from typing import TYPE_CHECKING
+
+from eplb_xp.types import Array
+
+if TYPE_CHECKING:
+    from eplb_xp.backends.standard import Standard
+
+
+def expert_to_slots(lib: "Standard", phy2log: Array, rank: Array, logcnt: Array, width: int) -> Array:
+    """The slots of each expert by replica rank, then -1: [layers, experts, width]."""
+    xp = lib.xp
+    layers, experts = logcnt.shape
+    none = xp.broadcast_to(xp.full_like(logcnt[:, :1], -1), (layers, experts * width))
+    flat = lib.put_along_axis(none, phy2log * width + rank, lib.arange_like(phy2log))
+    return xp.reshape(flat, (layers, experts, width))

@@ -1,0 +1,146 @@
+"""Plans: replicas for busy experts, and a GPU for every replica."""
+
+from typing import Any, cast
+
+from eplb_xp.algorithms import pipeline
+from eplb_xp.checks import check_array, check_values_if_free
+from eplb_xp.policy import Policy, as_policy
+from eplb_xp.sizes import check_integer, check_multiple, check_sizes
+from eplb_xp.types import A, Plan
+
+
+def rebalance_experts(
+    weight: A,
+    num_replicas: int,
+    num_groups: int,
+    num_nodes: int,
+    num_gpus: int,
+    *,
+    policy: str | Policy = "greedy",
+    max_replicas: int | None = None,
+) -> Plan[A]:
+    """Plan how many replicas each expert gets and on which GPU each goes.
+
+    A drop-in for the function of the same name in deepseek-ai/EPLB [1]_, for arrays of NumPy, JAX,
+    PyTorch and other libraries of the Array API standard. The same loads give the same plan, bit for
+    bit, from every library; it is made on the device that the loads are on. Under ``jax.jit`` the
+    sizes and the policy are static.
+
+    Parameters
+    ----------
+    weight : [layers, experts], integers or floats
+        Tokens for each logical expert; cast to float32, never changed, and no gradient flows
+        through. Values are checked where they lie in host memory; elsewhere a load that is NaN,
+        infinite or negative counts as zero (see `check_loads`). So does, everywhere, a load under
+        2^-60 of its layer's largest.
+    num_replicas : int
+        Physical experts, a multiple of ``num_gpus`` and at least the number of experts.
+    num_groups, num_nodes : int
+        Where the groups divide over the nodes, whole groups are packed onto nodes and each node plans
+        for itself (hierarchical); else both are ignored (global). ``1, 1`` is global too.
+    num_gpus : int
+        GPUs of all nodes, the GPUs of a node contiguous.
+    policy : str or Policy
+        How to plan; ``"greedy"`` is EPLB's own way.
+    max_replicas : int, optional
+        The most replicas of one expert, and the width of ``log2phy``; by default the width is
+        ``num_replicas - experts + 1``. The greedy policy can't cap its counts and refuses it.
+
+    Returns
+    -------
+    Plan
+        ``phy2log`` [layers, replicas], ``log2phy`` [layers, experts, width] with the slots of an
+        expert by replica rank, then -1, and ``logcnt`` [layers, experts], of the library's index
+        type: int64, in JAX int32 unless x64 is on.
+
+    Raises
+    ------
+    TypeError
+        Where ``weight`` is no array of real numbers, or a size is no integer.
+    ValueError
+        Where the sizes don't fit together or ``weight`` has another shape or bad loads.
+
+    References
+    ----------
+    .. [1] DeepSeek-AI, Expert Parallelism Load Balancer, https://github.com/deepseek-ai/EPLB
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weight = np.array([[90, 132, 40, 61, 104, 165]])
+    >>> plan = rebalance_experts(weight, num_replicas=8, num_groups=1, num_nodes=1, num_gpus=4)
+    >>> plan.phy2log
+    array([[4, 1, 3, 5, 5, 1, 0, 2]])
+    >>> plan.logcnt
+    array([[1, 2, 1, 1, 1, 2]])
+    """
+    lib = check_array(weight)
+    sizes = check_sizes(weight.shape[1], num_replicas, num_groups, num_nodes, num_gpus)
+    name = as_policy(policy).name
+    if max_replicas is not None:
+        most = check_integer("max_replicas", max_replicas)
+        raise ValueError(
+            f"max_replicas caps the replica counts, which policy {name!r} can't do because it equals EPLB; "
+            f"got max_replicas={most}: leave it out"
+        )
+    check_values_if_free(lib, weight)
+    return cast(Plan[A], lib.run(pipeline.plan, weight, sizes=sizes))
+
+
+def rebalance_experts_hierarchical(
+    weight: A,
+    num_physical_experts: int,
+    num_groups: int,
+    num_nodes: int,
+    num_gpus: int,
+    *,
+    policy: str | Policy = "greedy",
+) -> tuple[A, A, A]:
+    """Plan with whole groups of experts kept on nodes, as EPLB's function of the same name does.
+
+    Parameters
+    ----------
+    weight : [layers, experts], integers or floats
+        Tokens for each logical expert; see `rebalance_experts`.
+    num_physical_experts : int
+        Replicas, a multiple of ``num_gpus`` and at least the number of experts.
+    num_groups : int
+        Groups of contiguous experts, a multiple of ``num_nodes``; divides the number of experts.
+    num_nodes : int
+        Nodes; divides ``num_gpus``.
+    num_gpus : int
+        GPUs of all nodes, the GPUs of a node contiguous.
+    policy : str or Policy
+        How to plan.
+
+    Returns
+    -------
+    phy2log : [layers, replicas] integers
+        The logical expert in each slot.
+    rank : [layers, replicas] integers
+        Which replica of its expert it is, from 0.
+    logcnt : [layers, experts] integers
+        The number of replicas of each expert.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `rebalance_experts`, and where the groups don't divide over the nodes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weight = np.array([[90, 132, 40, 61, 104, 165]])
+    >>> phy2log, rank, logcnt = rebalance_experts_hierarchical(weight, 8, 2, 2, 4)
+    >>> phy2log
+    array([[5, 4, 5, 3, 1, 2, 1, 0]])
+    """
+    lib = check_array(weight)
+    check_integer("num_groups", num_groups)
+    check_integer("num_nodes", num_nodes)
+    check_multiple("num_groups", num_groups, "num_nodes", num_nodes)
+    sizes = check_sizes(weight.shape[1], num_physical_experts, num_groups, num_nodes, num_gpus)
+    as_policy(policy)
+    check_values_if_free(lib, weight)
+    placement: Any = lib.run(pipeline.place, weight, sizes=sizes)
+    return placement.phy2log, placement.rank, placement.logcnt

@@ -1,0 +1,92 @@
+"""The sizes of a plan, checked once."""
+
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+# The correctly rounded division is proven for divisors up to 4096 (backends/division.py), and the
+# search for the last spare looks at most two replicas beyond the last one.
+MOST_SPARES = 4093
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes that fit together; frozen and hashable, so that they are static under ``jax.jit``."""
+
+    num_replicas: int
+    num_groups: int
+    num_nodes: int
+    num_gpus: int
+
+
+def check_integer(name: str, value: Any) -> int:
+    """A positive integer, of Python or of an array library."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a positive integer, got {value!r} of type {type(value).__name__}") from None
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, got {number}")
+    return number
+
+
+def check_multiple(name: str, value: int, of_name: str, of: int, least: int = 1) -> None:
+    """``value`` is a multiple of ``of``; the message names the nearest multiples from ``least`` up."""
+    if value % of == 0:
+        return
+    lowest = -(-least // of) * of
+    below = max(value // of * of, lowest)
+    above = max(below, (value // of + 1) * of)
+    nearest = f"{below}" if below == above else f"{below} or {above}"
+    raise ValueError(f"{name} must be a multiple of {of_name}: {value} is not a multiple of {of}; nearest: {nearest}")
+
+
+def check_divisor(name: str, value: int, of_name: str, of: int) -> None:
+    """``value`` divides ``of``; the message names the nearest divisors."""
+    if of % value == 0:
+        return
+    divisors = [d for d in range(1, of + 1) if of % d == 0]
+    below = [d for d in divisors if d < value][-1:]
+    above = [d for d in divisors if d > value][:1]
+    nearest = " or ".join(map(str, below + above))
+    raise ValueError(f"{name} must divide {of_name}: {value} does not divide {of}; nearest: {nearest}")
+
+
+def check_replicas(num_experts: int, num_replicas: int, num_gpus: int) -> None:
+    """Every expert gets a replica, and every GPU the same number of slots."""
+    check_multiple("num_replicas", num_replicas, "num_gpus", num_gpus, least=num_experts)
+    if num_replicas < num_experts:
+        least = -(-num_experts // num_gpus) * num_gpus
+        raise ValueError(
+            f"num_replicas must be at least the number of experts: {num_replicas} is less than {num_experts}; "
+            f"the fewest that work on {num_gpus} GPUs: {least}"
+        )
+    check_spares(num_experts, num_replicas)
+
+
+def check_spares(num_experts: int, num_replicas: int) -> None:
+    """No expert can get more replicas than the division is exact for."""
+    if num_replicas - num_experts > MOST_SPARES:
+        raise ValueError(
+            f"num_replicas - experts must be at most {MOST_SPARES}, got {num_replicas} - {num_experts} = "
+            f"{num_replicas - num_experts}; the most replicas of {num_experts} experts: {num_experts + MOST_SPARES}"
+        )
+
+
+def check_sizes(num_experts: int, num_replicas: Any, num_groups: Any, num_nodes: Any, num_gpus: Any) -> Sizes:
+    """Sizes of a plan for so many experts.
+
+    Where the groups do not divide over the nodes the plan is global: one group, one node.
+    """
+    num_replicas = check_integer("num_replicas", num_replicas)
+    num_groups = check_integer("num_groups", num_groups)
+    num_nodes = check_integer("num_nodes", num_nodes)
+    num_gpus = check_integer("num_gpus", num_gpus)
+    check_replicas(num_experts, num_replicas, num_gpus)
+    if num_groups % num_nodes:
+        num_groups, num_nodes = 1, 1
+    check_divisor("num_groups", num_groups, "the number of experts", num_experts)
+    check_multiple("num_gpus", num_gpus, "num_nodes", num_nodes)
+    return Sizes(num_replicas, num_groups, num_nodes, num_gpus)
