@@ -85,12 +85,24 @@ def _varying_as_result(body: Callable[[Carry], Carry], carry: Carry) -> Carry:
     """
     while True:
         result = jax.eval_shape(body, carry)
-        missing = jax.tree.map(lambda x, y: _varying(y) - _varying(jax.typeof(x)), carry, result)
-        if not any(jax.tree.leaves(missing, is_leaf=lambda axes: isinstance(axes, frozenset))):
+        before, after = jax.tree.leaves(carry), jax.tree.leaves(result)
+        missing = [_varying(y) - _varying(jax.typeof(x)) for x, y in zip(before, after, strict=True)]
+        if not any(missing):
             return carry
-        carry = jax.tree.map(lambda x, axes: lax.pcast(x, tuple(axes), to="varying") if axes else x, carry, missing)
+        marked = [_pvary(x, tuple(axes)) if axes else x for x, axes in zip(before, missing, strict=True)]
+        carry = jax.tree.unflatten(jax.tree.structure(carry), marked)
+
+
+# JAX renamed both of these between 0.7 and 0.10.
 
 
 def _varying(aval: Any) -> frozenset[str]:
     """The mesh axes that a value varies over."""
-    return aval.manual_axis_type.varying
+    if hasattr(aval, "manual_axis_type"):
+        return aval.manual_axis_type.varying if aval.manual_axis_type is not None else frozenset()
+    return aval.vma or frozenset()
+
+
+def _pvary(x: Array, axes: tuple[str, ...]) -> Array:
+    """The value, marked as varying over more mesh axes."""
+    return lax.pcast(x, axes, to="varying") if hasattr(lax, "pcast") else lax.pvary(x, axes)

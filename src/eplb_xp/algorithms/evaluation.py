@@ -59,4 +59,4 @@ def _doubled(lib: "Standard", slots: Array) -> Array:
     xp = lib.xp
     ordered = xp.sort(slots, axis=-1)
     again = ordered[:, :, 1:] == ordered[:, :, :-1]
-    return xp.sum(again, axis=(-2, -1), dtype=lib.index_dtype)
+    return xp.count_nonzero(again, axis=(-2, -1))

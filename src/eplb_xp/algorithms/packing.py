@@ -47,7 +47,7 @@ def pack(lib: "Standard", load: Array, num_packs: int) -> Array:
         return lib.arange_like(load)
     order = heaviest_first(lib, load)
     sorted_load = xp.take_along_axis(load, order, axis=-1)
-    loaded = xp.sum(load > 0.0, axis=-1, keepdims=True, dtype=lib.index_dtype)
+    loaded = xp.count_nonzero(load, axis=-1, keepdims=True)
 
     def unfinished(packs: _Packs) -> Array:
         return xp.any(packs.placed < loaded)
@@ -106,7 +106,7 @@ def _spread(
     infinite = xp.full_like(after[:, :1], float("inf"))
     rival = xp.concat([infinite, lib.running_minimum(still_open)[:, :-1]], axis=-1)
     valid = (open_load < rival) & (lib.arange_like(open_load) < left)
-    return _Prefix(xp.sum(valid, axis=-1, keepdims=True, dtype=lib.index_dtype), after)
+    return _Prefix(xp.count_nonzero(valid, axis=-1, keepdims=True), after)
 
 
 def _pile(
@@ -126,7 +126,7 @@ def _pile(
     before = xp.concat([xp.full_like(total, -1.0), load[:, :-1]], axis=-1)
     number = lib.arange_like(load)
     valid = (before < second) & (number < free[:, :1]) & (number < left)
-    return _Prefix(xp.sum(valid, axis=-1, keepdims=True, dtype=lib.index_dtype), load)
+    return _Prefix(xp.count_nonzero(valid, axis=-1, keepdims=True), load)
 
 
 def _fill_up(lib: "Standard", packs: _Packs) -> _Packs:
