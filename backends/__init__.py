@@ -1,9 +1,10 @@
 """What differs between array libraries; README.md says how to add one."""
 
-import importlib
+import sys
 from typing import Any
 
 import array_api_compat
+import numpy as np
 
 from eplb_xp.backends.standard import Standard
 
@@ -16,12 +17,18 @@ def library_of(name: str, x: Any) -> Standard:
     TypeError
         Where ``x`` is no array of a library that follows the Array API standard.
     """
-    if array_api_compat.is_numpy_array(x):
-        return _library("numpy")
-    if array_api_compat.is_torch_array(x):
-        return _library("torch")
-    if array_api_compat.is_jax_array(x):
-        return _library("jax")
+    if isinstance(x, np.ndarray):
+        from eplb_xp.backends.numpy import LIBRARY as numpy_library
+
+        return numpy_library
+    if _is_instance(x, "torch", "Tensor"):
+        from eplb_xp.backends.torch import LIBRARY as torch_library
+
+        return torch_library
+    if _is_instance(x, "jax", "Array"):
+        from eplb_xp.backends.jax import LIBRARY as jax_library
+
+        return jax_library
     if hasattr(x, "__array_namespace__"):
         return Standard(array_api_compat.array_namespace(x))
     raise TypeError(
@@ -30,5 +37,6 @@ def library_of(name: str, x: Any) -> Standard:
     )
 
 
-def _library(module: str) -> Standard:
-    return importlib.import_module(f"eplb_xp.backends.{module}").LIBRARY
+def _is_instance(x: Any, module: str, name: str) -> bool:
+    """Whether ``x`` is of a class of a module that may not have been imported yet."""
+    return module in sys.modules and isinstance(x, getattr(sys.modules[module], name))

@@ -72,9 +72,23 @@ def _compiled(step: Step, static: tuple[str, ...]) -> Step:
 
     @functools.wraps(step)
     def with_library(*arrays: Array, **sizes: Any) -> Any:
-        return step(LIBRARY, *arrays, **sizes)
+        return _over_layers(functools.partial(step, LIBRARY, **sizes), arrays[0])(*arrays)
 
     return jax.jit(with_library, static_argnames=static)
+
+
+def _over_layers(step: Step, like: Array) -> Step:
+    """The step, its results sharded over layers as its first array is.
+
+    That is told to JAX only where shardings are part of the types (a mesh with explicit axes): there
+    it asks for the sharding of every scatter, which XLA finds by itself once the axes are automatic.
+    """
+    sharding = jax.typeof(like).sharding
+    axes = sharding.mesh.explicit_axes
+    if not axes:
+        return step
+    results = jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec(sharding.spec[0]))
+    return jax.sharding.auto_axes(step, axes=axes, out_sharding=results)
 
 
 def _varying_as_result(body: Callable[[Carry], Carry], carry: Carry) -> Carry:

@@ -1,6 +1,6 @@
 """How good a plan is."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,7 +73,8 @@ def evaluate(
     check_values_if_free(lib, weight)
     if lib.is_readable(phy2log):
         _check_plan(lib.to_numpy(phy2log), experts, sizes)
-    return cast(Report[A], lib.run(evaluation.report, phy2log, weight, sizes=sizes))
+    result: Report[A] = lib.run(evaluation.report, phy2log, weight, sizes=sizes)
+    return result
 
 
 def _check_plan(phy2log: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> None:

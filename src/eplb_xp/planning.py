@@ -1,6 +1,6 @@
 """Plans: replicas for busy experts, and a GPU for every replica."""
 
-from typing import Any, cast
+from typing import Any
 
 from eplb_xp.algorithms import pipeline
 from eplb_xp.checks import check_array, check_values_if_free
@@ -84,7 +84,8 @@ def rebalance_experts(
             f"got max_replicas={most}: leave it out"
         )
     check_values_if_free(lib, weight)
-    return cast(Plan[A], lib.run(pipeline.plan, weight, sizes=sizes))
+    result: Plan[A] = lib.run(pipeline.plan, weight, sizes=sizes)
+    return result
 
 
 def rebalance_experts_hierarchical(

@@ -1,7 +1,5 @@
 """The two steps of a plan on their own, as EPLB has them."""
 
-from typing import cast
-
 from eplb_xp.algorithms import pipeline
 from eplb_xp.checks import check_array, check_values_if_free
 from eplb_xp.policy import Policy, as_policy
@@ -44,7 +42,8 @@ def balanced_packing(weight: A, num_packs: int, *, policy: str | Policy = "greed
     check_multiple("the number of items", weight.shape[1], "num_packs", packs, least=packs)
     as_policy(policy)
     check_values_if_free(lib, weight)
-    return cast(tuple[A, A], lib.run(pipeline.pack_items, weight, num_packs=packs))
+    result: tuple[A, A] = lib.run(pipeline.pack_items, weight, num_packs=packs)
+    return result
 
 
 def replicate_experts(weight: A, num_phy: int) -> tuple[A, A, A]:
@@ -88,4 +87,5 @@ def replicate_experts(weight: A, num_phy: int) -> tuple[A, A, A]:
         raise ValueError(f"num_phy must be at least the number of experts, {experts}, got {replicas}")
     check_spares(experts, replicas)
     check_values_if_free(lib, weight)
-    return cast(tuple[A, A, A], lib.run(pipeline.replicate_loads, weight, num_replicas=replicas))
+    result: tuple[A, A, A] = lib.run(pipeline.replicate_loads, weight, num_replicas=replicas)
+    return result

@@ -41,7 +41,7 @@ def _replica_counts(lib: "Standard", phy2log: Array, experts: int) -> Array:
     """How many slots hold each expert: [layers, experts]."""
     xp = lib.xp
     expert = xp.broadcast_to(lib.arange(experts, phy2log), (phy2log.shape[0], experts))
-    up_to = count_at_most(lib, xp.sort(phy2log, axis=-1), expert)
+    up_to = count_at_most(lib, xp.sort(phy2log, axis=-1), expert, experts)
     return up_to - xp.concat([xp.zeros_like(up_to[:, :1]), up_to[:, :-1]], axis=-1)
 
 

@@ -123,7 +123,7 @@ def _in_order(lib: "Standard", load: Array, spares: Array, num_spares: int) -> t
     xp = lib.xp
     end = xp.cumulative_sum(spares, axis=-1, dtype=lib.index_dtype)
     number = xp.broadcast_to(lib.arange(num_spares, load), (load.shape[0], num_spares))
-    owner = count_at_most(lib, end, number)
+    owner = count_at_most(lib, end, number, num_spares + 1)
     start = xp.take_along_axis(end - spares, owner, axis=-1)
     turn = number - start + 1
     quotient = lib.divide(xp.take_along_axis(load, owner, axis=-1), xp.astype(turn, xp.float32))

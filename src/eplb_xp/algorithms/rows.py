@@ -19,19 +19,17 @@ def inverse(lib: "Standard", permutation: Array) -> Array:
     return lib.put_along_axis(permutation, permutation, position)
 
 
-def count_at_most(lib: "Standard", ascending: Array, queries: Array) -> Array:
+def count_at_most(lib: "Standard", ascending: Array, queries: Array, span: int) -> Array:
     """How many values of an ascending row are at most each query: [rows, values], [rows, queries].
 
-    A binary search from the highest bit down: log2(values) gathers, no loop.
+    All are integers from 0 up to, not including, ``span``. The rows are lifted above each other, so
+    that one search over a single ascending line answers for all of them.
     """
     xp = lib.xp
-    size = ascending.shape[-1]
-    found = xp.zeros_like(queries)
-    for bit in reversed(range(size.bit_length())):
-        probe = found + (1 << bit)
-        value = xp.take_along_axis(ascending, xp.clip(probe - 1, 0, size - 1), axis=-1)
-        found = xp.where((probe <= size) & (value <= queries), probe, found)
-    return found
+    rows, values = ascending.shape
+    row = lib.arange(rows, ascending)[:, None]
+    line = xp.reshape(ascending + row * span, (rows * values,))
+    return xp.searchsorted(line, queries + row * span, side="right") - row * values
 
 
 def tree_sum(lib: "Standard", values: Array) -> Array:

@@ -27,15 +27,15 @@ def scaled(lib: "Standard", weight: Array) -> Scaled:
     load = lib.float32(weight)
     load = xp.where((load >= SMALLEST_NORMAL) & (load < float("inf")), load, 0.0)
     top = xp.max(load, axis=-1, keepdims=True)
-    unit = xp.ones_like(top)
-
-    def multiply(where: Array, factor: float) -> None:
-        nonlocal load, top, unit
-        by = xp.where(where, xp.full_like(top, factor), 1.0)
-        load, top = load * by, top * by
-        unit = xp.where(where, unit * (1.0 / factor), unit)
-
-    multiply(top < 1.0, 2.0**126)
+    one = xp.ones_like(top)
+    # In two factors, because 2^-127 is subnormal: the first brings the largest load into [1, 2^126).
+    first = xp.where(top < 1.0, 2.0**126 * one, xp.where(top >= 2.0**64, 2.0**-64 * one, one))
+    unit = xp.where(top < 1.0, 2.0**-126 * one, xp.where(top >= 2.0**64, 2.0**64 * one, one))
+    top, second = top * first, one
     for exponent in (64, 32, 16, 8, 4, 2, 1):
-        multiply(top >= 2.0**exponent, 2.0**-exponent)
+        large = top >= 2.0**exponent
+        down = xp.where(large, 2.0**-exponent * one, one)
+        top, second = top * down, second * down
+        unit = xp.where(large, unit * 2.0**exponent, unit)
+    load = load * first * second
     return Scaled(xp.where(load >= SMALLEST_SHARE, load, 0.0), unit)
