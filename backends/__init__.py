@@ -18,17 +18,17 @@ def library_of(name: str, x: Any) -> Standard:
         Where ``x`` is no array of a library that follows the Array API standard.
     """
     if isinstance(x, np.ndarray):
-        from eplb_xp.backends.numpy import LIBRARY as numpy_library
+        from eplb_xp.backends import numpy
 
-        return numpy_library
+        return numpy.LIBRARY
     if _is_instance(x, "torch", "Tensor"):
-        from eplb_xp.backends.torch import LIBRARY as torch_library
+        from eplb_xp.backends import torch
 
-        return torch_library
+        return torch.LIBRARY
     if _is_instance(x, "jax", "Array"):
-        from eplb_xp.backends.jax import LIBRARY as jax_library
+        from eplb_xp.backends import jax
 
-        return jax_library
+        return jax.LIBRARY
     if hasattr(x, "__array_namespace__"):
         return Standard(array_api_compat.array_namespace(x))
     raise TypeError(

@@ -9,7 +9,7 @@ LOW_BITS = (1 << 12) - 1
 
 
 def corrected(
-    xp: Any, bits: Callable[[Array], Array], floats: Callable[[Array], Array], q: Array, w: Array, n: Array
+    xp: Any, q: Array, w: Array, n: Array, *, bits: Callable[[Array], Array], floats: Callable[[Array], Array]
 ) -> Array:
     """Step a quotient of w and n that is up to two units in the last place off to the nearest float32.
 

@@ -7,12 +7,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import export, lax
 
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Step
-from eplb_xp.types import Array
+from eplb_xp.types import Array, Plan, Report
 
 
 class Jax(Standard):
@@ -24,8 +24,8 @@ class Jax(Standard):
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         return lax.while_loop(cond, body, _varying_as_result(body, carry))
 
-    def fori_loop(self, lower: int, upper: int, body: Callable[[int, Carry], Carry], carry: Carry) -> Carry:
-        return lax.fori_loop(lower, upper, body, _varying_as_result(functools.partial(body, lower), carry))
+    def fori_loop(self, lower: int, upper: int, body: Callable[[int, Array], Array], carry: Array) -> Array:
+        return lax.fori_loop(lower, upper, body, carry)
 
     def is_readable(self, x: Array) -> bool:
         if isinstance(x, jax.core.Tracer):
@@ -51,7 +51,7 @@ class Jax(Standard):
     def divide(self, w: Array, n: Array) -> Array:
         bits = functools.partial(lax.bitcast_convert_type, new_dtype=jnp.int32)
         floats = functools.partial(lax.bitcast_convert_type, new_dtype=jnp.float32)
-        return corrected(jnp, bits, floats, w / n, w, n)
+        return corrected(jnp, w / n, w, n, bits=bits, floats=floats)
 
     def running_minimum(self, x: Array) -> Array:
         return lax.cummin(x, axis=x.ndim - 1)
@@ -64,6 +64,10 @@ class Jax(Standard):
 
 
 LIBRARY = Jax()
+
+# So that an exported program that returns one can be serialized.
+for result in (Plan, Report):
+    export.register_namedtuple_serialization(result, serialized_name=f"eplb_xp.{result.__name__}")
 
 
 @functools.cache
@@ -87,7 +91,8 @@ def _over_layers(step: Step, like: Array) -> Step:
     axes = sharding.mesh.explicit_axes
     if not axes:
         return step
-    results = jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec(sharding.spec[0]))
+    spec = jax.sharding.PartitionSpec(sharding.spec[0])  # type: ignore[no-untyped-call] # as JAX has it
+    results = jax.sharding.NamedSharding(sharding.mesh, spec)
     return jax.sharding.auto_axes(step, axes=axes, out_sharding=results)
 
 
@@ -119,4 +124,6 @@ def _varying(aval: Any) -> frozenset[str]:
 
 def _pvary(x: Array, axes: tuple[str, ...]) -> Array:
     """The value, marked as varying over more mesh axes."""
-    return lax.pcast(x, axes, to="varying") if hasattr(lax, "pcast") else lax.pvary(x, axes)
+    if hasattr(lax, "pcast"):
+        return lax.pcast(x, axes, to="varying")
+    return lax.pvary(x, axes)  # type: ignore[attr-defined] # gone from the newest JAX

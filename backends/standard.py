@@ -12,7 +12,7 @@ from array_api_compat import device
 from eplb_xp.backends.takeover import Refusal, Step, take_over
 from eplb_xp.types import Array
 
-Carry = TypeVar("Carry")
+Carry = TypeVar("Carry", bound=tuple[Any, ...])
 
 
 class Standard:
@@ -27,7 +27,8 @@ class Standard:
     def __init__(self, xp: Any) -> None:
         self.xp = xp
 
-    # Loops: the contract of jax.lax. A carry is a NamedTuple of arrays whose shapes and dtypes stay.
+    # Loops: the contract of jax.lax, the shapes and dtypes of a carry staying what they are. A while_loop
+    # carries a NamedTuple of arrays, a fori_loop one array.
 
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         """Repeat ``body`` while ``cond`` holds: one read of the condition a round, and one more."""
@@ -35,7 +36,7 @@ class Standard:
             carry = body(carry)
         return carry
 
-    def fori_loop(self, lower: int, upper: int, body: Callable[[int, Carry], Carry], carry: Carry) -> Carry:
+    def fori_loop(self, lower: int, upper: int, body: Callable[[int, Array], Array], carry: Array) -> Array:
         """Repeat ``body`` for each integer from ``lower`` up to, not including, ``upper``."""
         for i in range(lower, upper):
             carry = body(i, carry)
@@ -81,7 +82,7 @@ class Standard:
         return self.xp.asarray(table, dtype=self.index_dtype, device=device(like))
 
     def divide(self, w: Array, n: Array) -> Array:
-        """w / n correctly rounded; both float32 of one shape, n integer-valued, 1 to 4096.
+        """The correctly rounded w / n; both float32 of one shape, n integer-valued, 1 to 4096.
 
         ``w`` is zero or in [2^-60, 2), as ``scaled`` leaves it, or a quotient of such.
         """

@@ -31,7 +31,7 @@ class Torch(Standard):
         def flat_body(*leaves: Array) -> tuple[Array, ...]:
             return tuple(body(pack(*leaves)))
 
-        return pack(*while_loop(flat_cond, flat_body, tuple(carry)))
+        return pack(*while_loop(flat_cond, flat_body, tuple(carry)))  # type: ignore[no-untyped-call] # as torch has it
 
     @property
     def index_dtype(self) -> Any:
@@ -51,7 +51,7 @@ class Torch(Standard):
         if not torch.compiler.is_compiling() or w.device.type == "cpu":
             return w / n
         # The division that Inductor compiles for a GPU is not correctly rounded.
-        return corrected(xp, lambda x: x.view(torch.int32), lambda x: x.view(torch.float32), w / n, w, n)
+        return corrected(xp, w / n, w, n, bits=lambda q: q.view(torch.int32), floats=lambda q: q.view(torch.float32))
 
     def running_minimum(self, x: Array) -> Array:
         return torch.cummin(x, dim=-1).values

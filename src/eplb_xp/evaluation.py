@@ -1,6 +1,6 @@
 """How good a plan is."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -9,9 +9,6 @@ from eplb_xp.backends import library_of
 from eplb_xp.checks import check_array, check_values_if_free
 from eplb_xp.sizes import Sizes, check_sizes
 from eplb_xp.types import A, Plan, Report
-
-if TYPE_CHECKING:
-    from eplb_xp.backends.standard import Standard
 
 
 def evaluate(
@@ -91,7 +88,8 @@ def _check_plan(phy2log: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> 
     there[layer_of, phy2log] = True
     if not there.all():
         layer, expert = np.unravel_index(np.argmin(there), there.shape)
-        raise ValueError(f"the plan misses {np.count_nonzero(~there)} experts, the first expert {expert} of layer {layer}")
+        number = np.count_nonzero(~there)
+        raise ValueError(f"the plan misses {number} experts, the first expert {expert} of layer {layer}")
     group = phy2log // (experts // sizes.num_groups)
     node = np.arange(sizes.num_replicas) // (sizes.num_replicas // sizes.num_nodes)
     on_node = np.zeros((len(phy2log), sizes.num_nodes, sizes.num_groups), dtype=bool)
@@ -99,9 +97,8 @@ def _check_plan(phy2log: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> 
     nodes_of_group = on_node.sum(axis=1)
     if (nodes_of_group > 1).any():
         layer, split = np.unravel_index(np.argmax(nodes_of_group > 1), nodes_of_group.shape)
-        raise ValueError(
-            f"the plan splits groups over nodes: group {split} of layer {layer} is on {nodes_of_group[layer, split]} nodes"
-        )
+        nodes = nodes_of_group[layer, split]
+        raise ValueError(f"the plan splits groups over nodes: group {split} of layer {layer} is on {nodes} nodes")
     uneven = on_node.sum(axis=2) != sizes.num_groups // sizes.num_nodes
     if uneven.any():
         layer, busy = np.unravel_index(np.argmax(uneven), uneven.shape)

@@ -11,9 +11,12 @@ class ArrayLike(Protocol):
     """An array of a supported library: NumPy, JAX, PyTorch, or another of the Array API standard."""
 
     @property
-    def shape(self) -> Any: ...
+    def shape(self) -> Any:
+        """Its dimensions."""
+
     @property
-    def dtype(self) -> Any: ...
+    def dtype(self) -> Any:
+        """What its entries are."""
 
 
 # Loads of one library in, plans of the same library out.

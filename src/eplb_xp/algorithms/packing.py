@@ -30,9 +30,18 @@ class _Packs(NamedTuple):
     placed: Array  # [rows, 1] items in all packs
 
 
+class _Front(NamedTuple):
+    """What a round looks at: the next items, and the packs, lightest first and full ones last."""
+
+    item: Array  # [rows, items] loads of the next items, as many as a round may place
+    left: Array  # [rows, 1] items with load that are not placed yet
+    load: Array  # [rows, packs] infinite where a pack is full
+    free: Array  # [rows, packs] free slots
+
+
 class _Prefix(NamedTuple):
     length: Array  # [rows, 1] items that may be placed at once
-    load: Array  # [rows, packs or items] load of the pack that got each of them
+    load: Array  # [rows, packs or items] what each of them makes the load of its pack
 
 
 def pack(lib: "Standard", load: Array, num_packs: int) -> Array:
@@ -72,12 +81,14 @@ def _round(lib: "Standard", sorted_load: Array, loaded: Array, packs: _Packs) ->
     xp = lib.xp
     lightest = _lightest_first(lib, packs)
     position = inverse(lib, lightest)
-    open_load = xp.take_along_axis(_open_load(lib, packs), lightest, axis=-1)
-    free = packs.item.shape[-1] - xp.take_along_axis(packs.count, lightest, axis=-1)
-    left = loaded - packs.placed
-
-    spread = _spread(lib, sorted_load, packs.placed, left, open_load, free)
-    pile = _pile(lib, sorted_load, packs.placed, left, open_load, free)
+    front = _Front(
+        _next_items(lib, sorted_load, packs.placed, max(LONGEST_PILE, lightest.shape[-1])),
+        loaded - packs.placed,
+        xp.take_along_axis(_open_load(lib, packs), lightest, axis=-1),
+        packs.item.shape[-1] - xp.take_along_axis(packs.count, lightest, axis=-1),
+    )
+    spread = _spread(lib, front)
+    pile = _pile(lib, front)
     piled = pile.length > spread.length
 
     number = xp.where(
@@ -91,9 +102,7 @@ def _round(lib: "Standard", sorted_load: Array, loaded: Array, packs: _Packs) ->
     return _put(lib, packs, xp.where(piled, 0, position), number, load)
 
 
-def _spread(
-    lib: "Standard", sorted_load: Array, placed: Array, left: Array, open_load: Array, free: Array
-) -> _Prefix:
+def _spread(lib: "Standard", front: _Front) -> _Prefix:
     """One item to each pack, lightest first.
 
     Item k belongs to pack k as long as that pack is strictly lighter than the packs before it have
@@ -101,32 +110,28 @@ def _spread(
     sees to. The condition can only fail once along the row, so the length is a sum.
     """
     xp = lib.xp
-    after = open_load + _next_items(lib, sorted_load, placed, open_load.shape[-1])
-    still_open = xp.where(free > 1, after, float("inf"))
-    infinite = xp.full_like(after[:, :1], float("inf"))
+    load = front.load + front.item[:, : front.load.shape[-1]]
+    still_open = xp.where(front.free > 1, load, float("inf"))
+    infinite = xp.full_like(load[:, :1], float("inf"))
     rival = xp.concat([infinite, lib.running_minimum(still_open)[:, :-1]], axis=-1)
-    valid = (open_load < rival) & (lib.arange_like(open_load) < left)
-    return _Prefix(xp.count_nonzero(valid, axis=-1, keepdims=True), after)
+    valid = (front.load < rival) & (lib.arange_like(load) < front.left)
+    return _Prefix(xp.count_nonzero(valid, axis=-1, keepdims=True), load)
 
 
-def _pile(
-    lib: "Standard", sorted_load: Array, placed: Array, left: Array, open_load: Array, free: Array
-) -> _Prefix:
+def _pile(lib: "Standard", front: _Front) -> _Prefix:
     """Several items in a row onto the lightest pack, while it is strictly lighter than the second."""
     xp = lib.xp
-    longest = min(LONGEST_PILE, sorted_load.shape[-1])
-    items = _next_items(lib, sorted_load, placed, longest)
-    total = open_load[:, :1]
-    second = xp.concat([open_load, xp.full_like(total, float("inf"))], axis=-1)[:, 1:2]
-    totals = []
-    for item in range(longest):
-        total = total + items[:, item : item + 1]
-        totals.append(total)
-    load = xp.concat(totals, axis=-1)
-    before = xp.concat([xp.full_like(total, -1.0), load[:, :-1]], axis=-1)
-    number = lib.arange_like(load)
-    valid = (before < second) & (number < free[:, :1]) & (number < left)
-    return _Prefix(xp.count_nonzero(valid, axis=-1, keepdims=True), load)
+    total = front.load[:, :1]
+    second = xp.concat([front.load, xp.full_like(total, float("inf"))], axis=-1)[:, 1:2]
+    before, after = [], []
+    for item in range(LONGEST_PILE):
+        before.append(total)
+        total = total + front.item[:, item : item + 1]
+        after.append(total)
+    number = lib.arange(LONGEST_PILE, total)
+    still_lightest = (xp.concat(before, axis=-1) < second) | (number == 0)
+    valid = still_lightest & (number < front.free[:, :1]) & (number < front.left)
+    return _Prefix(xp.count_nonzero(valid, axis=-1, keepdims=True), xp.concat(after, axis=-1))
 
 
 def _fill_up(lib: "Standard", packs: _Packs) -> _Packs:
@@ -155,7 +160,7 @@ def _put(lib: "Standard", packs: _Packs, first: Array, number: Array, load: Arra
 
 
 def _next_items(lib: "Standard", sorted_load: Array, placed: Array, number: int) -> Array:
-    """Loads of the next items to be placed; past the end the last one is repeated."""
+    """Loads of the next items; past the end the last one is repeated, which ``left`` tells apart."""
     xp = lib.xp
     index = xp.clip(placed + lib.arange(number, sorted_load), None, sorted_load.shape[-1] - 1)
     return xp.take_along_axis(sorted_load, index, axis=-1)

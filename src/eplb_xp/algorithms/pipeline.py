@@ -1,4 +1,4 @@
-"""The whole plan, step by step:
+"""The whole plan, step by step.
 
 loads -> groups to nodes -> replica counts -> replicas to GPUs -> maps
 

@@ -47,10 +47,7 @@ def replicate(lib: "Standard", load: Array, num_replicas: int) -> Replicas:
     count = replica_counts(lib, load, num_replicas)
     expert = lib.arange_like(load)
     rank = xp.zeros_like(expert)
-    num_spares = num_replicas - load.shape[-1]
-    if num_spares == 0:
-        return Replicas(expert, rank, count)
-    owner, turn = _in_order(lib, load, count - 1, num_spares)
+    owner, turn = _in_order(lib, load, count - 1, num_replicas - load.shape[-1])
     return Replicas(xp.concat([expert, owner], axis=-1), xp.concat([rank, turn], axis=-1), count)
 
 

@@ -12,6 +12,8 @@ SMALLEST_SHARE = 2.0**-60
 
 
 class Scaled(NamedTuple):
+    """Loads, and what one of their units is in tokens."""
+
     load: Array  # [rows, items] float32, the largest of a row in [1, 2)
     unit: Array  # [rows, 1] float32, the power of two that turns it into tokens again
 
