@@ -112,7 +112,7 @@ def _varying_as_result(body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         carry = jax.tree.unflatten(jax.tree.structure(carry), marked)
 
 
-# JAX renamed both of these between 0.7 and 0.10.
+# JAX renamed both of these between 0.8 and 0.10.
 
 
 def _varying(aval: Any) -> frozenset[str]:

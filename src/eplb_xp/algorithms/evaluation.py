@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from eplb_xp.algorithms.bounds import lower_bound
-from eplb_xp.algorithms.rows import count_at_most
+from eplb_xp.algorithms.rows import count, count_at_most
 from eplb_xp.algorithms.scaling import scaled
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Report
@@ -20,8 +20,8 @@ def report(lib: "Standard", phy2log: Array, weight: Array, *, sizes: Sizes) -> R
     phy2log = xp.astype(phy2log, lib.index_dtype)
     slots = xp.reshape(phy2log, (layers, sizes.num_gpus, sizes.num_replicas // sizes.num_gpus))
 
-    count = xp.clip(_replica_counts(lib, phy2log, experts), 1, None)
-    share = lib.divide(load, xp.astype(count, xp.float32))
+    replicas = xp.clip(_replica_counts(lib, phy2log, experts), 1, None)
+    share = lib.divide(load, xp.astype(replicas, xp.float32))
     gpu_load = _slot_sum(lib, xp.reshape(xp.take_along_axis(share, phy2log, axis=-1), slots.shape))
 
     busiest = xp.max(gpu_load, axis=-1)
@@ -59,4 +59,5 @@ def _doubled(lib: "Standard", slots: Array) -> Array:
     xp = lib.xp
     ordered = xp.sort(slots, axis=-1)
     again = ordered[:, :, 1:] == ordered[:, :, :-1]
-    return xp.count_nonzero(again, axis=(-2, -1))
+    layers, gpus, capacity = slots.shape
+    return count(lib, xp.reshape(again, (layers, gpus * (capacity - 1))))[:, 0]

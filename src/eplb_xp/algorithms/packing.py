@@ -14,7 +14,7 @@ step at the end.
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from eplb_xp.algorithms.rows import heaviest_first, inverse
+from eplb_xp.algorithms.rows import count, heaviest_first, inverse
 from eplb_xp.types import Array
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def pack(lib: "Standard", load: Array, num_packs: int) -> Array:
         return lib.arange_like(load)
     order = heaviest_first(lib, load)
     sorted_load = xp.take_along_axis(load, order, axis=-1)
-    loaded = xp.count_nonzero(load, axis=-1, keepdims=True)
+    loaded = count(lib, load > 0.0)
 
     def unfinished(packs: _Packs) -> Array:
         return xp.any(packs.placed < loaded)
@@ -115,7 +115,7 @@ def _spread(lib: "Standard", front: _Front) -> _Prefix:
     infinite = xp.full_like(load[:, :1], float("inf"))
     rival = xp.concat([infinite, lib.running_minimum(still_open)[:, :-1]], axis=-1)
     valid = (front.load < rival) & (lib.arange_like(load) < front.left)
-    return _Prefix(xp.count_nonzero(valid, axis=-1, keepdims=True), load)
+    return _Prefix(count(lib, valid), load)
 
 
 def _pile(lib: "Standard", front: _Front) -> _Prefix:
@@ -131,7 +131,7 @@ def _pile(lib: "Standard", front: _Front) -> _Prefix:
     number = lib.arange(LONGEST_PILE, total)
     still_lightest = (xp.concat(before, axis=-1) < second) | (number == 0)
     valid = still_lightest & (number < front.free[:, :1]) & (number < front.left)
-    return _Prefix(xp.count_nonzero(valid, axis=-1, keepdims=True), xp.concat(after, axis=-1))
+    return _Prefix(count(lib, valid), xp.concat(after, axis=-1))
 
 
 def _fill_up(lib: "Standard", packs: _Packs) -> _Packs:

@@ -19,6 +19,12 @@ def inverse(lib: "Standard", permutation: Array) -> Array:
     return lib.put_along_axis(permutation, permutation, position)
 
 
+def count(lib: "Standard", condition: Array) -> Array:
+    """How often a condition holds in each row: [rows, 1]."""
+    xp = lib.xp
+    return xp.sum(xp.astype(condition, lib.index_dtype), axis=-1, keepdims=True, dtype=lib.index_dtype)
+
+
 def count_at_most(lib: "Standard", ascending: Array, queries: Array, span: int) -> Array:
     """How many values of an ascending row are at most each query: [rows, values], [rows, queries].
 
@@ -29,7 +35,8 @@ def count_at_most(lib: "Standard", ascending: Array, queries: Array, span: int) 
     rows, values = ascending.shape
     row = lib.arange(rows, ascending)[:, None]
     line = xp.reshape(ascending + row * span, (rows * values,))
-    return xp.searchsorted(line, queries + row * span, side="right") - row * values
+    found = xp.searchsorted(line, queries + row * span, side="right")
+    return xp.astype(found, lib.index_dtype) - row * values
 
 
 def tree_sum(lib: "Standard", values: Array) -> Array:

@@ -1,0 +1,32 @@
+"""What must be set before the libraries start, and the proof that each test ran on its library."""
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# JAX would take most of a GPU's memory, and torch shares it.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+import jax
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_num_cpu_devices", 4)  # for shard_map
+
+settings.register_profile("dev", max_examples=8, deadline=None)
+settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("nightly", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A test over the libraries fails if it never ran anything on the library it was given."""
+    library = item.callspec.params.get("library") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    runs = library.runs if library else 0
+    result = yield
+    if library and library.runs == runs:
+        pytest.fail(f"{item.name} passed without a run on {library.name}")
+    return result

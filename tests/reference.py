@@ -1,0 +1,137 @@
+"""What the planner must compute, step by step in plain Python over float32 numbers.
+
+Written from the description of each step and for reading, one replica and one item at a time.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from libraries import NumPyArray
+
+from eplb_xp import Plan
+
+Float = Any  # np.float32
+Row = Sequence[Float]
+
+
+def clean(weight: NumPyArray) -> NumPyArray:
+    """Loads as float32 in units of the power of two at or below the largest of the layer.
+
+    Bad and subnormal loads count as zero, and so do those under 2^-60 of that power of two.
+    """
+    load = weight.astype(np.float32)
+    load = np.where((load >= np.finfo(np.float32).tiny) & (load < np.inf), load, np.float32(0))
+    share = np.ldexp(load, 1 - np.frexp(load.max(axis=1, keepdims=True))[1])
+    return np.where(share >= 2.0**-60, share, np.float32(0))
+
+
+def pack(load: Row, num_packs: int) -> tuple[list[int], list[int]]:
+    """Heaviest item first, each into the lightest pack that is not full; with one item a pack, as they come."""
+    capacity = len(load) // num_packs
+    if capacity == 1:
+        return list(range(num_packs)), [0] * num_packs
+    total = [np.float32(0)] * num_packs
+    count = [0] * num_packs
+    pack_index, rank = [0] * len(load), [0] * len(load)
+    for item in sorted(range(len(load)), key=lambda item: -load[item]):
+        lightest = min((p for p in range(num_packs) if count[p] < capacity), key=lambda p: total[p])
+        pack_index[item], rank[item] = lightest, count[lightest]
+        total[lightest] += load[item]
+        count[lightest] += 1
+    return pack_index, rank
+
+
+def replicate(load: NumPyArray, num_replicas: int) -> tuple[list[int], list[int], list[int]]:
+    """One replica each, then one by one to the expert with the largest load per replica, the first among equals."""
+    experts = len(load)
+    expert, rank, count = list(range(experts)), [0] * experts, np.ones(experts, np.float32)
+    for _ in range(num_replicas - experts):
+        busiest = int(np.argmax(load / count))
+        expert.append(busiest)
+        rank.append(int(count[busiest]))
+        count[busiest] += 1
+    return expert, rank, [int(n) for n in count]
+
+
+def place(
+    load: NumPyArray, num_replicas: int, num_groups: int, num_nodes: int, num_gpus: int
+) -> tuple[list[int], list[int], list[int]]:
+    """One layer: groups onto nodes, then in each node replicas for its experts and a GPU for each replica."""
+    if num_groups % num_nodes:
+        num_groups = num_nodes = 1
+    size = len(load) // num_groups
+    node_of, place_of = pack([tree_sum(load[g * size : (g + 1) * size]) for g in range(num_groups)], num_nodes)
+    phy2log, rank, logcnt = [], [], [0] * len(load)
+    for node in range(num_nodes):
+        groups = sorted((g for g in range(num_groups) if node_of[g] == node), key=lambda g: place_of[g])
+        experts = [g * size + i for g in groups for i in range(size)]
+        expert, turn, count = replicate(load[experts], num_replicas // num_nodes)
+        share = [load[experts[e]] / np.float32(count[e]) for e in expert]
+        gpu, slot = pack(share, num_gpus // num_nodes)
+        for replica in sorted(range(len(expert)), key=lambda r: (gpu[r], slot[r])):
+            phy2log.append(experts[expert[replica]])
+            rank.append(turn[replica])
+        for e, n in zip(experts, count, strict=True):
+            logcnt[e] = n
+    return phy2log, rank, logcnt
+
+
+def plan(weight: NumPyArray, num_replicas: int, num_groups: int, num_nodes: int, num_gpus: int) -> Plan[NumPyArray]:
+    """The plan of every layer with its three maps."""
+    layers, experts = weight.shape
+    width = num_replicas - experts + 1
+    phy2log = np.zeros((layers, num_replicas), np.int64)
+    logcnt = np.zeros((layers, experts), np.int64)
+    log2phy = np.full((layers, experts, width), -1)
+    for layer, load in enumerate(clean(weight)):
+        phy2log[layer], rank, logcnt[layer] = place(load, num_replicas, num_groups, num_nodes, num_gpus)
+        for slot, (expert, turn) in enumerate(zip(phy2log[layer], rank, strict=True)):
+            log2phy[layer, expert, turn] = slot
+    return Plan(phy2log, log2phy, logcnt)
+
+
+def tree_sum(values: Row) -> Float:
+    """The first half plus the second, entry by entry, until one number is left."""
+    half = (len(values) + 1) // 2
+    if half == len(values):
+        return values[0]
+    padded = [*values, np.float32(0)]
+    return tree_sum([padded[i] + padded[half + i] for i in range(half)])
+
+
+def splits(items: tuple[Any, ...], size: int) -> Iterator[list[tuple[Any, ...]]]:
+    """All ways to split items into sets of a size, the order of the sets aside."""
+    if not items:
+        yield []
+    else:
+        for others in combinations(range(1, len(items)), size - 1):
+            rest = tuple(items[i] for i in range(1, len(items)) if i not in others)
+            for split in splits(rest, size):
+                yield [(items[0], *(items[i] for i in others)), *split]
+
+
+def all_counts(experts: int, replicas: int) -> Iterator[tuple[int, ...]]:
+    """All replica counts of so many experts, each at least one."""
+    for cuts in combinations(range(1, replicas), experts - 1):
+        yield tuple(b - a for a, b in zip((0, *cuts), (*cuts, replicas), strict=True))
+
+
+def best_busiest(load: Row, replicas: int, gpus: int) -> float:
+    """The busiest GPU's load under the best of all plans of one node, tried one after another."""
+    best = np.inf
+    for count in all_counts(len(load), replicas):
+        share = tuple(float(w) / n for w, n in zip(load, count, strict=True) for _ in range(n))
+        best = min(best, min(max(map(sum, split)) for split in splits(share, replicas // gpus)))
+    return best
+
+
+def best_busiest_by_node(load: Row, replicas: int, groups: int, nodes: int, gpus: int) -> float:
+    """The same, over all ways to split whole groups over nodes."""
+    size = len(load) // groups
+    group_loads = tuple(tuple(load[g * size : (g + 1) * size]) for g in range(groups))
+    return min(
+        max(best_busiest(sum(node, ()), replicas // nodes, gpus // nodes) for node in split)
+        for split in splits(group_loads, groups // nodes)
+    )

@@ -1,0 +1,196 @@
+"""JAX as its users use it: compiled, batched, sharded, exported, inside a training step."""
+
+import logging
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from eplb_xp import Plan, balanced_packing, check_loads, evaluate, rebalance_experts, replicate_experts
+
+SIZES = {"num_replicas": 80, "num_groups": 8, "num_nodes": 2, "num_gpus": 8}
+plan_for = partial(rebalance_experts, **SIZES)
+
+
+@pytest.fixture
+def weight() -> jax.Array:
+    return jnp.asarray(np.random.default_rng(0).lognormal(0, 1, (8, 64)).astype(np.float32))
+
+
+def assert_same(result: Any, expected: Any) -> None:
+    assert isinstance(result, type(expected))
+    for ours, theirs in zip(result, expected, strict=True):
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def compilations(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [message for message in caplog.messages if message.startswith("Finished XLA compilation")]
+
+
+def test_one_compilation_for_each_shape(caplog: pytest.LogCaptureFixture) -> None:
+    sizes = {"num_replicas": 27, "num_groups": 1, "num_nodes": 1, "num_gpus": 9}  # no other test has these
+    rng = np.random.default_rng(1)
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        for layers, expected in ((3, 1), (3, 1), (2, 2)):
+            loads = jax.device_put(rng.random((layers, 20)).astype(np.float32))
+            jax.block_until_ready(rebalance_experts(loads, **sizes))
+            assert len(compilations(caplog)) == expected
+
+
+def equations(jaxpr: Any) -> list[Any]:
+    """The equations of a program, those of its inner programs included."""
+    inner = [param for eqn in jaxpr.eqns for param in jax.tree.leaves(list(eqn.params.values()))]
+    programs = [getattr(param, "jaxpr", param) for param in inner]
+    return list(jaxpr.eqns) + [eqn for program in programs if hasattr(program, "eqns") for eqn in equations(program)]
+
+
+def program(experts: int) -> list[Any]:
+    plan = partial(rebalance_experts, num_replicas=experts + 32, num_groups=8, num_nodes=2, num_gpus=8)
+    return equations(jax.make_jaxpr(plan)(jnp.ones((2, experts))).jaxpr)
+
+
+def test_program_grows_with_the_logarithm_of_the_experts() -> None:
+    sizes = [len(program(experts)) for experts in (64, 128, 256, 512, 1024)]
+    growth = np.diff(sizes)
+    assert sizes[0] > 500  # the loops' bodies are counted
+    assert max(growth) <= 8
+    assert len(set(growth)) == 1  # the same for each doubling
+
+
+def test_nothing_leaves_the_device(weight: jax.Array) -> None:
+    primitives = {str(eqn.primitive) for eqn in program(64)}
+    assert {"while", "sort"} <= primitives
+    assert not [name for name in primitives if "callback" in name or "infeed" in name or "outfeed" in name]
+    compiled = jax.jit(plan_for).lower(weight).compile().as_text()
+    assert compiled is not None
+    for word in ("callback", "infeed", "outfeed", "send(", "recv(", "custom-call"):
+        assert word not in compiled
+
+
+def test_jit_and_vmap(weight: jax.Array) -> None:
+    expected = plan_for(weight)
+    assert_same(jax.jit(plan_for)(weight), expected)
+    batch = jnp.stack([weight, weight[::-1] * 3])
+    result = jax.jit(jax.vmap(plan_for))(batch)
+    for i in range(2):
+        assert_same(jax.tree.map(lambda x, i=i: x[i], result), plan_for(batch[i]))
+    inner = jax.vmap(jax.vmap(plan_for))(batch[:, :, None])
+    assert_same(jax.tree.map(lambda x: x[:, :, 0], inner), result)
+
+
+needs_devices = pytest.mark.skipif(len(jax.devices("cpu")) < 4, reason="JAX was started without four CPU devices")
+
+
+def mesh(shape: tuple[int, ...], names: tuple[str, ...], axis_type: AxisType = AxisType.Auto) -> jax.sharding.Mesh:
+    return jax.make_mesh(shape, names, axis_types=(axis_type,) * len(names), devices=jax.devices("cpu")[:4])
+
+
+def plan_and_report(weight: jax.Array) -> Any:
+    plan = plan_for(weight)
+    report = evaluate(plan, weight, 8, num_groups=8, num_nodes=2)
+    return plan, report.doubled, report.gpu_load
+
+
+@needs_devices
+@pytest.mark.parametrize("check_vma", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "names"), [((4,), ("layers",)), ((2, 2), ("layers", "model"))], ids=["4 devices", "2 x 2 devices"]
+)
+def test_shard_map_over_layers(
+    weight: jax.Array, shape: tuple[int, ...], names: tuple[str, ...], check_vma: bool
+) -> None:
+    devices, spec = mesh(shape, names), PartitionSpec("layers")
+    weight = jax.device_put(weight, jax.devices("cpu")[0])
+    sharded = jax.shard_map(plan_and_report, mesh=devices, in_specs=spec, out_specs=spec, check_vma=check_vma)
+    result = jax.jit(sharded)(jax.device_put(weight, NamedSharding(devices, spec)))
+    for ours, expected in zip(jax.tree.leaves(result), jax.tree.leaves(plan_and_report(weight)), strict=True):
+        assert np.array_equal(ours, expected)
+
+
+@needs_devices
+@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])
+@pytest.mark.parametrize("spec", [("layers",), (None, "layers"), ()], ids=str)
+def test_sharded_arrays(weight: jax.Array, axis_type: AxisType, spec: tuple[str | None, ...]) -> None:
+    sharding = NamedSharding(mesh((4,), ("layers",), axis_type), PartitionSpec(*spec))
+    loads = jax.device_put(weight, sharding)
+    result = plan_for(loads)
+    assert_same(result, plan_for(weight))
+    assert_same(jax.jit(plan_for)(loads), result)
+    assert result.phy2log.sharding.device_set == sharding.device_set
+    packs, experts = balanced_packing(loads, 8), replicate_experts(loads, 80)
+    assert_same(packs, balanced_packing(weight, 8))
+    assert_same(experts, replicate_experts(weight, 80))
+
+
+def test_inside_a_training_step(weight: jax.Array) -> None:
+    def loss(logits: jax.Array) -> jax.Array:
+        load = jnp.sum(jax.nn.softmax(logits), axis=0)  # [layers, experts], depends on what is trained
+        plan = plan_for(load)
+        share = load / plan.logcnt.astype(load.dtype)
+        return jnp.sum(share**2)
+
+    def loss_of_a_fixed_plan(logits: jax.Array, logcnt: jax.Array) -> jax.Array:
+        share = jnp.sum(jax.nn.softmax(logits), axis=0) / logcnt
+        return jnp.sum(share**2)
+
+    logits = jnp.stack([jnp.log(weight)] * 3)
+    counts = plan_for(jnp.sum(jax.nn.softmax(logits), axis=0)).logcnt
+    expected = jax.grad(loss_of_a_fixed_plan)(logits, counts.astype(jnp.float32))
+    for transform in (jax.grad, lambda f: jax.jit(jax.grad(f)), jax.jacfwd, lambda f: jax.grad(jax.checkpoint(f))):
+        np.testing.assert_allclose(transform(loss)(logits), expected, rtol=1e-4)
+
+
+def test_export(weight: jax.Array) -> None:
+    def step(weight: jax.Array) -> Any:
+        plan = plan_for(weight)
+        return plan, evaluate(plan, weight, 8)
+
+    exported = export.export(jax.jit(step))(jax.ShapeDtypeStruct(weight.shape, weight.dtype))
+    plan, report = export.deserialize(exported.serialize()).call(weight)
+    assert_same(plan, plan_for(weight))
+    assert_same(report, evaluate(plan, weight, 8))
+
+
+def test_a_plan_is_a_pytree(weight: jax.Array) -> None:
+    doubled = jax.tree.map(lambda x: 2 * x, plan_for(weight))
+    assert isinstance(doubled, Plan)
+    assert len(jax.tree.leaves(doubled)) == 3
+
+
+def test_index_type_follows_x64(weight: jax.Array) -> None:
+    expected = plan_for(weight)
+    assert {x.dtype for x in expected} == {np.dtype(np.int32)}
+    with jax.enable_x64(True):
+        result = plan_for(jnp.asarray(np.asarray(weight), dtype=jnp.float64))
+        assert {x.dtype for x in result} == {np.dtype(np.int64)}
+        assert_same(result, expected)
+
+
+@needs_devices
+def test_the_plan_is_made_where_the_loads_are(weight: jax.Array) -> None:
+    device = jax.devices("cpu")[2]
+    result = plan_for(jax.device_put(weight, device))
+    assert [x.devices() for x in result] == [{device}] * 3
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, -1.0])
+def test_bad_traced_loads_count_as_zero(weight: jax.Array, bad: float) -> None:
+    given = weight.at[3, 7].set(bad)
+    assert_same(jax.jit(plan_for)(given), plan_for(weight.at[3, 7].set(0)))
+    with pytest.raises(ValueError, match=r"1 load that is NaN, infinite or negative, the first .* at \[3, 7\]"):
+        plan_for(given)
+
+
+def test_traced_values_cannot_be_checked(weight: jax.Array) -> None:
+    with pytest.raises(TypeError, match="call check_loads outside of jax.jit"):
+        jax.jit(check_loads)(weight)
+
+
+def test_traced_sizes_are_refused(weight: jax.Array) -> None:
+    with pytest.raises(TypeError, match="num_gpus must be a positive integer, got .*JitTracer|Traced"):
+        jax.jit(lambda weight, gpus: rebalance_experts(weight, 80, 8, 2, gpus))(weight, 8)
