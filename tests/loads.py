@@ -98,9 +98,14 @@ def weights(
     return np.clip(np.reshape(rows, shape), 0, largest).astype(dtype)
 
 
-def counts(shape: tuple[int, int], most: int = 1000) -> st.SearchStrategy[NumPyArray]:
-    """Token counts [layers, experts] whose sums are exact in float32, often with ties."""
-    values = st.one_of(st.integers(0, 4), st.integers(0, most))
-    return st.lists(_row(values, shape[1]), min_size=shape[0], max_size=shape[0]).map(
-        lambda rows: np.reshape(rows, shape).astype(np.float32)
-    )
+def counts(shape: tuple[int, int]) -> st.SearchStrategy[NumPyArray]:
+    """Token counts [layers, experts] float32, often with ties, so small that their sums are exact."""
+    values = st.one_of(st.integers(0, 4), st.integers(0, 2**16))
+    rows = st.lists(_row(values, shape[1]), min_size=shape[0], max_size=shape[0])
+    return rows.map(lambda drawn: np.reshape(drawn, shape).astype(np.float32))
+
+
+def powers_of_two(layers: int) -> st.SearchStrategy[NumPyArray]:
+    """A factor for each layer that keeps counts within the normal float32 numbers: [layers, 1]."""
+    exponents = st.lists(st.integers(-126, 111), min_size=layers, max_size=layers)
+    return exponents.map(lambda drawn: np.ldexp(np.float32(1), np.reshape(drawn, (layers, 1))))

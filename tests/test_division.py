@@ -75,7 +75,6 @@ def test_quotients_by_a_broadcast_divisor() -> None:
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 @pytest.mark.parametrize("name", ON_CUDA)
 def test_quotients_on_a_gpu(name: str) -> None:
     w, n = pairs(seed=2)

@@ -1,0 +1,157 @@
+"""PyTorch as its users use it: on any device, in inference mode, under torch.compile."""
+
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from eplb_xp import Plan, balanced_packing, check_loads, evaluate, rebalance_experts, replicate_experts
+from eplb_xp.backends.torch import Torch
+
+SIZES = {"num_replicas": 80, "num_groups": 8, "num_nodes": 2, "num_gpus": 8}
+plan_for = partial(rebalance_experts, **SIZES)
+
+on_devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+
+
+def loads(seed: int = 0, layers: int = 6, device: str = "cpu") -> torch.Tensor:
+    rng = np.random.default_rng(seed)
+    return torch.asarray(rng.lognormal(0, 1, (layers, 64)).astype(np.float32), device=device)
+
+
+def assert_same(result: tuple[torch.Tensor, ...], expected: tuple[torch.Tensor, ...]) -> None:
+    for ours, theirs in zip(result, expected, strict=True):
+        assert torch.equal(ours.cpu(), theirs.cpu())
+
+
+@on_devices
+def test_results_are_int64_on_the_device_of_the_loads(device: str) -> None:
+    weight = loads(device=device)
+    plan = plan_for(weight)
+    assert isinstance(plan, Plan)
+    for x in (*plan, *balanced_packing(weight, 8), *replicate_experts(weight, 80)):
+        assert x.device == weight.device
+        assert x.dtype == torch.int64
+    assert_same(plan, plan_for(weight.cpu()))
+
+
+@on_devices
+def test_inference_mode_and_gradients(device: str) -> None:
+    weight = loads(device=device)
+    expected = plan_for(weight)
+    with torch.inference_mode():
+        assert_same(plan_for(weight), expected)
+        assert_same(plan_for(weight * 1), expected)
+    parameter = torch.nn.Parameter(weight.clone())
+    plan = plan_for(parameter * 1)
+    assert_same(plan, expected)
+    (parameter / plan.logcnt).sum().backward()
+    assert parameter.grad is not None
+    assert torch.equal(parameter.grad, 1 / expected.logcnt)
+
+
+@on_devices
+def test_any_strides(device: str) -> None:
+    weight = loads(device=device)
+    expected = plan_for(weight)
+    spread = torch.full((12, 128), torch.nan, device=device)
+    spread[::2, 1::2] = weight
+    for given in (spread[::2, 1::2], weight.T.contiguous().T, weight.flip(0).flip(0)):
+        before = given.clone()
+        assert_same(plan_for(given), expected)
+        assert torch.equal(given, before)
+    assert_same(plan_for(weight[:1].expand(3, 64)), plan_for(weight[:1].repeat(3, 1)))
+
+
+def test_compile_without_a_graph_break() -> None:
+    def step(weight: torch.Tensor) -> tuple[Any, torch.Tensor]:
+        plan = plan_for(weight * 2)
+        return plan, weight.gather(-1, plan.phy2log)
+
+    torch.compiler.reset()
+    compiled = torch.compile(step, fullgraph=True)
+    start = time.perf_counter()
+    compiled(loads())
+    assert time.perf_counter() - start < 60
+    for seed in range(5):
+        weight = loads(seed)
+        weight = torch.round(weight) if seed % 2 else weight  # ties and idle experts
+        plan, gathered = compiled(weight)
+        assert_same(plan, plan_for(weight))
+        assert torch.equal(gathered, weight.gather(-1, plan.phy2log))
+
+
+# On a GPU
+
+
+def reads_of(function: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """How often the host waited for the device, and how often a loop read its condition."""
+    conditions = 0
+    original = Torch.while_loop
+
+    def counting(self: Torch, cond: Callable[[Any], Any], body: Callable[[Any], Any], carry: Any) -> Any:
+        def counted(carry: Any) -> Any:
+            nonlocal conditions
+            conditions += 1
+            return cond(carry)
+
+        return original(self, counted, body, carry)
+
+    monkeypatch.setattr(Torch, "while_loop", counting)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            function()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+        monkeypatch.undo()
+    return len([w for w in caught if "synchronizing" in str(w.message)]), conditions
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.int32])
+def test_the_host_reads_only_the_conditions_of_loops(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = (loads(layers=58, device="cuda") * 100).to(dtype)
+    plan_for(weight)
+    waits, conditions = reads_of(lambda: plan_for(weight), monkeypatch)
+    assert waits == conditions
+    assert 6 <= conditions < 60  # three loops, each of some rounds and one more
+
+
+@pytest.mark.cuda
+def test_device_loads_are_not_read() -> None:
+    weight = loads(device="cuda")
+    weight[2, 5] = torch.nan
+    clean = weight.clone()
+    clean[2, 5] = 0
+    assert_same(plan_for(weight), plan_for(clean))
+    with pytest.raises(ValueError, match=r"the first nan at \[2, 5\]"):
+        check_loads(weight)
+
+
+@pytest.mark.cuda
+def test_compile_on_a_gpu() -> None:
+    torch.compiler.reset()
+    compiled = torch.compile(plan_for, fullgraph=True)
+    for seed in range(20):
+        weight = loads(seed, device="cuda")
+        weight = torch.round(weight) if seed % 2 else weight
+        assert_same(compiled(weight), plan_for(weight.cpu()))
+
+
+@pytest.mark.cuda
+def test_reports_agree_between_devices() -> None:
+    weight = loads(device="cuda")
+    plan = plan_for(weight)
+    report = evaluate(plan, weight, 8, num_groups=8, num_nodes=2)
+    expected = evaluate(Plan(*(x.cpu() for x in plan)), weight.cpu(), 8, num_groups=8, num_nodes=2)
+    for ours, theirs in zip(report, expected, strict=True):
+        torch.testing.assert_close(ours.cpu(), theirs, rtol=1e-6, atol=1e-6)
+
