@@ -183,7 +183,7 @@ def test_bad_traced_loads_count_as_zero(weight: jax.Array, bad: float) -> None:
     given = weight.at[3, 7].set(bad)
     assert_same(jax.jit(plan_for)(given), plan_for(weight.at[3, 7].set(0)))
     with pytest.raises(ValueError, match=r"1 load that is NaN, infinite or negative, the first .* at \[3, 7\]"):
-        plan_for(given)
+        plan_for(jax.device_put(given, jax.devices("cpu")[0]))
 
 
 def test_traced_values_cannot_be_checked(weight: jax.Array) -> None:

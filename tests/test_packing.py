@@ -4,7 +4,7 @@ import numpy as np
 import reference
 from hypothesis import given
 from hypothesis import strategies as st
-from libraries import NUMPY, Library, every_library
+from libraries import NUMPY, Library, NumPyArray, every_library
 from loads import counts, powers_of_two, weights
 
 from eplb_xp import balanced_packing
@@ -30,7 +30,7 @@ def test_packs_are_full_and_those_of_the_reference(library: Library, data: st.Da
 
 @every_library
 @given(weight=counts((LAYERS, ITEMS)))
-def test_two_packs_differ_by_one_item_at_most(library: Library, weight: np.ndarray) -> None:
+def test_two_packs_differ_by_one_item_at_most(library: Library, weight: NumPyArray) -> None:
     pack_index, _ = library.run(balanced_packing, weight, num_packs=PACKS)
     load = np.where(pack_index[:, None] == np.arange(PACKS)[:, None], weight[:, None], 0).sum(axis=2)
     assert (load.max(axis=1) - load.min(axis=1) <= weight.max(axis=1)).all()
@@ -38,7 +38,7 @@ def test_two_packs_differ_by_one_item_at_most(library: Library, weight: np.ndarr
 
 @every_library
 @given(weight=counts((LAYERS, ITEMS)), power=powers_of_two(LAYERS))
-def test_a_power_of_two_changes_nothing(library: Library, weight: np.ndarray, power: np.ndarray) -> None:
+def test_a_power_of_two_changes_nothing(library: Library, weight: NumPyArray, power: NumPyArray) -> None:
     one = library.run(balanced_packing, weight, num_packs=PACKS)
     other = library.run(balanced_packing, weight * power, num_packs=PACKS)
     np.testing.assert_array_equal(one, other)
@@ -46,7 +46,7 @@ def test_a_power_of_two_changes_nothing(library: Library, weight: np.ndarray, po
 
 @every_library
 @given(one=weights((LAYERS, ITEMS)), other=weights((LAYERS, ITEMS)))
-def test_layers_do_not_touch_each_other(library: Library, one: np.ndarray, other: np.ndarray) -> None:
+def test_layers_do_not_touch_each_other(library: Library, one: NumPyArray, other: NumPyArray) -> None:
     odd = np.arange(LAYERS)[:, None] % 2 == 1
     mixed, ones, others = (
         library.run(balanced_packing, weight, num_packs=PACKS) for weight in (np.where(odd, other, one), one, other)

@@ -6,7 +6,7 @@ import numpy as np
 import reference
 from hypothesis import given
 from hypothesis import strategies as st
-from libraries import NUMPY, Library, every_library
+from libraries import NUMPY, Library, NumPyArray, every_library
 from loads import batch, counts, powers_of_two, weights
 
 from eplb_xp import replicate_experts
@@ -16,7 +16,7 @@ LAYERS, EXPERTS, REPLICAS = SHAPE = (4, 8, 13)
 SHAPES = [SHAPE, (3, 16, 20), (2, 5, 64), (3, 6, 6), (2, 1, 4), (0, 4, 6)]
 
 
-def expected(weight: np.ndarray, replicas: int) -> list[np.ndarray]:
+def expected(weight: NumPyArray, replicas: int) -> list[NumPyArray]:
     layers = [reference.replicate(load, replicas) for load in reference.clean(weight)]
     widths = (replicas, replicas, weight.shape[1])
     return [
@@ -46,7 +46,7 @@ def test_loads_of_any_dtype_count_as_their_float32(library: Library, data: st.Da
 
 @every_library
 @given(weight=weights((LAYERS, EXPERTS)))
-def test_experts_come_first_and_their_replicas_are_numbered(library: Library, weight: np.ndarray) -> None:
+def test_experts_come_first_and_their_replicas_are_numbered(library: Library, weight: NumPyArray) -> None:
     phy2log, rank, logcnt = library.run(replicate_experts, weight, num_phy=REPLICAS)
     assert (phy2log[:, :EXPERTS] == np.arange(EXPERTS)).all()
     assert (logcnt.sum(axis=1) == REPLICAS).all()
@@ -58,7 +58,7 @@ def test_experts_come_first_and_their_replicas_are_numbered(library: Library, we
 
 @every_library
 @given(weight=counts((3, 4)))
-def test_no_counts_make_the_largest_replica_smaller(library: Library, weight: np.ndarray) -> None:
+def test_no_counts_make_the_largest_replica_smaller(library: Library, weight: NumPyArray) -> None:
     _, _, logcnt = library.run(replicate_experts, weight, num_phy=9)
     every = np.array(list(reference.all_counts(4, 9)))
     best = (weight[:, None] / every).max(axis=2).min(axis=1)
@@ -67,7 +67,7 @@ def test_no_counts_make_the_largest_replica_smaller(library: Library, weight: np
 
 @every_library
 @given(weight=counts((LAYERS, EXPERTS)), power=powers_of_two(LAYERS))
-def test_a_power_of_two_changes_nothing(library: Library, weight: np.ndarray, power: np.ndarray) -> None:
+def test_a_power_of_two_changes_nothing(library: Library, weight: NumPyArray, power: NumPyArray) -> None:
     one = library.run(replicate_experts, weight, num_phy=REPLICAS)
     other = library.run(replicate_experts, weight * power, num_phy=REPLICAS)
     for a, b in zip(one, other, strict=True):
@@ -75,7 +75,7 @@ def test_a_power_of_two_changes_nothing(library: Library, weight: np.ndarray, po
 
 
 @given(weight=weights((3, 6)))
-def test_more_spares_leave_the_first_ones_as_they_are(weight: np.ndarray) -> None:
+def test_more_spares_leave_the_first_ones_as_they_are(weight: NumPyArray) -> None:
     results = [NUMPY.run(replicate_experts, weight, num_phy=replicas) for replicas in range(6, 30, 3)]
     for (fewer, fewer_rank, _), (more, more_rank, _) in pairwise(results):
         np.testing.assert_array_equal(more[:, : fewer.shape[1]], fewer)

@@ -104,15 +104,14 @@ def reads_of(function: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> tu
 
     monkeypatch.setattr(Torch, "while_loop", counting)
     torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode("warn")
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
             function()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-        monkeypatch.undo()
-    return len([w for w in caught if "synchronizing" in str(w.message)]), conditions
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return len([w for w in caught if "called a synchronizing" in str(w.message)]), conditions
 
 
 @pytest.mark.cuda

@@ -49,7 +49,7 @@ def evaluate(
     >>> weight = np.array([[90, 132, 40, 61, 104, 165]])
     >>> report = evaluate(rebalance_experts(weight, 8, 1, 1, 4), weight, 4)
     >>> report.gpu_load
-    array([[170. , 143.5, 148.5, 130. ]], dtype=float32)
+    array([[144. , 151. , 148.5, 148.5]], dtype=float32)
     >>> report.doubled
     array([0])
     """

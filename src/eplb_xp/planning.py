@@ -70,7 +70,7 @@ def rebalance_experts(
     >>> weight = np.array([[90, 132, 40, 61, 104, 165]])
     >>> plan = rebalance_experts(weight, num_replicas=8, num_groups=1, num_nodes=1, num_gpus=4)
     >>> plan.phy2log
-    array([[4, 1, 3, 5, 5, 1, 0, 2]])
+    array([[4, 2, 0, 3, 5, 1, 5, 1]])
     >>> plan.logcnt
     array([[1, 2, 1, 1, 1, 2]])
     """
@@ -134,7 +134,7 @@ def rebalance_experts_hierarchical(
     >>> weight = np.array([[90, 132, 40, 61, 104, 165]])
     >>> phy2log, rank, logcnt = rebalance_experts_hierarchical(weight, 8, 2, 2, 4)
     >>> phy2log
-    array([[5, 4, 5, 3, 1, 2, 1, 0]])
+    array([[0, 2, 1, 1, 4, 3, 5, 5]])
     """
     lib = check_array(weight)
     check_integer("num_groups", num_groups)

@@ -38,6 +38,6 @@ def scaled(lib: "Standard", weight: Array) -> Scaled:
         large = top >= 2.0**exponent
         down = xp.where(large, 2.0**-exponent * one, one)
         top, second = top * down, second * down
-        unit = xp.where(large, unit * 2.0**exponent, unit)
+        unit = unit * xp.where(large, 2.0**exponent * one, one)
     load = load * first * second
     return Scaled(xp.where(load >= SMALLEST_SHARE, load, 0.0), unit)

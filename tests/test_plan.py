@@ -1,0 +1,138 @@
+"""rebalance_experts: the reference's plan, maps that belong together, and what must not change a plan."""
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+from libraries import NUMPY, Library, NumPyArray, every_library
+from loads import counts, powers_of_two, weights
+
+from eplb_xp import Plan, rebalance_experts, rebalance_experts_hierarchical
+
+# layers, experts, then replicas, groups, nodes, GPUs
+LAYERS, EXPERTS = 3, 8
+HIERARCHICAL = (12, 4, 2, 4)
+GLOBAL = (12, 1, 1, 4)
+SHAPES = [
+    ((LAYERS, EXPERTS), HIERARCHICAL),
+    ((LAYERS, EXPERTS), GLOBAL),
+    ((2, 12), (18, 6, 3, 9)),
+    ((2, 12), (24, 3, 2, 4)),  # global, because 3 groups don't divide over 2 nodes
+    ((3, 6), (8, 1, 1, 8)),  # one slot a GPU: nothing is packed
+    ((2, 16), (16, 4, 4, 4)),  # no spares, one group and one GPU a node
+    ((0, 4), (6, 2, 2, 2)),  # no layers
+]
+NAMES = ("num_replicas", "num_groups", "num_nodes", "num_gpus")
+PRIMES = [n for n in range(11, 300) if all(n % d for d in range(2, n))]
+
+
+def plan(library: Library, weight: NumPyArray, sizes: tuple[int, ...]) -> Plan[NumPyArray]:
+    result = library.run(rebalance_experts, weight, **dict(zip(NAMES, sizes, strict=True)))
+    assert isinstance(result, Plan)
+    return result
+
+
+def assert_same(got: Plan[NumPyArray], want: Plan[NumPyArray]) -> None:
+    for name, a, b in zip(Plan._fields, got, want, strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=name, strict=True)
+
+
+def assert_valid(made: Plan[NumPyArray], experts: int, sizes: tuple[int, ...]) -> None:
+    """Every expert is there, the three maps say the same, groups stay on nodes."""
+    phy2log, log2phy, logcnt = made
+    replicas, groups, nodes, _ = sizes
+    layers = len(phy2log)
+    assert phy2log.shape == (layers, replicas)
+    assert log2phy.shape == (layers, experts, replicas - experts + 1)
+    assert (logcnt >= 1).all()
+    assert (logcnt.sum(axis=1) == replicas).all()
+    for layer in range(layers):
+        for expert in range(experts):
+            slots, rest = np.split(log2phy[layer, expert], [logcnt[layer, expert]])
+            assert sorted(slots) == np.flatnonzero(phy2log[layer] == expert).tolist()
+            assert (rest == -1).all()
+    if groups % nodes == 0:
+        group = phy2log.reshape(layers, nodes, -1) // (experts // groups)
+        for layer in range(layers):
+            homes = [set(group[layer, node].tolist()) for node in range(nodes)]
+            assert all(len(home) == groups // nodes for home in homes)
+            assert set.union(*homes) == set(range(groups))
+
+
+@every_library
+@given(data=st.data())
+def test_a_plan_is_valid_and_the_reference_s(library: Library, data: st.DataObject) -> None:
+    shape, sizes = data.draw(st.sampled_from(SHAPES))
+    weight = data.draw(weights(shape))
+    made = plan(library, weight, sizes)
+    assert_valid(made, shape[1], sizes)
+    assert_same(made, reference.plan(weight, *sizes))
+
+
+@every_library
+@given(data=st.data())
+def test_the_hierarchical_function_returns_ranks(library: Library, data: st.DataObject) -> None:
+    weight = data.draw(weights((LAYERS, EXPERTS)))
+    sizes = dict(zip(("num_physical_experts", *NAMES[1:]), HIERARCHICAL, strict=True))
+    phy2log, rank, logcnt = library.run(rebalance_experts_hierarchical, weight, **sizes)
+    expected = [reference.place(load, *HIERARCHICAL) for load in reference.clean(weight)]
+    for got, want in zip((phy2log, rank, logcnt), zip(*expected, strict=True), strict=True):
+        np.testing.assert_array_equal(got, np.array(want), strict=True)
+
+
+@every_library
+@pytest.mark.parametrize("sizes", [HIERARCHICAL, GLOBAL])
+@given(one=weights((LAYERS, EXPERTS)), other=weights((LAYERS, EXPERTS)))
+def test_layers_do_not_touch_each_other(
+    library: Library, sizes: tuple[int, ...], one: NumPyArray, other: NumPyArray
+) -> None:
+    odd = np.arange(LAYERS) % 2 == 1
+    mixed = plan(library, np.where(odd[:, None], other, one), sizes)
+    for got, a, b in zip(mixed, plan(library, one, sizes), plan(library, other, sizes), strict=True):
+        np.testing.assert_array_equal(got[odd], b[odd])
+        np.testing.assert_array_equal(got[~odd], a[~odd])
+
+
+@every_library
+@pytest.mark.parametrize("sizes", [HIERARCHICAL, GLOBAL])
+@given(weight=counts((LAYERS, EXPERTS)), power=powers_of_two(LAYERS))
+def test_a_power_of_two_changes_nothing(
+    library: Library, sizes: tuple[int, ...], weight: NumPyArray, power: NumPyArray
+) -> None:
+    assert_same(plan(library, weight * power, sizes), plan(library, weight, sizes))
+
+
+@every_library
+@given(data=st.data())
+def test_experts_in_another_order_get_the_same_slots(library: Library, data: st.DataObject) -> None:
+    # Prime loads: no two experts have a quotient in common, so the order of the experts decides nothing.
+    layer = st.lists(st.sampled_from(PRIMES), min_size=EXPERTS, max_size=EXPERTS, unique=True)
+    weight = np.array(data.draw(st.lists(layer, min_size=LAYERS, max_size=LAYERS)), np.float32)
+    order = np.array(data.draw(st.permutations(range(EXPERTS))))
+    made = plan(library, weight, GLOBAL)
+    other = plan(library, weight[:, order], GLOBAL)
+    np.testing.assert_array_equal(order[other.phy2log], made.phy2log)
+
+
+@given(weight=weights((LAYERS, EXPERTS)))
+def test_groups_and_nodes_that_do_not_divide_are_ignored(weight: NumPyArray) -> None:
+    expected = plan(NUMPY, weight, GLOBAL)
+    for groups, nodes in [(3, 2), (1, 5), (1, 4), (7, 3), (100, 64)]:
+        assert_same(plan(NUMPY, weight, (12, groups, nodes, 4)), expected)
+
+
+def test_a_plan_is_the_triple_that_eplb_returns() -> None:
+    weight = np.array([[90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86], [20, 107, 104, 64, 19, 197, 187, 157, 172, 86, 16, 27]])
+    phy2log, log2phy, logcnt = rebalance_experts(weight, 16, 4, 2, 8)
+    assert phy2log.tolist() == [
+        [5, 6, 5, 7, 8, 4, 3, 4, 10, 9, 10, 2, 0, 1, 11, 1],
+        [7, 10, 6, 8, 6, 11, 8, 9, 2, 4, 5, 1, 5, 0, 3, 1],
+    ]
+    assert logcnt.tolist() == [[1, 2, 1, 1, 2, 2, 1, 1, 1, 1, 2, 1], [1, 2, 1, 1, 1, 2, 2, 1, 2, 1, 1, 1]]
+    assert log2phy[0, 5].tolist() == [0, 2, -1, -1, -1]
+
+
+def test_a_load_with_one_busy_expert_gives_it_every_spare() -> None:
+    made = plan(NUMPY, np.array([[0, 8, 0, 0]]), (8, 1, 1, 4))
+    assert made.logcnt.tolist() == [[1, 5, 1, 1]]
