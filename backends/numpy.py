@@ -26,6 +26,9 @@ class NumPy(Standard):
     def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
         return x
 
+    def float32(self, x: Array) -> Array:
+        return np.asarray(x, dtype=np.float32)  # a matrix would multiply in its own way
+
     def running_minimum(self, x: Array) -> Array:
         return np.minimum.accumulate(x, axis=-1)
 

@@ -34,24 +34,34 @@ def check_integer(name: str, value: Any) -> int:
 
 def check_multiple(name: str, value: int, of_name: str, of: int, least: int = 1) -> None:
     """``value`` is a multiple of ``of``; the message names the nearest multiples from ``least`` up."""
-    if value % of == 0:
-        return
-    lowest = -(-least // of) * of
-    below = max(value // of * of, lowest)
-    above = max(below, (value // of + 1) * of)
-    nearest = f"{below}" if below == above else f"{below} or {above}"
-    raise ValueError(f"{name} must be a multiple of {of_name}: {value} is not a multiple of {of}; nearest: {nearest}")
+    if value % of:
+        up = max(-(-value // of), -(-least // of)) * of
+        candidates = [multiple for multiple in (up - of, up) if multiple >= max(least, of)]
+        raise ValueError(
+            f"{name} must be a multiple of {of_name}: {value} is not a multiple of {of}; "
+            f"nearest: {nearest(value, candidates)}"
+        )
 
 
-def check_divisor(name: str, value: int, of_name: str, of: int) -> None:
-    """``value`` divides ``of``; the message names the nearest divisors."""
-    if of % value == 0:
-        return
-    divisors = [d for d in range(1, of + 1) if of % d == 0]
-    below = [d for d in divisors if d < value][-1:]
-    above = [d for d in divisors if d > value][:1]
-    nearest = " or ".join(map(str, below + above))
-    raise ValueError(f"{name} must divide {of_name}: {value} does not divide {of}; nearest: {nearest}")
+def check_divisor(name: str, value: int, of_name: str, of: int, multiple_of: int = 1) -> None:
+    """``value`` divides ``of``; the message names the nearest divisors, multiples of a number if there are any."""
+    if of % value:
+        candidates = [divisor for divisor in divisors(of) if divisor % multiple_of == 0] or divisors(of)
+        raise ValueError(
+            f"{name} must divide {of_name}: {value} does not divide {of}; nearest: {nearest(value, candidates)}"
+        )
+
+
+def nearest(value: int, candidates: list[int]) -> str:
+    """The candidates next to the value, below and above."""
+    below = [candidate for candidate in candidates if candidate < value]
+    above = [candidate for candidate in candidates if candidate > value]
+    return " or ".join(str(candidate) for candidate in (*below[-1:], *above[:1]))
+
+
+def divisors(number: int) -> list[int]:
+    """The divisors of a number, ascending."""
+    return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
 
 
 def check_replicas(num_experts: int, num_replicas: int, num_gpus: int) -> None:
@@ -87,6 +97,14 @@ def check_sizes(num_experts: int, num_replicas: Any, num_groups: Any, num_nodes:
     check_replicas(num_experts, num_replicas, num_gpus)
     if num_groups % num_nodes:
         num_groups, num_nodes = 1, 1
-    check_divisor("num_groups", num_groups, "the number of experts", num_experts)
-    check_multiple("num_gpus", num_gpus, "num_nodes", num_nodes)
+    check_divisor("num_groups", num_groups, "the number of experts", num_experts, multiple_of=num_nodes)
+    if num_gpus % num_nodes:
+        even = [gpus for gpus in divisors(num_replicas) if gpus % num_nodes == 0]
+        if even:
+            works = f"nearest that divide {num_replicas} replicas: {nearest(num_gpus, even)}"
+        else:
+            works = f"no number of GPUs works, because {num_replicas} replicas are no multiple of {num_nodes} either"
+        raise ValueError(
+            f"num_gpus must be a multiple of num_nodes: {num_gpus} is not a multiple of {num_nodes}; {works}"
+        )
     return Sizes(num_replicas, num_groups, num_nodes, num_gpus)

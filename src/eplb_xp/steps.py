@@ -3,7 +3,7 @@
 from eplb_xp.algorithms import pipeline
 from eplb_xp.checks import check_array, check_values_if_free
 from eplb_xp.policy import Policy, as_policy
-from eplb_xp.sizes import check_integer, check_multiple, check_spares
+from eplb_xp.sizes import check_divisor, check_integer, check_spares
 from eplb_xp.types import A
 
 
@@ -39,7 +39,7 @@ def balanced_packing(weight: A, num_packs: int, *, policy: str | Policy = "greed
     """
     lib = check_array(weight, "items")
     packs = check_integer("num_packs", num_packs)
-    check_multiple("the number of items", weight.shape[1], "num_packs", packs, least=packs)
+    check_divisor("num_packs", packs, "the number of items", weight.shape[1])
     as_policy(policy)
     check_values_if_free(lib, weight)
     result: tuple[A, A] = lib.run(pipeline.pack_items, weight, num_packs=packs)
