@@ -8,11 +8,17 @@ TORCH ?= torch==2.13.0
 export XLA_PYTHON_CLIENT_PREALLOCATE = false
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test lint fuzz clean
+# The lowest versions that pyproject.toml allows; no CPU build of the lowest torch is to be had.
+LOWEST_VENV := .venv-lowest
+LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
+	print(*(each.replace(">=", "==") for each in ranges))')
+
+.PHONY: help demo test test-lowest lint fuzz clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 $(READY): pyproject.toml
 	@echo "Setting up $(VENV) (about a minute, once)"
@@ -31,6 +37,18 @@ test: lint  ## Lint, types and tests
 	@echo "Testing on $$(nproc) cores (some minutes)"
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
+test-lowest: $(LOWEST_VENV)/.ready  ## Tests with the lowest supported versions
+	@echo "Testing with $(LOWEST)"
+	@$(LOWEST_VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 -W ignore::DeprecationWarning
+
+$(LOWEST_VENV)/.ready: pyproject.toml
+	@echo "Setting up $(LOWEST_VENV)"
+	@$(PYTHON) -m venv $(LOWEST_VENV)
+	@$(LOWEST_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	@$(LOWEST_VENV)/bin/python -m pip install --quiet $(LOWEST) "$(TORCH)" --group dev
+	@$(LOWEST_VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
 lint: $(READY)  ## Style and types
 	@echo "Checking style and types"
 	@$(BIN)/ruff check
@@ -43,4 +61,4 @@ fuzz: $(READY)  ## Thousands of random cases for every property (long)
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses auto
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(LOWEST_VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

@@ -192,5 +192,5 @@ def test_traced_values_cannot_be_checked(weight: jax.Array) -> None:
 
 
 def test_traced_sizes_are_refused(weight: jax.Array) -> None:
-    with pytest.raises(TypeError, match="num_gpus must be a positive integer, got .*JitTracer|Traced"):
+    with pytest.raises(TypeError, match="num_gpus must be a positive integer, got"):
         jax.jit(lambda weight, gpus: rebalance_experts(weight, 80, 8, 2, gpus))(weight, 8)
