@@ -91,7 +91,7 @@ def _over_layers(step: Step, like: Array) -> Step:
     axes = sharding.mesh.explicit_axes
     if not axes:
         return step
-    spec = jax.sharding.PartitionSpec(sharding.spec[0])  # type: ignore[no-untyped-call] # as JAX has it
+    spec = jax.sharding.PartitionSpec(sharding.spec[0])
     results = jax.sharding.NamedSharding(sharding.mesh, spec)
     return jax.sharding.auto_axes(step, axes=axes, out_sharding=results)
 

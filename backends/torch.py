@@ -31,7 +31,7 @@ class Torch(Standard):
         def flat_body(*leaves: Array) -> tuple[Array, ...]:
             return tuple(body(pack(*leaves)))
 
-        return pack(*while_loop(flat_cond, flat_body, tuple(carry)))  # type: ignore[no-untyped-call] # as torch has it
+        return pack(*while_loop(flat_cond, flat_body, tuple(carry)))
 
     @property
     def index_dtype(self) -> Any:

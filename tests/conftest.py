@@ -31,7 +31,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """A test over the libraries fails if it never ran anything on the library it was given."""
-    library = item.callspec.params.get("library") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    callspec = getattr(item, "callspec", None)
+    library = callspec.params.get("library") if callspec else None
     runs = library.runs if library else 0
     result = yield
     if library and library.runs == runs:

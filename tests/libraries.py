@@ -180,11 +180,7 @@ LIBRARIES = [
     Strict("strict", "CPU_DEVICE"),
     Strict("strict-device", "device1"),
     Torch("torch", "cpu"),
-    pytest.param(
-        Torch("torch-cuda", "cuda"),
-        marks=[pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")],
-        id="torch-cuda",
-    ),
+    pytest.param(Torch("torch-cuda", "cuda"), marks=pytest.mark.cuda, id="torch-cuda"),
     Jax("jax"),
     Jit("jax-jit"),
     Vmap("jax-vmap"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from libraries import NumPyArray
 
-from eplb_xp import Plan
+from eplb_xp import Plan, Report
 
 Float = Any  # np.float32
 Row = Sequence[Float]
@@ -135,3 +135,31 @@ def best_busiest_by_node(load: Row, replicas: int, groups: int, nodes: int, gpus
         max(best_busiest(sum(node, ()), replicas // nodes, gpus // nodes) for node in split)
         for split in splits(group_loads, groups // nodes)
     )
+
+
+def report(phy2log: NumPyArray, weight: NumPyArray, num_gpus: int, num_groups: int, num_nodes: int) -> Report[Any]:
+    """What `evaluate` says of a plan, by counting in float64."""
+    load = np.where(clean(weight) > 0, weight.astype(np.float64), 0)
+    rows = [_report(*row, num_gpus, num_groups, num_nodes) for row in zip(phy2log.tolist(), load, strict=True)]
+    shapes = [(len(rows), num_gpus), *[(len(rows),)] * 4]
+    return Report(*(np.reshape([row[i] for row in rows], shape) for i, shape in enumerate(shapes)))
+
+
+def _report(experts: list[int], load: NumPyArray, num_gpus: int, num_groups: int, num_nodes: int) -> Report[Any]:
+    capacity = len(experts) // num_gpus
+    gpus = [experts[g * capacity : (g + 1) * capacity] for g in range(num_gpus)]
+    gpu_load = [sum(load[e] / experts.count(e) for e in gpu) for gpu in gpus]
+    busiest, bound = max(gpu_load), lower_bound(load, len(experts), num_gpus, num_groups, num_nodes)
+    balancedness = sum(gpu_load) / num_gpus / busiest if busiest else 1
+    doubled = sum(capacity - len(set(gpu)) for gpu in gpus)
+    return Report(gpu_load, balancedness, bound, busiest / bound - 1 if busiest else 0, doubled)
+
+
+def lower_bound(load: NumPyArray, num_replicas: int, num_gpus: int, num_groups: int, num_nodes: int) -> float:
+    """The mean GPU load, the largest replica under the best counts, or the busiest node under the best split."""
+    if num_groups % num_nodes:
+        num_groups = num_nodes = 1
+    _, _, count = replicate(load, num_replicas)
+    groups = tuple(map(sum, np.split(load, num_groups)))
+    node = min(max(map(sum, split)) for split in splits(groups, num_groups // num_nodes))
+    return max(sum(load) / num_gpus, max(load / count), node / (num_gpus // num_nodes))

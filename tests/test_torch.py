@@ -3,7 +3,6 @@
 import time
 import warnings
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,10 @@ import torch
 from eplb_xp import Plan, balanced_packing, check_loads, evaluate, rebalance_experts, replicate_experts
 from eplb_xp.backends.torch import Torch
 
-SIZES = {"num_replicas": 80, "num_groups": 8, "num_nodes": 2, "num_gpus": 8}
-plan_for = partial(rebalance_experts, **SIZES)
+
+def plan_for(weight: torch.Tensor) -> Plan[torch.Tensor]:
+    return rebalance_experts(weight, num_replicas=80, num_groups=8, num_nodes=2, num_gpus=8)
+
 
 on_devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 
@@ -153,4 +154,3 @@ def test_reports_agree_between_devices() -> None:
     expected = evaluate(Plan(*(x.cpu() for x in plan)), weight.cpu(), 8, num_groups=8, num_nodes=2)
     for ours, theirs in zip(report, expected, strict=True):
         torch.testing.assert_close(ours.cpu(), theirs, rtol=1e-6, atol=1e-6)
-

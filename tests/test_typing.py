@@ -1,0 +1,40 @@
+"""What goes in comes out, for type checkers too: mypy and pyrefly hold the types asserted here."""
+
+from typing import Any, assert_type
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+from eplb_xp import Plan, Report, balanced_packing, evaluate, rebalance_experts, replicate_experts
+from eplb_xp.types import ArrayLike
+
+
+def test_torch_tensors_in_torch_tensors_out() -> None:
+    weight = torch.ones((2, 8))
+    plan = rebalance_experts(weight, 12, 1, 1, 4)
+    assert_type(plan, Plan[torch.Tensor])
+    assert_type(plan.phy2log, torch.Tensor)
+    assert_type(evaluate(plan, weight, 4), Report[torch.Tensor])
+    assert isinstance(plan.phy2log, torch.Tensor)
+
+
+def test_jax_arrays_in_jax_arrays_out() -> None:
+    weight = jnp.ones((2, 8))
+    phy2log, rank, logcnt = replicate_experts(weight, 12)
+    assert_type(phy2log, jax.Array)
+    assert all(isinstance(x, jax.Array) for x in (phy2log, rank, logcnt))
+
+
+def test_numpy_arrays_in_numpy_arrays_out() -> None:
+    weight: np.ndarray[Any, np.dtype[np.float32]] = np.ones((2, 8), np.float32)
+    pack_index, rank_in_pack = balanced_packing(weight, 4)
+    assert_type(pack_index, np.ndarray[Any, np.dtype[np.float32]])
+    assert all(type(x) is np.ndarray for x in (pack_index, rank_in_pack))
+
+
+def test_arrays_have_the_protocol() -> None:
+    for array in (np.ones(1), torch.ones(1), jnp.ones(1)):
+        assert isinstance(array, ArrayLike)
+    assert not isinstance([1.0], ArrayLike)
