@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import ml_dtypes
 import numpy as np
 from hypothesis import strategies as st
-from libraries import NumPyArray
 from numpy.random import Generator
+
+from libraries import NumPyArray
 
 LARGEST = float(np.finfo(np.float32).max)
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
@@ -47,8 +48,8 @@ FAMILIES: dict[str, Callable[[Generator, int], NumPyArray]] = {
     "geometric .5": geometric(0.5),
     "geometric .9": geometric(0.9),
     "70 % idle": idle(0.7),
-    "all zero": lambda rng, experts: np.zeros(experts),
-    "all equal": lambda rng, experts: np.full(experts, 7.0),
+    "all zero": lambda _, experts: np.zeros(experts),
+    "all equal": lambda _, experts: np.full(experts, 7.0),
     "ties": lambda rng, experts: rng.integers(0, 4, experts).astype(np.float64),
     "shares": lambda rng, experts: rng.random(experts),
     "one busy": one_busy,
@@ -87,15 +88,13 @@ def layer(experts: int) -> st.SearchStrategy[NumPyArray]:
 
 
 @st.composite
-def weights(
-    draw: st.DrawFn, shape: tuple[int, int], dtypes: Sequence[str] = ("float32",)
-) -> NumPyArray:
+def weights(draw: st.DrawFn, shape: tuple[int, int], dtypes: Sequence[str] = ("float32",)) -> NumPyArray:
     """Loads [layers, experts] of one of the dtypes, each layer of its own kind."""
     dtype = np.dtype(draw(st.sampled_from(sorted(dtypes))))
     rows = [draw(layer(shape[1])) for _ in range(shape[0])]
-    limits = np.iinfo(dtype) if dtype.kind in "iu" else ml_dtypes.finfo(dtype)
-    largest = min(float(limits.max), 2.0**62 if dtype.kind in "iu" else LARGEST)
-    return np.clip(np.reshape(rows, shape), 0, largest).astype(dtype)
+    # As a float the largest int64 is too large for one.
+    largest = min(float(np.iinfo(dtype.name).max), 2.0**62) if dtype.kind in "iu" else float(ml_dtypes.finfo(dtype).max)
+    return np.clip(np.reshape(rows, shape), 0, min(largest, LARGEST)).astype(dtype)
 
 
 def counts(shape: tuple[int, int]) -> st.SearchStrategy[NumPyArray]:

@@ -8,12 +8,12 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from libraries import NumPyArray
 
 from eplb_xp import Plan, Report
+from libraries import NumPyArray
 
 Float = Any  # np.float32
-Row = Sequence[Float]
+Row = Sequence[Float] | NumPyArray
 
 
 def clean(weight: NumPyArray) -> NumPyArray:
@@ -112,6 +112,11 @@ def splits(items: tuple[Any, ...], size: int) -> Iterator[list[tuple[Any, ...]]]
                 yield [(items[0], *(items[i] for i in others)), *split]
 
 
+def busiest_of_best_split(loads: Row, size: int) -> float:
+    """The load of the busiest set under the best of all splits into sets of a size."""
+    return min(max(float(sum(part)) for part in split) for split in splits(tuple(loads), size))
+
+
 def all_counts(experts: int, replicas: int) -> Iterator[tuple[int, ...]]:
     """All replica counts of so many experts, each at least one."""
     for cuts in combinations(range(1, replicas), experts - 1):
@@ -123,7 +128,7 @@ def best_busiest(load: Row, replicas: int, gpus: int) -> float:
     best = np.inf
     for count in all_counts(len(load), replicas):
         share = tuple(float(w) / n for w, n in zip(load, count, strict=True) for _ in range(n))
-        best = min(best, min(max(map(sum, split)) for split in splits(share, replicas // gpus)))
+        best = min(best, busiest_of_best_split(share, replicas // gpus))
     return best
 
 
@@ -141,18 +146,24 @@ def report(phy2log: NumPyArray, weight: NumPyArray, num_gpus: int, num_groups: i
     """What `evaluate` says of a plan, by counting in float64."""
     load = np.where(clean(weight) > 0, weight.astype(np.float64), 0)
     rows = [_report(*row, num_gpus, num_groups, num_nodes) for row in zip(phy2log.tolist(), load, strict=True)]
-    shapes = [(len(rows), num_gpus), *[(len(rows),)] * 4]
-    return Report(*(np.reshape([row[i] for row in rows], shape) for i, shape in enumerate(shapes)))
+    gpu_load, balancedness, bound, gap, doubled = zip(*rows, strict=True) if rows else [()] * 5
+    return Report(
+        np.reshape(gpu_load, (len(rows), num_gpus)),
+        np.array(balancedness),
+        np.array(bound),
+        np.array(gap),
+        np.array(doubled, np.int64),
+    )
 
 
-def _report(experts: list[int], load: NumPyArray, num_gpus: int, num_groups: int, num_nodes: int) -> Report[Any]:
+def _report(experts: list[int], load: NumPyArray, num_gpus: int, num_groups: int, num_nodes: int) -> tuple[Any, ...]:
     capacity = len(experts) // num_gpus
     gpus = [experts[g * capacity : (g + 1) * capacity] for g in range(num_gpus)]
     gpu_load = [sum(load[e] / experts.count(e) for e in gpu) for gpu in gpus]
     busiest, bound = max(gpu_load), lower_bound(load, len(experts), num_gpus, num_groups, num_nodes)
     balancedness = sum(gpu_load) / num_gpus / busiest if busiest else 1
     doubled = sum(capacity - len(set(gpu)) for gpu in gpus)
-    return Report(gpu_load, balancedness, bound, busiest / bound - 1 if busiest else 0, doubled)
+    return gpu_load, balancedness, bound, busiest / bound - 1 if busiest else 0, doubled
 
 
 def lower_bound(load: NumPyArray, num_replicas: int, num_gpus: int, num_groups: int, num_nodes: int) -> float:
@@ -160,6 +171,6 @@ def lower_bound(load: NumPyArray, num_replicas: int, num_gpus: int, num_groups: 
     if num_groups % num_nodes:
         num_groups = num_nodes = 1
     _, _, count = replicate(load, num_replicas)
-    groups = tuple(map(sum, np.split(load, num_groups)))
-    node = min(max(map(sum, split)) for split in splits(groups, num_groups // num_nodes))
-    return max(sum(load) / num_gpus, max(load / count), node / (num_gpus // num_nodes))
+    groups = [part.sum() for part in np.split(load, num_groups)]
+    node = busiest_of_best_split(groups, num_groups // num_nodes)
+    return max(sum(load) / num_gpus, *(load / count), node / (num_gpus // num_nodes))

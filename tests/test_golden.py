@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from libraries import Library, every_library
 
 from eplb_xp import rebalance_experts
+from libraries import Library, every_library
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden" / "eplb.npz"
 SHAPES, LOADS = 11, 7  # the cases come shape by shape, each with seven kinds of load

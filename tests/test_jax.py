@@ -188,7 +188,7 @@ def test_bad_traced_loads_count_as_zero(weight: jax.Array, bad: float) -> None:
 
 
 def test_traced_values_cannot_be_checked(weight: jax.Array) -> None:
-    with pytest.raises(TypeError, match="call check_loads outside of jax.jit"):
+    with pytest.raises(TypeError, match=r"call check_loads outside of jax\.jit"):
         jax.jit(check_loads)(weight)
 
 

@@ -1,13 +1,13 @@
 """balanced_packing: full packs, the reference's packs, and what must not change them."""
 
 import numpy as np
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
+
+import reference
+from eplb_xp import balanced_packing
 from libraries import NUMPY, Library, NumPyArray, every_library
 from loads import counts, powers_of_two, weights
-
-from eplb_xp import balanced_packing
 
 # layers, items, packs: also one pack, one item a pack (nothing is packed), no layers
 LAYERS, ITEMS, PACKS = SHAPE = (4, 12, 3)

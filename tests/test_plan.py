@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
+
+import reference
+from eplb_xp import Plan, rebalance_experts, rebalance_experts_hierarchical
 from libraries import NUMPY, Library, NumPyArray, every_library
 from loads import counts, powers_of_two, weights
-
-from eplb_xp import Plan, rebalance_experts, rebalance_experts_hierarchical
 
 # layers, experts, then replicas, groups, nodes, GPUs
 LAYERS, EXPERTS = 3, 8

@@ -3,13 +3,13 @@
 from itertools import pairwise
 
 import numpy as np
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
+
+import reference
+from eplb_xp import replicate_experts
 from libraries import NUMPY, Library, NumPyArray, every_library
 from loads import batch, counts, powers_of_two, weights
-
-from eplb_xp import replicate_experts
 
 # layers, experts, replicas: also no spares, one expert, many more replicas than experts, no layers
 LAYERS, EXPERTS, REPLICAS = SHAPE = (4, 8, 13)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, target
 from hypothesis import strategies as st
-from loads import batch, weights
 
 from eplb_xp.algorithms import pipeline
 from eplb_xp.algorithms.packing import pack
@@ -17,6 +16,7 @@ from eplb_xp.backends.numpy import NumPy
 from eplb_xp.backends.standard import Carry
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array
+from loads import batch, weights
 
 LAYERS, EXPERTS = 58, 256
 

@@ -3,14 +3,14 @@
 from typing import Any
 
 import numpy as np
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
-from libraries import NUMPY, Library, NumPyArray, every_library
-from loads import LARGEST, SMALLEST_NORMAL, weights
 
+import reference
 from eplb_xp.algorithms.scaling import Scaled, scaled
 from eplb_xp.backends import library_of
+from libraries import NUMPY, Library, NumPyArray, every_library
+from loads import LARGEST, SMALLEST_NORMAL, weights
 
 SHAPE = (3, 6)
 BAD = (np.nan, np.inf, -np.inf, -1.0, -0.0, -1e-40, 1e-40, np.nextafter(np.float32(SMALLEST_NORMAL), np.float32(0)))

@@ -1,6 +1,6 @@
 """Balanced expert placement for Mixture-of-Experts models, for NumPy, JAX and PyTorch."""
 
-from importlib.metadata import version
+from importlib import metadata as _metadata
 
 from eplb_xp.checks import check_loads
 from eplb_xp.evaluation import evaluate
@@ -9,7 +9,7 @@ from eplb_xp.policy import Policy
 from eplb_xp.steps import balanced_packing, replicate_experts
 from eplb_xp.types import Plan, Report
 
-__version__ = version("eplb-xp")
+__version__ = _metadata.version("eplb-xp")
 
 __all__ = [
     "Plan",

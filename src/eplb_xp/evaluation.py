@@ -40,7 +40,8 @@ def evaluate(
         Where an array is not of numbers of the right kind, or the two are of different libraries.
     ValueError
         Where shapes or sizes don't fit and, for arrays in host memory, where the plan misses an expert,
-        names one that isn't there, or splits a group over nodes. Elsewhere values aren't read.
+        names one that isn't there, or splits a group over nodes. Elsewhere values aren't read, and an
+        expert that isn't there counts as the nearest one that is.
 
     Examples
     --------

@@ -73,15 +73,17 @@ def check_replicas(num_experts: int, num_replicas: int, num_gpus: int) -> None:
             f"num_replicas must be at least the number of experts: {num_replicas} is less than {num_experts}; "
             f"the fewest that work on {num_gpus} GPUs: {least}"
         )
-    check_spares(num_experts, num_replicas)
+    check_spares("num_replicas", num_experts, num_replicas, num_gpus)
 
 
-def check_spares(num_experts: int, num_replicas: int) -> None:
+def check_spares(name: str, num_experts: int, num_replicas: int, multiple_of: int = 1) -> None:
     """No expert can get more replicas than the division is exact for."""
-    if num_replicas - num_experts > MOST_SPARES:
+    spares = num_replicas - num_experts
+    if spares > MOST_SPARES:
+        most = (num_experts + MOST_SPARES) // multiple_of * multiple_of
         raise ValueError(
-            f"num_replicas - experts must be at most {MOST_SPARES}, got {num_replicas} - {num_experts} = "
-            f"{num_replicas - num_experts}; the most replicas of {num_experts} experts: {num_experts + MOST_SPARES}"
+            f"{name} must be at most the number of experts + {MOST_SPARES}: "
+            f"{num_replicas} - {num_experts} = {spares} is more; the most that works: {most}"
         )
 
 

@@ -85,7 +85,7 @@ def replicate_experts(weight: A, num_phy: int) -> tuple[A, A, A]:
     experts = weight.shape[1]
     if replicas < experts:
         raise ValueError(f"num_phy must be at least the number of experts, {experts}, got {replicas}")
-    check_spares(experts, replicas)
+    check_spares("num_phy", experts, replicas)
     check_values_if_free(lib, weight)
     result: tuple[A, A, A] = lib.run(pipeline.replicate_loads, weight, num_replicas=replicas)
     return result

@@ -17,7 +17,8 @@ def report(lib: "Standard", phy2log: Array, weight: Array, *, sizes: Sizes) -> R
     xp = lib.xp
     layers, experts = weight.shape
     load, unit = scaled(lib, weight)
-    phy2log = xp.astype(phy2log, lib.index_dtype)
+    # Where the plan could not be read, an expert that isn't there must not be looked up.
+    phy2log = xp.clip(xp.astype(phy2log, lib.index_dtype), 0, experts - 1)
     slots = xp.reshape(phy2log, (layers, sizes.num_gpus, sizes.num_replicas // sizes.num_gpus))
 
     replicas = xp.clip(_replica_counts(lib, phy2log, experts), 1, None)
