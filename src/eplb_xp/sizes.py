@@ -81,9 +81,10 @@ def check_spares(name: str, num_experts: int, num_replicas: int, multiple_of: in
     spares = num_replicas - num_experts
     if spares > MOST_SPARES:
         most = (num_experts + MOST_SPARES) // multiple_of * multiple_of
+        works = f"the most that works: {most}" if most >= num_experts else f"none works on {multiple_of} GPUs"
         raise ValueError(
             f"{name} must be at most the number of experts + {MOST_SPARES}: "
-            f"{num_replicas} - {num_experts} = {spares} is more; the most that works: {most}"
+            f"{num_replicas} - {num_experts} = {spares} is more; {works}"
         )
 
 
