@@ -126,6 +126,10 @@ class Jax(Library):
     index = np.dtype(np.int32)
     dtypes = tuple(name for name in DTYPES if name not in ("int64", "float64"))
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.reads_values = jax.default_backend() == "cpu"
+
     def asarray(self, x: NumPyArray) -> jax.Array:
         return jnp.asarray(x)
 
@@ -136,7 +140,9 @@ class Jax(Library):
 class Jit(Jax):
     """Inside jax.jit."""
 
-    reads_values = False
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.reads_values = False
 
     def call(self, function: Callable[..., Any], *arrays: Any, **static: Any) -> Any:
         return _compiled(function, False, **static)(*arrays)

@@ -39,6 +39,12 @@ def huge_and_tiny(rng: Generator, experts: int) -> NumPyArray:
     return top * 2.0 ** -rng.choice([0.0, 1.0, 1.5, 59.0, 59.5, 60.0, 60.5, 61.0], experts)
 
 
+def one_bit_apart(rng: Generator, experts: int) -> NumPyArray:
+    """Multiples of one load, some a bit off: quotients that are equal, and others that only just are not."""
+    load = (rng.integers(1, 7, experts) * rng.uniform(1, 2)).astype(np.float32)
+    return (load.view(np.int32) + rng.integers(-1, 2, experts, dtype=np.int32)).view(np.float32).astype(np.float64)
+
+
 # The loads of one layer: float64, not negative, at most the largest float32.
 FAMILIES: dict[str, Callable[[Generator, int], NumPyArray]] = {
     "uniform": lambda rng, experts: rng.integers(0, 1000, experts).astype(np.float64),
@@ -51,6 +57,7 @@ FAMILIES: dict[str, Callable[[Generator, int], NumPyArray]] = {
     "all zero": lambda _, experts: np.zeros(experts),
     "all equal": lambda _, experts: np.full(experts, 7.0),
     "ties": lambda rng, experts: rng.integers(0, 4, experts).astype(np.float64),
+    "one bit apart": one_bit_apart,
     "shares": lambda rng, experts: rng.random(experts),
     "one busy": one_busy,
     "subnormal": lambda rng, experts: SMALLEST_NORMAL * rng.choice([0.01, 0.5, 1.0, 1.5, 3.0], experts),

@@ -115,6 +115,16 @@ def test_experts_in_another_order_get_the_same_slots(library: Library, data: st.
     np.testing.assert_array_equal(order[other.phy2log], made.phy2log)
 
 
+@every_library
+def test_the_loads_of_a_group_are_summed_in_one_order(library: Library) -> None:
+    # In float32 the second group weighs (2^-24 + 1) + 2^-24 = 1, as much as the first one, so it comes second.
+    # Summed otherwise it weighs 1 + 2^-23, comes first, and the third group gets on to another node.
+    bit = 2.0**-24
+    weight = np.array([[1, 0, 0, bit, bit, 1, 0.1, 0, 0, 0.01, 0, 0]], np.float32)
+    made = plan(library, weight, (12, 4, 2, 2))
+    assert set(made.phy2log[0, :6]) == {0, 1, 2, 6, 7, 8}
+
+
 @given(weight=weights((LAYERS, EXPERTS)))
 def test_groups_and_nodes_that_do_not_divide_are_ignored(weight: NumPyArray) -> None:
     expected = plan(NUMPY, weight, GLOBAL)

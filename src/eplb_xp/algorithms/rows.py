@@ -34,7 +34,8 @@ def count_at_most(lib: "Standard", ascending: Array, queries: Array, span: int) 
     xp = lib.xp
     rows, values = ascending.shape
     row = lib.arange(rows, ascending)[:, None]
-    line = xp.reshape(ascending + row * span, (rows * values,))
+    # The lift comes last: Inductor can't search in a reshaped array.
+    line = xp.reshape(ascending, (rows * values,)) + lib.arange(rows * values, ascending) // values * span
     found = xp.searchsorted(line, queries + row * span, side="right")
     return xp.astype(found, lib.index_dtype) - row * values
 
