@@ -1,12 +1,15 @@
 # Everything runs in .venv, which the first command makes.
-PYTHON ?= python3.11
+PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# A CPU build of torch is enough here, and JAX must not take the memory that torch needs.
 TORCH ?= torch==2.13.0
+# JAX must not take the memory that torch needs.
 export XLA_PYTHON_CLIENT_PREALLOCATE = false
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Reproducible; fuzz draws anew.
+HYPOTHESIS_PROFILE ?= ci
+export HYPOTHESIS_PROFILE
 
 # The lowest versions that pyproject.toml allows; no CPU build of the lowest torch is to be had.
 LOWEST_VENV := .venv-lowest

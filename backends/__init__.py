@@ -29,7 +29,7 @@ def library_of(name: str, x: Any) -> Standard:
         from eplb_xp.backends import jax
 
         return jax.LIBRARY
-    if hasattr(x, "__array_namespace__"):
+    if array_api_compat.is_array_api_obj(x):
         return Standard(array_api_compat.array_namespace(x))
     raise TypeError(
         f"{name} must be an array of NumPy, JAX, PyTorch or another library of the Array API standard, "
@@ -39,4 +39,5 @@ def library_of(name: str, x: Any) -> Standard:
 
 def _is_instance(x: Any, module: str, name: str) -> bool:
     """Whether ``x`` is of a class of a module that may not have been imported yet."""
-    return module in sys.modules and isinstance(x, getattr(sys.modules[module], name))
+    cls = getattr(sys.modules.get(module), name, None)
+    return cls is not None and isinstance(x, cls)

@@ -27,6 +27,10 @@ class Jax(Standard):
     def fori_loop(self, lower: int, upper: int, body: Callable[[int, Array], Array], carry: Array) -> Array:
         return lax.fori_loop(lower, upper, body, carry)
 
+    def is_real(self, x: Array) -> bool:
+        # As keys for random numbers are arrays too, with a dtype that only this function knows.
+        return bool(jnp.issubdtype(x.dtype, jnp.integer) or jnp.issubdtype(x.dtype, jnp.floating))
+
     def is_readable(self, x: Array) -> bool:
         if isinstance(x, jax.core.Tracer):
             return False
@@ -76,24 +80,24 @@ def _compiled(step: Step, static: tuple[str, ...]) -> Step:
 
     @functools.wraps(step)
     def with_library(*arrays: Array, **sizes: Any) -> Any:
-        return _over_layers(functools.partial(step, LIBRARY, **sizes), arrays[0])(*arrays)
+        return _over_layers(functools.partial(step, LIBRARY, **sizes), arrays)(*arrays)
 
     return jax.jit(with_library, static_argnames=static)
 
 
-def _over_layers(step: Step, like: Array) -> Step:
-    """The step, its results sharded over layers as its first array is.
+def _over_layers(step: Step, arrays: tuple[Array, ...]) -> Step:
+    """The step, its results sharded over layers as its last array is that has a sharding, the loads.
 
     That is told to JAX only where shardings are part of the types (a mesh with explicit axes): there
     it asks for the sharding of every scatter, which XLA finds by itself once the axes are automatic.
     """
-    sharding = jax.typeof(like).sharding
-    axes = sharding.mesh.explicit_axes
-    if not axes:
+    shardings = [jax.typeof(x).sharding for x in arrays]
+    explicit = [sharding for sharding in shardings if sharding.mesh.explicit_axes]
+    if not explicit:
         return step
-    spec = jax.sharding.PartitionSpec(sharding.spec[0])
-    results = jax.sharding.NamedSharding(sharding.mesh, spec)
-    return jax.sharding.auto_axes(step, axes=axes, out_sharding=results)
+    mesh, spec = explicit[-1].mesh, jax.sharding.PartitionSpec(explicit[-1].spec[0])
+    results = jax.sharding.NamedSharding(mesh, spec)
+    return jax.sharding.auto_axes(step, axes=mesh.explicit_axes, out_sharding=results)
 
 
 def _varying_as_result(body: Callable[[Carry], Carry], carry: Carry) -> Carry:

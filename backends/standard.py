@@ -63,7 +63,7 @@ class Standard:
 
     def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
         """The values in host memory."""
-        return np.from_dlpack(x)
+        return np.from_dlpack(x, device="cpu")
 
     def float32(self, x: Array) -> Array:
         """The values as float32, cut off from any gradient."""

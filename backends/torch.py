@@ -41,7 +41,7 @@ class Torch(Standard):
         return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
     def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
-        x = x.detach().cpu()
+        x = x.detach().cpu().resolve_neg()
         return (x.float() if x.is_floating_point() and x.itemsize < 4 else x).numpy()
 
     def float32(self, x: Array) -> Array:

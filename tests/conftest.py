@@ -14,6 +14,7 @@ import jax
 import torch
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)  # for shard_map
 
 settings.register_profile("dev", max_examples=8, deadline=None)

@@ -19,10 +19,10 @@ Row = Sequence[Float] | NumPyArray
 def clean(weight: NumPyArray) -> NumPyArray:
     """Loads as float32 in units of the power of two at or below the largest of the layer.
 
-    Bad and subnormal loads count as zero, and so do those under 2^-60 of that power of two.
+    Bad loads and those under 2^-125 count as zero, and so do those under 2^-60 of that power of two.
     """
     load = weight.astype(np.float32)
-    load = np.where((load >= np.finfo(np.float32).tiny) & (load < np.inf), load, np.float32(0))
+    load = np.where((load >= 2.0**-125) & (load < np.inf), load, np.float32(0))
     share = np.ldexp(load, 1 - np.frexp(load.max(axis=1, keepdims=True))[1])
     return np.where(share >= 2.0**-60, share, np.float32(0))
 

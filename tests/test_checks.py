@@ -19,6 +19,7 @@ from eplb_xp import (
     replicate_experts,
 )
 from libraries import LIBRARIES, NUMPY, Jit, Library, NumPyArray, every_library, over
+from loads import thorough
 
 WEIGHT = np.array([[9, 4, 3, 2], [1, 6, 5, 7]], np.float32)
 PHY2LOG = np.array([[0, 1, 0, 2, 3, 2]] * 2)
@@ -155,8 +156,7 @@ def test_sizes_that_are_no_positive_integers(
     library: Library, call: Call, name: str, bad: tuple[Any, type[Exception], str]
 ) -> None:
     value, error, message = bad
-    said = "num_replicas" if name == "num_physical_experts" else name
-    with pytest.raises(error, match=f"{said} {message}"):
+    with pytest.raises(error, match=f"{name} {message}"):
         call.run(library, **{name: value})
 
 
@@ -169,33 +169,31 @@ def test_sizes_may_be_integers_of_numpy(call: Call) -> None:
 
 def advice(message: str) -> list[int]:
     """The sizes that a message says would work."""
-    found = re.search(
-        r"(?:nearest|fewest|most)[^:]*: (\d+)(?: or (\d+))?$|at least the number of experts, (\d+)", message
-    )
+    found = re.search(r"nearest[^:]*: (\d+)(?: or (\d+))?$", message)
     assert found, message
     return [int(size) for size in found.groups() if size]
 
 
 BAD_SIZES = [
     ("rebalance", {"num_replicas": 7}, "num_replicas", "7 is not a multiple of 2", [6, 8]),
-    ("rebalance", {"num_replicas": 2}, "num_replicas", "2 is less than 4", [4]),
-    ("rebalance", {"num_replicas": 3}, "num_replicas", "3 is not a multiple of 2", [4]),
-    ("rebalance", {"num_replicas": 5000}, "num_replicas", "5000 - 4 = 4996", [4096]),
+    ("rebalance", {"num_replicas": 2}, "num_replicas", "2 for 4 experts is not", [4]),
+    ("rebalance", {"num_replicas": 3}, "num_replicas", "3 for 4 experts is not", [4]),
+    ("rebalance", {"num_replicas": 5000}, "num_replicas", "5000 for 4 experts is not", [4096]),
     ("rebalance", {"num_groups": 6}, "num_groups", "6 does not divide 4", [4]),
     ("rebalance", {"num_groups": 8, "num_nodes": 1}, "num_groups", "8 does not divide 4", [4]),
     ("rebalance", {"num_groups": 3, "num_nodes": 1}, "num_groups", "3 does not divide 4", [2, 4]),
     ("rebalance", {"num_gpus": 3}, "num_gpus", "3 is not a multiple of 2", [2, 6]),
     ("rebalance", {"num_gpus": 1}, "num_gpus", "1 is not a multiple of 2", [2]),
     ("hierarchical", {"num_physical_experts": 7}, "num_physical_experts", "7 is not a multiple of 2", [6, 8]),
-    ("hierarchical", {"num_physical_experts": 2}, "num_physical_experts", "2 is less than 4", [4]),
+    ("hierarchical", {"num_physical_experts": 2}, "num_physical_experts", "2 for 4 experts is not", [4]),
     ("hierarchical", {"num_groups": 3}, "num_groups", "3 is not a multiple of 2", [2, 4]),
     ("hierarchical", {"num_groups": 1}, "num_groups", "1 is not a multiple of 2", [2]),
     ("hierarchical", {"num_groups": 6}, "num_groups", "6 does not divide 4", [4]),
     ("hierarchical", {"num_gpus": 3}, "num_gpus", "3 is not a multiple of 2", [2, 6]),
     ("packing", {"num_packs": 3}, "num_packs", "3 does not divide 4", [2, 4]),
     ("packing", {"num_packs": 8}, "num_packs", "8 does not divide 4", [4]),
-    ("replication", {"num_phy": 3}, "num_phy", "at least the number of experts, 4, got 3", [4]),
-    ("replication", {"num_phy": 4098}, "num_phy", "4098 - 4 = 4094", [4097]),
+    ("replication", {"num_phy": 3}, "num_phy", "3 for 4 experts is not", [4]),
+    ("replication", {"num_phy": 4098}, "num_phy", "4098 for 4 experts is not", [4097]),
     ("evaluation", {"num_gpus": 3, "num_groups": 2, "num_nodes": 2}, "num_gpus", "3 is not a multiple of 2", [2, 6]),
     ("evaluation", {"num_groups": 3}, "num_groups", "3 does not divide 4", [2, 4]),
     ("evaluation", {"num_groups": 8, "num_nodes": 2}, "num_groups", "8 does not divide 4", [4]),
@@ -225,27 +223,35 @@ def fits(experts: int, replicas: int, groups: int, nodes: int, gpus: int) -> boo
     return even and (groups % nodes != 0 or (experts % groups == 0 and gpus % nodes == 0))
 
 
+@thorough
 @given(data=st.data())
 def test_an_error_names_the_nearest_sizes_that_work(data: st.DataObject) -> None:
-    weight = np.ones((1, data.draw(st.sampled_from([1, 4, 6, 12]))), np.float32)
     names = ("num_replicas", "num_groups", "num_nodes", "num_gpus")
-    sizes = dict(zip(names, (data.draw(st.integers(1, 16)) for _ in names), strict=True))
-
-    def possible(name: str) -> list[int]:
-        return [size for size in range(1, 200) if fits(weight.shape[1], *(sizes | {name: size}).values())]
-
-    if fits(weight.shape[1], *sizes.values()):
+    # Sizes that fit together, then one of them changed.
+    few = st.integers(1, 4)
+    nodes, groups_per_node, experts_per_group, gpus_per_node, more_slots = (data.draw(few) for _ in range(5))
+    groups, gpus = nodes * groups_per_node, nodes * gpus_per_node
+    experts = groups * experts_per_group
+    good = dict(zip(names, (gpus * (experts // gpus + more_slots), groups, nodes, gpus), strict=True))
+    sizes = good | {data.draw(st.sampled_from(names)): data.draw(st.integers(1, 40))}
+    weight = np.ones((1, experts), np.float32)
+    if fits(experts, *sizes.values()):
         rebalance_experts(weight, *sizes.values())
         return
     with pytest.raises(ValueError, match="num_") as caught:
         rebalance_experts(weight, *sizes.values())
     name = str(caught.value).split()[0]
-    given, works = sizes[name], possible(name)
-    if name == "num_groups":  # other numbers work too, but as if there were no groups
+    works = [size for size in range(1, 200) if fits(experts, *(sizes | {name: size}).values())]
+    if name == "num_groups":  # others work too, but as if there were no groups
         works = [size for size in works if size % sizes["num_nodes"] == 0]
-    assume(works)  # else two sizes are wrong, and the next error names the other
-    below, above = [size for size in works if size < given][-1:], [size for size in works if size > given][:1]
-    assert advice(str(caught.value)) == below + above
+    assume(works)  # else another size has to change as well, and the next error names it
+    below, above = [size for size in works if size < sizes[name]], [size for size in works if size > sizes[name]]
+    assert advice(str(caught.value)) == below[-1:] + above[:1]
+
+
+def test_numbers_of_groups_are_named_that_divide_over_the_nodes_too() -> None:
+    with pytest.raises(ValueError, match="8 does not divide 12; nearest: 4 or 12"):  # not 6
+        rebalance_experts(np.ones((1, 12)), 12, 8, 4, 4)
 
 
 @in_hand_or_traced

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import reference
 from eplb_xp import Report, evaluate, rebalance_experts
 from libraries import LIBRARIES, NUMPY, Library, NumPyArray, every_library
-from loads import LARGEST, SMALLEST_NORMAL, counts, weights
+from loads import LARGEST, SMALLEST_LOAD, counts, weights
 
 # layers, experts, then replicas, groups, nodes, GPUs
 SHAPES = [
@@ -57,7 +57,7 @@ def assert_close(got: NumPyArray, want: NumPyArray, tolerance: float) -> None:
     """Equal up to the tolerance; beyond float32 all is alike, and XLA takes what is below it for zero."""
     assert got.dtype == np.float32
     assert got.shape == want.shape
-    np.testing.assert_allclose(np.minimum(got, LARGEST), np.minimum(want, LARGEST), tolerance, SMALLEST_NORMAL)
+    np.testing.assert_allclose(np.minimum(got, LARGEST), np.minimum(want, LARGEST), tolerance, SMALLEST_LOAD)
 
 
 @every_library
@@ -183,8 +183,16 @@ def test_a_plan_that_is_none(library: Library, bad: str) -> None:
         (np.zeros((2, 6), bool), TypeError, "phy2log must be of integers, got dtype .*bool"),
         (np.zeros((3, 6), int), ValueError, r"2 layers, got \(3, 6\)"),
         (np.zeros((2, 3, 2), int), ValueError, r"\[layers, replicas\].*got \(2, 3, 2\)"),
-        (np.zeros((2, 7), int), ValueError, "num_replicas must be a multiple of num_gpus: 7 .* nearest: 6 or 8"),
-        (np.zeros((2, 2), int), ValueError, "num_replicas must be at least the number of experts: 2 is less than 4"),
+        (
+            np.zeros((2, 7), int),
+            ValueError,
+            "num_gpus must divide the slots of the plan: 2 does not divide 7; nearest: 1 or 7",
+        ),
+        (
+            np.zeros((2, 2), int),
+            ValueError,
+            "the slots of the plan must be at least the number of experts .* 2 for 4 experts",
+        ),
     ],
     ids=["floats", "bools", "layers", "rank", "uneven", "few"],
 )

@@ -126,6 +126,8 @@ def test_sharded_arrays(weight: jax.Array, axis_type: AxisType, spec: tuple[str 
     packs, experts = balanced_packing(loads, 8), replicate_experts(loads, 80)
     assert_same(packs, balanced_packing(weight, 8))
     assert_same(experts, replicate_experts(weight, 80))
+    for plan in (result, plan_for(weight)):  # sharded like the loads, or not at all
+        assert np.array_equal(evaluate(plan, loads, 8).doubled, evaluate(plan_for(weight), weight, 8).doubled)
 
 
 def test_inside_a_training_step(weight: jax.Array) -> None:
@@ -170,6 +172,14 @@ def test_index_type_follows_x64(weight: jax.Array) -> None:
         result = plan_for(jnp.asarray(np.asarray(weight), dtype=jnp.float64))
         assert {x.dtype for x in result} == {np.dtype(np.int64)}
         assert_same(result, expected)
+
+
+def test_loads_that_round_to_the_smallest_normal_number_count_alike() -> None:
+    tie = 2.0**-126 * (1 - 2.0**-24)  # float32 takes it for 2^-126, which XLA takes for zero
+    weight = np.random.default_rng(2).choice([tie, 2.0**-126, 2.0**-125, 3 * 2.0**-125], (4, 16))
+    with jax.enable_x64(True):
+        result = replicate_experts(jnp.asarray(weight), 24)
+    assert_same(result, replicate_experts(weight, 24))
 
 
 @needs_devices

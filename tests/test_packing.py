@@ -7,18 +7,16 @@ from hypothesis import strategies as st
 import reference
 from eplb_xp import balanced_packing
 from libraries import NUMPY, Library, NumPyArray, every_library
-from loads import counts, powers_of_two, weights
+from loads import counts, every_family, powers_of_two, thorough, weights
 
 # layers, items, packs: also one pack, one item a pack (nothing is packed), no layers
 LAYERS, ITEMS, PACKS = SHAPE = (4, 12, 3)
 SHAPES = [SHAPE, (3, 24, 8), (2, 32, 4), (3, 7, 7), (2, 9, 1), (0, 6, 2)]
 
 
-@every_library
-@given(data=st.data())
-def test_packs_are_full_and_those_of_the_reference(library: Library, data: st.DataObject) -> None:
-    layers, items, packs = data.draw(st.sampled_from(SHAPES))
-    weight = data.draw(weights((layers, items)))
+def assert_packs(library: Library, weight: NumPyArray, packs: int) -> None:
+    """All packs are full, and those of the reference."""
+    layers, items = weight.shape
     pack_index, rank = library.run(balanced_packing, weight, num_packs=packs)
     slot = np.sort(pack_index * (items // packs) + rank, axis=1)
     np.testing.assert_array_equal(slot, np.broadcast_to(np.arange(items), slot.shape))
@@ -26,6 +24,25 @@ def test_packs_are_full_and_those_of_the_reference(library: Library, data: st.Da
     expected = np.reshape(np.array(packed, np.int64), (layers, 2, items))
     np.testing.assert_array_equal(pack_index, expected[:, 0], strict=True)
     np.testing.assert_array_equal(rank, expected[:, 1], strict=True)
+
+
+@every_library
+@given(data=st.data())
+def test_packs_are_those_of_the_reference(library: Library, data: st.DataObject) -> None:
+    layers, items, packs = data.draw(st.sampled_from(SHAPES))
+    assert_packs(library, data.draw(weights((layers, items))), packs)
+
+
+@every_library
+def test_packs_of_every_family_of_loads(library: Library) -> None:
+    assert_packs(library, every_family(32), 4)
+
+
+@thorough
+@given(data=st.data())
+def test_packs_of_many_sizes(data: st.DataObject) -> None:
+    packs, capacity = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 12))
+    assert_packs(NUMPY, data.draw(weights((2, packs * capacity))), packs)
 
 
 @every_library

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import reference
 from eplb_xp import Plan, rebalance_experts, rebalance_experts_hierarchical
 from libraries import NUMPY, Library, NumPyArray, every_library
-from loads import counts, powers_of_two, weights
+from loads import counts, every_family, powers_of_two, thorough, weights
 
 # layers, experts, then replicas, groups, nodes, GPUs
 LAYERS, EXPERTS = 3, 8
@@ -24,6 +24,8 @@ SHAPES = [
     ((0, 4), (6, 2, 2, 2)),  # no layers
 ]
 NAMES = ("num_replicas", "num_groups", "num_nodes", "num_gpus")
+both_routes = pytest.mark.parametrize("sizes", [HIERARCHICAL, GLOBAL], ids=["hierarchical", "global"])
+
 PRIMES = [n for n in range(11, 300) if all(n % d for d in range(2, n))]
 
 
@@ -60,14 +62,37 @@ def assert_valid(made: Plan[NumPyArray], experts: int, sizes: tuple[int, ...]) -
             assert set.union(*homes) == set(range(groups))
 
 
+def assert_planned(library: Library, weight: NumPyArray, sizes: tuple[int, ...]) -> None:
+    """The plan is valid and that of the reference."""
+    made = plan(library, weight, sizes)
+    assert_valid(made, weight.shape[1], sizes)
+    assert_same(made, reference.plan(weight, *sizes))
+
+
 @every_library
 @given(data=st.data())
-def test_a_plan_is_valid_and_the_reference_s(library: Library, data: st.DataObject) -> None:
+def test_plans_are_those_of_the_reference(library: Library, data: st.DataObject) -> None:
     shape, sizes = data.draw(st.sampled_from(SHAPES))
-    weight = data.draw(weights(shape))
-    made = plan(library, weight, sizes)
-    assert_valid(made, shape[1], sizes)
-    assert_same(made, reference.plan(weight, *sizes))
+    assert_planned(library, data.draw(weights(shape)), sizes)
+
+
+@every_library
+@pytest.mark.parametrize("sizes", [(32, 8, 2, 4), (32, 1, 1, 4)], ids=["hierarchical", "global"])
+def test_plans_of_every_family_of_loads(library: Library, sizes: tuple[int, ...]) -> None:
+    assert_planned(library, every_family(24), sizes)
+
+
+@thorough
+@given(data=st.data())
+def test_plans_of_many_sizes(data: st.DataObject) -> None:
+    small = st.integers(1, 4)
+    nodes, groups_per_node, experts_per_group, gpus_per_node, more_slots = (data.draw(small) for _ in range(5))
+    groups, gpus = nodes * groups_per_node, nodes * gpus_per_node
+    experts = groups * experts_per_group
+    slots = -(-experts // gpus) + more_slots - 1
+    weight = data.draw(weights((2, experts)))
+    assert_planned(NUMPY, weight, (gpus * slots, groups, nodes, gpus))
+    assert_planned(NUMPY, weight, (gpus * slots, 1, 1, gpus))
 
 
 @every_library
@@ -82,7 +107,7 @@ def test_the_hierarchical_function_returns_ranks(library: Library, data: st.Data
 
 
 @every_library
-@pytest.mark.parametrize("sizes", [HIERARCHICAL, GLOBAL])
+@both_routes
 @given(one=weights((LAYERS, EXPERTS)), other=weights((LAYERS, EXPERTS)))
 def test_layers_do_not_touch_each_other(
     library: Library, sizes: tuple[int, ...], one: NumPyArray, other: NumPyArray
@@ -95,7 +120,7 @@ def test_layers_do_not_touch_each_other(
 
 
 @every_library
-@pytest.mark.parametrize("sizes", [HIERARCHICAL, GLOBAL])
+@both_routes
 @given(weight=counts((LAYERS, EXPERTS)), power=powers_of_two(LAYERS))
 def test_a_power_of_two_changes_nothing(
     library: Library, sizes: tuple[int, ...], weight: NumPyArray, power: NumPyArray

@@ -9,39 +9,46 @@ from hypothesis import strategies as st
 import reference
 from eplb_xp import replicate_experts
 from libraries import NUMPY, Library, NumPyArray, every_library
-from loads import batch, counts, powers_of_two, weights
+from loads import batch, counts, every_family, powers_of_two, thorough, weights
 
 # layers, experts, replicas: also no spares, one expert, many more replicas than experts, no layers
 LAYERS, EXPERTS, REPLICAS = SHAPE = (4, 8, 13)
 SHAPES = [SHAPE, (3, 16, 20), (2, 5, 64), (3, 6, 6), (2, 1, 4), (0, 4, 6)]
 
 
-def expected(weight: NumPyArray, replicas: int) -> list[NumPyArray]:
+def assert_replicas(library: Library, weight: NumPyArray, replicas: int) -> None:
+    """All results are those of the reference."""
+    results = library.run(replicate_experts, weight, num_phy=replicas)
     layers = [reference.replicate(load, replicas) for load in reference.clean(weight)]
     widths = (replicas, replicas, weight.shape[1])
-    return [
-        np.reshape(np.array([layer[i] for layer in layers], np.int64), (len(layers), width))
-        for i, width in enumerate(widths)
-    ]
+    for i, (got, width) in enumerate(zip(results, widths, strict=True)):
+        want = np.reshape(np.array([layer[i] for layer in layers], np.int64), (len(layers), width))
+        np.testing.assert_array_equal(got, want, strict=True)
 
 
 @every_library
 @given(data=st.data())
 def test_replicas_are_those_of_the_reference(library: Library, data: st.DataObject) -> None:
     layers, experts, replicas = data.draw(st.sampled_from(SHAPES))
-    weight = data.draw(weights((layers, experts)))
-    results = library.run(replicate_experts, weight, num_phy=replicas)
-    for got, want in zip(results, expected(weight, replicas), strict=True):
-        np.testing.assert_array_equal(got, want, strict=True)
+    assert_replicas(library, data.draw(weights((layers, experts))), replicas)
+
+
+@every_library
+def test_replicas_of_every_family_of_loads(library: Library) -> None:
+    assert_replicas(library, every_family(16), 40)
 
 
 @every_library
 @given(data=st.data())
 def test_loads_of_any_dtype_count_as_their_float32(library: Library, data: st.DataObject) -> None:
-    weight = data.draw(weights((LAYERS, EXPERTS), library.dtypes))
-    results = library.run(replicate_experts, weight, num_phy=REPLICAS)
-    for got, want in zip(results, expected(weight, REPLICAS), strict=True):
-        np.testing.assert_array_equal(got, want, strict=True)
+    assert_replicas(library, data.draw(weights((LAYERS, EXPERTS), library.dtypes)), REPLICAS)
+
+
+@thorough
+@given(data=st.data())
+def test_replicas_of_many_sizes(data: st.DataObject) -> None:
+    experts, spares = data.draw(st.integers(1, 20)), data.draw(st.integers(0, 60))
+    assert_replicas(NUMPY, data.draw(weights((2, experts))), experts + spares)
 
 
 @every_library
@@ -97,8 +104,4 @@ def test_without_load_the_first_expert_gets_all_spares() -> None:
 
 def test_the_most_spares_that_are_let_in() -> None:
     weight = np.concatenate([batch(family, 0, 1, 8) for family in ("geometric .5", "zipf 1.2", "uniform", "ties")])
-    replicas = 8 + 4093
-    for got, want in zip(
-        NUMPY.run(replicate_experts, weight, num_phy=replicas), expected(weight, replicas), strict=True
-    ):
-        np.testing.assert_array_equal(got, want)
+    assert_replicas(NUMPY, weight, 8 + 4093)

@@ -16,7 +16,7 @@ from eplb_xp.backends.numpy import NumPy
 from eplb_xp.backends.standard import Carry
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array
-from loads import batch, weights
+from loads import batch, thorough, weights
 
 LAYERS, EXPERTS = 58, 256
 
@@ -67,6 +67,7 @@ def test_rounds_of_a_plan_of_known_loads(family: str, size: int) -> None:
     assert packing <= most_packing
 
 
+@thorough
 @given(data=st.data())
 def test_packing_never_takes_more_rounds_than_a_row_has_items_with_load(data: st.DataObject) -> None:
     items, packs = data.draw(st.sampled_from([(12, 3), (12, 6), (24, 2), (40, 8), (9, 1)]))
@@ -78,6 +79,7 @@ def test_packing_never_takes_more_rounds_than_a_row_has_items_with_load(data: st
     assert lib.rounds[0] <= np.count_nonzero(load, axis=1).max()
 
 
+@thorough
 @given(data=st.data())
 def test_the_search_for_the_last_spare_halves_its_bracket(data: st.DataObject) -> None:
     experts, replicas = data.draw(st.sampled_from([(8, 13), (2, 60), (40, 41), (3, 4000)]))

@@ -10,10 +10,10 @@ import reference
 from eplb_xp.algorithms.scaling import Scaled, scaled
 from eplb_xp.backends import library_of
 from libraries import NUMPY, Library, NumPyArray, every_library
-from loads import LARGEST, SMALLEST_NORMAL, weights
+from loads import LARGEST, SMALLEST_LOAD, every_family, weights
 
 SHAPE = (3, 6)
-BAD = (np.nan, np.inf, -np.inf, -1.0, -0.0, -1e-40, 1e-40, np.nextafter(np.float32(SMALLEST_NORMAL), np.float32(0)))
+BAD = (np.nan, np.inf, -np.inf, -1.0, -0.0, -1e-40, 1e-40, np.nextafter(np.float32(SMALLEST_LOAD), np.float32(0)))
 
 
 def scale(weight: Any) -> Scaled:
@@ -50,11 +50,17 @@ def test_bad_loads_count_as_zero(library: Library, data: st.DataObject) -> None:
 
 
 @every_library
+def test_every_family_of_loads(library: Library) -> None:
+    weight = every_family(6)
+    assert_scaled(library.run(scale, weight), weight)
+
+
+@every_library
 def test_every_power_of_two(library: Library) -> None:
-    weight = np.ldexp(np.float32(1), np.arange(-126, 128))[:, None] * np.array([1, 1.5], np.float32)
+    weight = np.ldexp(np.float32(1), np.arange(-125, 128))[:, None] * np.array([1, 1.5], np.float32)
     got = library.run(scale, weight)
     assert_scaled(got, weight)
-    np.testing.assert_array_equal(got.unit, np.ldexp(np.float32(1), np.arange(-126, 128))[:, None])
+    np.testing.assert_array_equal(got.unit, np.ldexp(np.float32(1), np.arange(-125, 128))[:, None])
 
 
 def test_the_smallest_share_of_a_layer_that_counts() -> None:

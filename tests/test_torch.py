@@ -119,8 +119,10 @@ def reads_of(function: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> tu
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.int32])
 def test_the_host_reads_only_the_conditions_of_loops(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     weight = (loads(layers=58, device="cuda") * 100).to(dtype)
-    plan_for(weight)
+    evaluate(plan_for(weight), weight, 8)
     waits, conditions = reads_of(lambda: plan_for(weight), monkeypatch)
+    assert waits == conditions
+    waits, conditions = reads_of(lambda: evaluate(plan_for(weight), weight, 8), monkeypatch)
     assert waits == conditions
     assert 6 <= conditions < 60  # three loops, each of some rounds and one more
 
@@ -138,12 +140,34 @@ def test_device_loads_are_not_read() -> None:
 
 @pytest.mark.cuda
 def test_compile_on_a_gpu() -> None:
+    def step(weight: torch.Tensor) -> Any:
+        plan = plan_for(weight)
+        return plan, replicate_experts(weight, 80), evaluate(plan, weight, 8).doubled
+
     torch.compiler.reset()
-    compiled = torch.compile(plan_for, fullgraph=True)
+    compiled = torch.compile(step, fullgraph=True)
     for seed in range(20):
         weight = loads(seed, device="cuda")
         weight = torch.round(weight) if seed % 2 else weight
-        assert_same(compiled(weight), plan_for(weight.cpu()))
+        plan, replicas, doubled = compiled(weight)
+        expected, expected_replicas, expected_doubled = step(weight.cpu())
+        assert_same(plan, expected)
+        assert_same(replicas, expected_replicas)
+        assert torch.equal(doubled.cpu(), expected_doubled)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("compiled", [False, True])
+def test_no_gap_is_negative_on_a_gpu(compiled: bool) -> None:
+    # One slot a GPU: the busiest GPU is the bound itself, but for a division that is not exact.
+    weight = torch.rand((58, 256), device="cuda")
+    phy2log = torch.arange(256, device="cuda").expand(58, 256)
+
+    def gap(weight: torch.Tensor) -> torch.Tensor:
+        return evaluate((phy2log,) * 3, weight, 256).gap
+
+    torch.compiler.reset()
+    assert (torch.compile(gap)(weight) if compiled else gap(weight)).min() >= 0
 
 
 @pytest.mark.cuda

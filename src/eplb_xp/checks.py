@@ -1,14 +1,12 @@
 """What loads must be, and what is said where they are not."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from eplb_xp.backends import library_of
+from eplb_xp.backends.standard import Standard
 from eplb_xp.types import A
-
-if TYPE_CHECKING:
-    from eplb_xp.backends.standard import Standard
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -43,9 +41,11 @@ def check_loads(weight: A) -> None:
     check_values(check_array(weight), weight)
 
 
-def check_array(weight: Any, items: str = "experts") -> "Standard":
+def check_array(weight: Any, items: str = "experts") -> Standard:
     """The library of the loads, once their type, dtype and shape are known to do."""
     lib = library_of("weight", weight)
+    if isinstance(weight, np.ma.MaskedArray):
+        raise TypeError("weight must not be a masked array; weight.filled(0) has no mask, and zero for what it hid")
     if not lib.is_real(weight):
         raise TypeError(f"weight must be of integers or real floats, got dtype {weight.dtype}")
     shape = tuple(weight.shape)
@@ -56,13 +56,13 @@ def check_array(weight: Any, items: str = "experts") -> "Standard":
     return lib
 
 
-def check_values_if_free(lib: "Standard", weight: Any) -> None:
+def check_values_if_free(lib: Standard, weight: Any) -> None:
     """The check of the values, where reading them costs nothing."""
     if lib.is_readable(weight):
         check_values(lib, weight)
 
 
-def check_values(lib: "Standard", weight: Any) -> None:
+def check_values(lib: Standard, weight: Any) -> None:
     """Every load is finite, not negative and within float32."""
     load = lib.to_numpy(weight)
     _refuse(load, ~((load >= 0) & (load < np.inf)), "NaN, infinite or negative")

@@ -32,9 +32,9 @@ def rebalance_experts(
         Tokens for each logical expert; cast to float32, never changed, and no gradient flows
         through. Values are checked where they lie in host memory; elsewhere a load that is NaN,
         infinite or negative counts as zero (see `check_loads`). So does, everywhere, a load under
-        2^-60 of its layer's largest.
+        2^-60 of its layer's largest (that one rounded down to a power of two) or under 2^-125.
     num_replicas : int
-        Physical experts, a multiple of ``num_gpus`` and at least the number of experts.
+        Physical experts, a multiple of ``num_gpus``, at least the number of experts and at most 4093 more.
     num_groups, num_nodes : int
         Where the groups divide over the nodes, whole groups are packed onto nodes and each node plans
         for itself (hierarchical); else both are ignored (global). ``1, 1`` is global too.
@@ -67,12 +67,12 @@ def rebalance_experts(
     Examples
     --------
     >>> import numpy as np
-    >>> weight = np.array([[90, 132, 40, 61, 104, 165]])
+    >>> weight = np.array([[30, 10, 50, 25, 80, 45]])
     >>> plan = rebalance_experts(weight, num_replicas=8, num_groups=1, num_nodes=1, num_gpus=4)
     >>> plan.phy2log
-    array([[4, 2, 0, 3, 5, 1, 5, 1]])
+    array([[5, 1, 4, 3, 4, 2, 0, 2]])
     >>> plan.logcnt
-    array([[1, 2, 1, 1, 1, 2]])
+    array([[1, 1, 2, 1, 2, 1]])
     """
     lib = check_array(weight)
     sizes = check_sizes(weight.shape[1], num_replicas, num_groups, num_nodes, num_gpus)
@@ -104,7 +104,7 @@ def rebalance_experts_hierarchical(
     weight : [layers, experts], integers or floats
         Tokens for each logical expert; see `rebalance_experts`.
     num_physical_experts : int
-        Replicas, a multiple of ``num_gpus`` and at least the number of experts.
+        Replicas, a multiple of ``num_gpus``, at least the number of experts and at most 4093 more.
     num_groups : int
         Groups of contiguous experts, a multiple of ``num_nodes``; divides the number of experts.
     num_nodes : int
@@ -131,16 +131,15 @@ def rebalance_experts_hierarchical(
     Examples
     --------
     >>> import numpy as np
-    >>> weight = np.array([[90, 132, 40, 61, 104, 165]])
+    >>> weight = np.array([[30, 10, 50, 25, 80, 45]])
     >>> phy2log, rank, logcnt = rebalance_experts_hierarchical(weight, 8, 2, 2, 4)
     >>> phy2log
-    array([[0, 2, 1, 1, 4, 3, 5, 5]])
+    array([[0, 1, 2, 2, 5, 3, 4, 4]])
     """
     lib = check_array(weight)
-    check_integer("num_groups", num_groups)
-    check_integer("num_nodes", num_nodes)
-    check_multiple("num_groups", num_groups, "num_nodes", num_nodes)
-    sizes = check_sizes(weight.shape[1], num_physical_experts, num_groups, num_nodes, num_gpus)
+    groups, nodes = check_integer("num_groups", num_groups), check_integer("num_nodes", num_nodes)
+    check_multiple("num_groups", groups, "num_nodes", nodes, at_most=weight.shape[1])
+    sizes = check_sizes(weight.shape[1], num_physical_experts, groups, nodes, num_gpus, name="num_physical_experts")
     as_policy(policy)
     check_values_if_free(lib, weight)
     placement: Any = lib.run(pipeline.place, weight, sizes=sizes)

@@ -23,91 +23,89 @@ def check_integer(name: str, value: Any) -> int:
     """A positive integer, of Python or of an array library."""
     try:
         if isinstance(value, bool):
-            raise TypeError
+            raise TypeError("a truth value is no number")
         number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a positive integer, got {value!r} of type {type(value).__name__}") from None
+    except TypeError as error:
+        hint = "; sizes are static, so jax.jit needs them in static_argnames" if hasattr(value, "dtype") else ""
+        raise TypeError(
+            f"{name} must be a positive integer, got {value!r} of type {type(value).__name__}{hint}"
+        ) from error
     if number < 1:
         raise ValueError(f"{name} must be at least 1, got {number}")
     return number
 
 
-def check_multiple(name: str, value: int, of_name: str, of: int, least: int = 1) -> None:
-    """``value`` is a multiple of ``of``; the message names the nearest multiples from ``least`` up."""
+def check_multiple(name: str, value: int, of_name: str, of: int, *, at_least: int = 1, at_most: int) -> None:
+    """``value`` is a multiple of ``of``; the message names the nearest multiples within limits."""
     if value % of:
-        up = max(-(-value // of), -(-least // of)) * of
-        candidates = [multiple for multiple in (up - of, up) if multiple >= max(least, of)]
-        raise ValueError(
-            f"{name} must be a multiple of {of_name}: {value} is not a multiple of {of}; "
-            f"nearest: {nearest(value, candidates)}"
-        )
+        lowest, highest = -(-at_least // of) * of, at_most // of * of
+        below, above = value // of * of, value // of * of + of
+        candidates = sorted({min(max(multiple, lowest), highest) for multiple in (below, above)})
+        works = f"nearest: {' or '.join(map(str, candidates))}" if lowest <= highest else f"none up to {at_most} is"
+        raise ValueError(f"{name} must be a multiple of {of_name}: {value} is not a multiple of {of}; {works}")
 
 
-def check_divisor(name: str, value: int, of_name: str, of: int, multiple_of: int = 1) -> None:
-    """``value`` divides ``of``; the message names the nearest divisors, multiples of a number if there are any."""
+def check_divisor(name: str, value: int, of_name: str, of: int, *, multiple_of: int = 1) -> None:
+    """``value`` divides ``of``; the message names the nearest divisors that are multiples of a number."""
     if of % value:
-        candidates = [divisor for divisor in divisors(of) if divisor % multiple_of == 0] or divisors(of)
-        raise ValueError(
-            f"{name} must divide {of_name}: {value} does not divide {of}; nearest: {nearest(value, candidates)}"
-        )
+        near = nearest(value, divisors(of, multiple_of))
+        works = f"nearest: {near}" if near else f"no multiple of {multiple_of} does"
+        raise ValueError(f"{name} must divide {of_name}: {value} does not divide {of}; {works}")
+
+
+def divisors(of: int, multiple_of: int) -> list[int]:
+    """The divisors of a number that are multiples of another, ascending."""
+    return [divisor for divisor in range(multiple_of, of + 1, multiple_of) if of % divisor == 0]
 
 
 def nearest(value: int, candidates: list[int]) -> str:
-    """The candidates next to the value, below and above."""
+    """The candidates next to a value, below and above."""
     below = [candidate for candidate in candidates if candidate < value]
     above = [candidate for candidate in candidates if candidate > value]
-    return " or ".join(str(candidate) for candidate in (*below[-1:], *above[:1]))
+    return " or ".join(map(str, (*below[-1:], *above[:1])))
 
 
-def divisors(number: int) -> list[int]:
-    """The divisors of a number, ascending."""
-    return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+def check_replicas(name: str, num_replicas: int, num_experts: int, *, multiple_of: int = 1) -> None:
+    """Every expert gets a replica, and none can get more than the division is exact for."""
+    most = (num_experts + MOST_SPARES) // multiple_of * multiple_of
+    least = -(-num_experts // multiple_of) * multiple_of
+    if num_experts <= num_replicas <= num_experts + MOST_SPARES:
+        return
+    on = f" for {multiple_of} GPUs" if multiple_of > 1 else ""
+    works = f"nearest{on}: {least if num_replicas < num_experts else most}" if least <= most else f"no number is{on}"
+    raise ValueError(
+        f"{name} must be at least the number of experts and at most {MOST_SPARES} more: "
+        f"{num_replicas} for {num_experts} experts is not; {works}"
+    )
 
 
-def check_replicas(num_experts: int, num_replicas: int, num_gpus: int) -> None:
-    """Every expert gets a replica, and every GPU the same number of slots."""
-    check_multiple("num_replicas", num_replicas, "num_gpus", num_gpus, least=num_experts)
-    if num_replicas < num_experts:
-        least = -(-num_experts // num_gpus) * num_gpus
+def check_nodes(num_gpus: int, num_nodes: int, num_replicas: int) -> None:
+    """Every node has the same number of GPUs; the message names numbers that divide the replicas, if any do."""
+    even = divisors(num_replicas, num_nodes)
+    if num_gpus % num_nodes and even:
         raise ValueError(
-            f"num_replicas must be at least the number of experts: {num_replicas} is less than {num_experts}; "
-            f"the fewest that work on {num_gpus} GPUs: {least}"
+            f"num_gpus must be a multiple of num_nodes: {num_gpus} is not a multiple of {num_nodes}; "
+            f"nearest for {num_replicas} replicas: {nearest(num_gpus, even)}"
         )
-    check_spares("num_replicas", num_experts, num_replicas, num_gpus)
+    check_multiple("num_gpus", num_gpus, "num_nodes", num_nodes, at_most=max(num_gpus, num_nodes) + num_nodes)
 
 
-def check_spares(name: str, num_experts: int, num_replicas: int, multiple_of: int = 1) -> None:
-    """No expert can get more replicas than the division is exact for."""
-    spares = num_replicas - num_experts
-    if spares > MOST_SPARES:
-        most = (num_experts + MOST_SPARES) // multiple_of * multiple_of
-        works = f"the most that works: {most}" if most >= num_experts else f"none works on {multiple_of} GPUs"
-        raise ValueError(
-            f"{name} must be at most the number of experts + {MOST_SPARES}: "
-            f"{num_replicas} - {num_experts} = {spares} is more; {works}"
-        )
-
-
-def check_sizes(num_experts: int, num_replicas: Any, num_groups: Any, num_nodes: Any, num_gpus: Any) -> Sizes:
-    """Sizes of a plan for so many experts.
+def check_sizes(
+    num_experts: int, num_replicas: Any, num_groups: Any, num_nodes: Any, num_gpus: Any, *, name: str = "num_replicas"
+) -> Sizes:
+    """Sizes of a plan for so many experts; ``name`` is what the caller calls the replicas.
 
     Where the groups do not divide over the nodes the plan is global: one group, one node.
     """
-    num_replicas = check_integer("num_replicas", num_replicas)
+    num_replicas = check_integer(name, num_replicas)
     num_groups = check_integer("num_groups", num_groups)
     num_nodes = check_integer("num_nodes", num_nodes)
     num_gpus = check_integer("num_gpus", num_gpus)
-    check_replicas(num_experts, num_replicas, num_gpus)
     if num_groups % num_nodes:
         num_groups, num_nodes = 1, 1
+    most = num_experts + MOST_SPARES
     check_divisor("num_groups", num_groups, "the number of experts", num_experts, multiple_of=num_nodes)
-    if num_gpus % num_nodes:
-        even = [gpus for gpus in divisors(num_replicas) if gpus % num_nodes == 0]
-        if even:
-            works = f"nearest that divide {num_replicas} replicas: {nearest(num_gpus, even)}"
-        else:
-            works = f"no number of GPUs works, because {num_replicas} replicas are no multiple of {num_nodes} either"
-        raise ValueError(
-            f"num_gpus must be a multiple of num_nodes: {num_gpus} is not a multiple of {num_nodes}; {works}"
-        )
+    check_replicas(name, num_replicas, num_experts, multiple_of=num_gpus)
+    check_nodes(num_gpus, num_nodes, num_replicas)
+    check_multiple(name, num_replicas, "num_gpus", num_gpus, at_least=num_experts, at_most=most)
     return Sizes(num_replicas, num_groups, num_nodes, num_gpus)

@@ -3,7 +3,7 @@
 from eplb_xp.algorithms import pipeline
 from eplb_xp.checks import check_array, check_values_if_free
 from eplb_xp.policy import Policy, as_policy
-from eplb_xp.sizes import check_divisor, check_integer, check_spares
+from eplb_xp.sizes import check_divisor, check_integer, check_replicas
 from eplb_xp.types import A
 
 
@@ -57,7 +57,7 @@ def replicate_experts(weight: A, num_phy: int) -> tuple[A, A, A]:
     weight : [layers, experts], integers or floats
         Tokens for each logical expert; see `rebalance_experts`.
     num_phy : int
-        Replicas in all, at least the number of experts.
+        Replicas in all, at least the number of experts and at most 4093 more.
 
     Returns
     -------
@@ -83,9 +83,7 @@ def replicate_experts(weight: A, num_phy: int) -> tuple[A, A, A]:
     lib = check_array(weight)
     replicas = check_integer("num_phy", num_phy)
     experts = weight.shape[1]
-    if replicas < experts:
-        raise ValueError(f"num_phy must be at least the number of experts, {experts}, got {replicas}")
-    check_spares("num_phy", experts, replicas)
+    check_replicas("num_phy", replicas, experts)
     check_values_if_free(lib, weight)
     result: tuple[A, A, A] = lib.run(pipeline.replicate_loads, weight, num_replicas=replicas)
     return result

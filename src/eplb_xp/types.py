@@ -44,6 +44,8 @@ class Plan(NamedTuple, Generic[A]):
 class Report(NamedTuple, Generic[A]):
     """How well a plan carries given loads; every replica of an expert carries an equal share.
 
+    Tokens beyond the largest float32, about 3.4e38, are infinite; the ratios are right all the same.
+
     Attributes
     ----------
     gpu_load : [layers, gpus] float32

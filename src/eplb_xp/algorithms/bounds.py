@@ -1,21 +1,18 @@
 """What no plan can beat: bounds on the busiest GPU's load that hold for every valid plan of a shape."""
 
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from eplb_xp.algorithms.replication import replica_counts
 from eplb_xp.algorithms.rows import heaviest_first, tree_sum
+from eplb_xp.backends.standard import Standard
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array
-
-if TYPE_CHECKING:
-    from eplb_xp.backends.standard import Standard
 
 MOST_GROUPS_SPLIT_EXACTLY = 8
 MOST_GROUPS_TOGETHER = 4
 
 
-def lower_bound(lib: "Standard", load: Array, sizes: Sizes) -> Array:
+def lower_bound(lib: Standard, load: Array, sizes: Sizes) -> Array:
     """Load that the busiest GPU of any valid plan has at least, replicas sharing equally: [layers].
 
     The largest of three:
@@ -34,14 +31,16 @@ def lower_bound(lib: "Standard", load: Array, sizes: Sizes) -> Array:
     count = replica_counts(lib, load, sizes.num_replicas)
     replica = xp.max(lib.divide(load, xp.astype(count, xp.float32)), axis=-1)
     groups = tree_sum(lib, xp.reshape(load, (layers, sizes.num_groups, experts // sizes.num_groups)))
-    mean = tree_sum(lib, groups) / sizes.num_gpus
-    split = _busiest_node(lib, groups, sizes.num_nodes) / (sizes.num_gpus // sizes.num_nodes)
+    evenly = tree_sum(lib, groups) / sizes.num_gpus
+    if sizes.num_nodes > 1:
+        node = _busiest_node(lib, groups, sizes.num_nodes)
+        evenly = xp.maximum(evenly, node / (sizes.num_gpus // sizes.num_nodes))
     additions = 2 * experts.bit_length() + sizes.num_replicas // sizes.num_gpus
     down = 1.0 - (additions + 4) * 2.0**-24
-    return xp.maximum(replica, xp.maximum(mean, split) * down)
+    return xp.maximum(replica, evenly * down)
 
 
-def _busiest_node(lib: "Standard", group_load: Array, num_nodes: int) -> Array:
+def _busiest_node(lib: Standard, group_load: Array, num_nodes: int) -> Array:
     """At most the load of the busiest node, whichever groups go together: [layers]."""
     num_groups = group_load.shape[-1]
     if num_groups <= MOST_GROUPS_SPLIT_EXACTLY:
@@ -49,7 +48,7 @@ def _busiest_node(lib: "Standard", group_load: Array, num_nodes: int) -> Array:
     return _crowded_node(lib, group_load, num_nodes)
 
 
-def _best_split(lib: "Standard", group_load: Array, num_nodes: int) -> Array:
+def _best_split(lib: Standard, group_load: Array, num_nodes: int) -> Array:
     """The busiest node's load under the best of all splits into nodes of equally many groups."""
     xp = lib.xp
     layers, num_groups = group_load.shape
@@ -73,7 +72,7 @@ def _splits(groups: tuple[int, ...], size: int) -> list[list[tuple[int, ...]]]:
     return found
 
 
-def _crowded_node(lib: "Standard", group_load: Array, num_nodes: int) -> Array:
+def _crowded_node(lib: Standard, group_load: Array, num_nodes: int) -> Array:
     """A bound by pigeonholes, for more groups than all splits can be tried for.
 
     Of the m * nodes + 1 largest groups some node holds m + 1 or more, so at least the m + 1

@@ -1,18 +1,14 @@
 """How well a plan carries given loads."""
 
-from typing import TYPE_CHECKING
-
 from eplb_xp.algorithms.bounds import lower_bound
 from eplb_xp.algorithms.rows import count, count_at_most
 from eplb_xp.algorithms.scaling import scaled
+from eplb_xp.backends.standard import Standard
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Report
 
-if TYPE_CHECKING:
-    from eplb_xp.backends.standard import Standard
 
-
-def report(lib: "Standard", phy2log: Array, weight: Array, *, sizes: Sizes) -> Report[Array]:
+def report(lib: Standard, phy2log: Array, weight: Array, *, sizes: Sizes) -> Report[Array]:
     """Loads of the GPUs, their balance, and how far the busiest is from the bound."""
     xp = lib.xp
     layers, experts = weight.shape
@@ -33,12 +29,12 @@ def report(lib: "Standard", phy2log: Array, weight: Array, *, sizes: Sizes) -> R
         gpu_load * unit,
         xp.where(idle, 1.0, xp.clip(mean / xp.where(idle, 1.0, busiest), None, 1.0)),
         bound * unit[:, 0],
-        xp.where(idle, 0.0, busiest / xp.where(idle, 1.0, bound) - 1.0),
+        xp.where(idle, 0.0, xp.clip(busiest / xp.where(idle, 1.0, bound) - 1.0, 0.0, None)),
         _doubled(lib, slots),
     )
 
 
-def _replica_counts(lib: "Standard", phy2log: Array, experts: int) -> Array:
+def _replica_counts(lib: Standard, phy2log: Array, experts: int) -> Array:
     """How many slots hold each expert: [layers, experts]."""
     xp = lib.xp
     expert = xp.broadcast_to(lib.arange(experts, phy2log), (phy2log.shape[0], experts))
@@ -46,7 +42,7 @@ def _replica_counts(lib: "Standard", phy2log: Array, experts: int) -> Array:
     return up_to - xp.concat([xp.zeros_like(up_to[:, :1]), up_to[:, :-1]], axis=-1)
 
 
-def _slot_sum(lib: "Standard", slot_load: Array) -> Array:
+def _slot_sum(lib: Standard, slot_load: Array) -> Array:
     """Sum of each GPU in slot order, which is the order in which the packing adds: [layers, gpus]."""
 
     def add(slot: int, total: Array) -> Array:
@@ -55,7 +51,7 @@ def _slot_sum(lib: "Standard", slot_load: Array) -> Array:
     return lib.fori_loop(1, slot_load.shape[-1], add, slot_load[:, :, 0])
 
 
-def _doubled(lib: "Standard", slots: Array) -> Array:
+def _doubled(lib: Standard, slots: Array) -> Array:
     """Replicas beyond the first of an expert on one GPU: [layers]."""
     xp = lib.xp
     ordered = xp.sort(slots, axis=-1)

@@ -1,14 +1,10 @@
 """From the replica in each slot to the slots of each expert."""
 
-from typing import TYPE_CHECKING
-
+from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
-if TYPE_CHECKING:
-    from eplb_xp.backends.standard import Standard
 
-
-def expert_to_slots(lib: "Standard", phy2log: Array, rank: Array, logcnt: Array, width: int) -> Array:
+def expert_to_slots(lib: Standard, phy2log: Array, rank: Array, logcnt: Array, width: int) -> Array:
     """The slots of each expert by replica rank, then -1: [layers, experts, width]."""
     xp = lib.xp
     layers, experts = logcnt.shape

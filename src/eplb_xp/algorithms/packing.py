@@ -12,13 +12,11 @@ Items without load change no pack's load, so they fill the free slots, lightest 
 step at the end.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from eplb_xp.algorithms.rows import count, heaviest_first, inverse
+from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
-
-if TYPE_CHECKING:
-    from eplb_xp.backends.standard import Standard
 
 LONGEST_PILE = 8
 
@@ -44,7 +42,7 @@ class _Prefix(NamedTuple):
     load: Array  # [rows, packs or items] what each of them makes the load of its pack
 
 
-def pack(lib: "Standard", load: Array, num_packs: int) -> Array:
+def pack(lib: Standard, load: Array, num_packs: int) -> Array:
     """Pack items by load; the result is a permutation of each row.
 
     Entry ``p * capacity + r`` is the item at rank r of pack p, capacity = items / packs. With one
@@ -76,7 +74,7 @@ def pack(lib: "Standard", load: Array, num_packs: int) -> Array:
     return xp.take_along_axis(order, xp.reshape(packs.item, (rows, items)), axis=-1)
 
 
-def _round(lib: "Standard", sorted_load: Array, loaded: Array, packs: _Packs) -> _Packs:
+def _round(lib: Standard, sorted_load: Array, loaded: Array, packs: _Packs) -> _Packs:
     """Place the longer prefix."""
     xp = lib.xp
     lightest = _lightest_first(lib, packs)
@@ -102,7 +100,7 @@ def _round(lib: "Standard", sorted_load: Array, loaded: Array, packs: _Packs) ->
     return _put(lib, packs, xp.where(piled, 0, position), number, load)
 
 
-def _spread(lib: "Standard", front: _Front) -> _Prefix:
+def _spread(lib: Standard, front: _Front) -> _Prefix:
     """One item to each pack, lightest first.
 
     Item k belongs to pack k as long as that pack is strictly lighter than the packs before it have
@@ -118,7 +116,7 @@ def _spread(lib: "Standard", front: _Front) -> _Prefix:
     return _Prefix(count(lib, valid), load)
 
 
-def _pile(lib: "Standard", front: _Front) -> _Prefix:
+def _pile(lib: Standard, front: _Front) -> _Prefix:
     """Several items in a row onto the lightest pack, while it is strictly lighter than the second."""
     xp = lib.xp
     total = front.load[:, :1]
@@ -128,13 +126,13 @@ def _pile(lib: "Standard", front: _Front) -> _Prefix:
         before.append(total)
         total = total + front.item[:, item : item + 1]
         after.append(total)
-    number = lib.arange(LONGEST_PILE, total)
+    number = lib.arange(LONGEST_PILE, total)[None, :]
     still_lightest = (xp.concat(before, axis=-1) < second) | (number == 0)
     valid = still_lightest & (number < front.free[:, :1]) & (number < front.left)
     return _Prefix(count(lib, valid), xp.concat(after, axis=-1))
 
 
-def _fill_up(lib: "Standard", packs: _Packs) -> _Packs:
+def _fill_up(lib: Standard, packs: _Packs) -> _Packs:
     """Items without load into the free slots, lightest pack first."""
     xp = lib.xp
     lightest = _lightest_first(lib, packs)
@@ -145,7 +143,7 @@ def _fill_up(lib: "Standard", packs: _Packs) -> _Packs:
     return _put(lib, packs, first, free, packs.load)
 
 
-def _put(lib: "Standard", packs: _Packs, first: Array, number: Array, load: Array) -> _Packs:
+def _put(lib: Standard, packs: _Packs, first: Array, number: Array, load: Array) -> _Packs:
     """Put the next items into the packs: ``number`` from the ``first`` on that is still to be placed."""
     xp = lib.xp
     rank = lib.arange_like(packs.item)
@@ -159,18 +157,18 @@ def _put(lib: "Standard", packs: _Packs, first: Array, number: Array, load: Arra
     )
 
 
-def _next_items(lib: "Standard", sorted_load: Array, placed: Array, number: int) -> Array:
+def _next_items(lib: Standard, sorted_load: Array, placed: Array, number: int) -> Array:
     """Loads of the next items; past the end the last one is repeated, which ``left`` tells apart."""
     xp = lib.xp
-    index = xp.clip(placed + lib.arange(number, sorted_load), None, sorted_load.shape[-1] - 1)
+    index = xp.clip(placed + lib.arange(number, sorted_load)[None, :], None, sorted_load.shape[-1] - 1)
     return xp.take_along_axis(sorted_load, index, axis=-1)
 
 
-def _open_load(lib: "Standard", packs: _Packs) -> Array:
+def _open_load(lib: Standard, packs: _Packs) -> Array:
     """Loads of the packs, infinite where one is full."""
     return lib.xp.where(packs.count < packs.item.shape[-1], packs.load, float("inf"))
 
 
-def _lightest_first(lib: "Standard", packs: _Packs) -> Array:
+def _lightest_first(lib: Standard, packs: _Packs) -> Array:
     """The packs, lightest first, full ones last; among equals by number."""
     return lib.xp.argsort(_open_load(lib, packs), axis=-1, stable=True)

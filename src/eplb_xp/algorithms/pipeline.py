@@ -5,18 +5,16 @@ loads -> groups to nodes -> replica counts -> replicas to GPUs -> maps
 A global plan is a hierarchical one with one group on one node.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from eplb_xp.algorithms.maps import expert_to_slots
 from eplb_xp.algorithms.packing import pack
 from eplb_xp.algorithms.replication import Replicas, replicate
 from eplb_xp.algorithms.rows import inverse, tree_sum
 from eplb_xp.algorithms.scaling import scaled
+from eplb_xp.backends.standard import Standard
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Plan
-
-if TYPE_CHECKING:
-    from eplb_xp.backends.standard import Standard
 
 
 class Placement(NamedTuple):
@@ -27,14 +25,14 @@ class Placement(NamedTuple):
     logcnt: Array  # [layers, experts] replicas of each expert
 
 
-def plan(lib: "Standard", weight: Array, *, sizes: Sizes) -> Plan[Array]:
+def plan(lib: Standard, weight: Array, *, sizes: Sizes) -> Plan[Array]:
     """A plan with its three maps."""
     phy2log, rank, logcnt = place(lib, weight, sizes=sizes)
     width = sizes.num_replicas - weight.shape[-1] + 1
     return Plan(phy2log, expert_to_slots(lib, phy2log, rank, logcnt, width), logcnt)
 
 
-def place(lib: "Standard", weight: Array, *, sizes: Sizes) -> Placement:
+def place(lib: Standard, weight: Array, *, sizes: Sizes) -> Placement:
     """Replicas for the experts, and a slot for each."""
     xp = lib.xp
     layers, experts = weight.shape
@@ -53,7 +51,7 @@ def place(lib: "Standard", weight: Array, *, sizes: Sizes) -> Placement:
 
     slot2node = xp.take_along_axis(replicas.expert, slot2phy, axis=-1)
     rank = xp.take_along_axis(replicas.rank, slot2phy, axis=-1)
-    first = lib.arange(nodes, load)[:, None] * (experts // nodes)
+    first = lib.arange(nodes, load)[None, :, None] * (experts // nodes)
     slot2node = xp.reshape(slot2node, (layers, nodes, sizes.num_replicas // nodes)) + first
     by_layer = (layers, sizes.num_replicas)
     phy2log = xp.take_along_axis(node2log, xp.reshape(slot2node, by_layer), axis=-1)
@@ -62,23 +60,23 @@ def place(lib: "Standard", weight: Array, *, sizes: Sizes) -> Placement:
     return Placement(phy2log, xp.reshape(rank, by_layer), logcnt)
 
 
-def _experts_by_node(lib: "Standard", load: Array, sizes: Sizes) -> Array:
+def _experts_by_node(lib: Standard, load: Array, sizes: Sizes) -> Array:
     """The experts of each node, node after node, whole groups packed onto nodes by their load."""
     xp = lib.xp
     layers, experts = load.shape
     size = experts // sizes.num_groups
     group_load = tree_sum(lib, xp.reshape(load, (layers, sizes.num_groups, size)))
     group = pack(lib, group_load, sizes.num_nodes)  # [layers, groups], node after node
-    return xp.reshape(group[:, :, None] * size + lib.arange(size, load), (layers, experts))
+    return xp.reshape(group[:, :, None] * size + lib.arange(size, load)[None, None, :], (layers, experts))
 
 
-def pack_items(lib: "Standard", weight: Array, *, num_packs: int) -> tuple[Array, Array]:
+def pack_items(lib: Standard, weight: Array, *, num_packs: int) -> tuple[Array, Array]:
     """The packing alone: the pack of each item, and its rank there."""
     slot = inverse(lib, pack(lib, scaled(lib, weight).load, num_packs))
     capacity = weight.shape[-1] // num_packs
     return slot // capacity, slot % capacity
 
 
-def replicate_loads(lib: "Standard", weight: Array, *, num_replicas: int) -> Replicas:
+def replicate_loads(lib: Standard, weight: Array, *, num_replicas: int) -> Replicas:
     """The replication alone."""
     return replicate(lib, scaled(lib, weight).load, num_replicas)

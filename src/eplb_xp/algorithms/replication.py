@@ -6,13 +6,11 @@ load / j, j = 1, 2, ... So no loop over replicas is needed: find the K-th larges
 bisection, count for each expert the quotients down to it, and sort only the K winners.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from eplb_xp.algorithms.rows import count_at_most, heaviest_first
+from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
-
-if TYPE_CHECKING:
-    from eplb_xp.backends.standard import Standard
 
 
 class Replicas(NamedTuple):
@@ -38,7 +36,7 @@ class _Quotients(NamedTuple):
     after: Array  # the largest below it
 
 
-def replicate(lib: "Standard", load: Array, num_replicas: int) -> Replicas:
+def replicate(lib: Standard, load: Array, num_replicas: int) -> Replicas:
     """Give every expert one replica, and the spares by D'Hondt's rule; ties go to the first expert.
 
     A row without load gives all its spares to its first expert, as EPLB does.
@@ -51,7 +49,7 @@ def replicate(lib: "Standard", load: Array, num_replicas: int) -> Replicas:
     return Replicas(xp.concat([expert, owner], axis=-1), xp.concat([rank, turn], axis=-1), count)
 
 
-def replica_counts(lib: "Standard", load: Array, num_replicas: int) -> Array:
+def replica_counts(lib: Standard, load: Array, num_replicas: int) -> Array:
     """How many replicas each expert gets: [rows, experts]. No other counts make the largest replica smaller."""
     xp = lib.xp
     expert = lib.arange_like(load)
@@ -70,7 +68,7 @@ def replica_counts(lib: "Standard", load: Array, num_replicas: int) -> Array:
     return 1 + xp.where(turn <= left, count, sure)
 
 
-def _kth_quotient(lib: "Standard", load: Array, k: int) -> Array:
+def _kth_quotient(lib: Standard, load: Array, k: int) -> Array:
     """The k-th largest quotient of each row: [rows, 1].
 
     Both ends of the bracket are quotients at every step, so it closes as soon as one distinct
@@ -96,7 +94,7 @@ def _kth_quotient(lib: "Standard", load: Array, k: int) -> Array:
     return lib.while_loop(is_open, halve, bracket).low
 
 
-def _quotients(lib: "Standard", load: Array, threshold: Array) -> _Quotients:
+def _quotients(lib: Standard, load: Array, threshold: Array) -> _Quotients:
     """Count the quotients at or above a threshold: [rows, experts], [rows, 1].
 
     A plain division gives the count or one less (its error and the rounding of the quotients are
@@ -115,7 +113,7 @@ def _quotients(lib: "Standard", load: Array, threshold: Array) -> _Quotients:
     )
 
 
-def _in_order(lib: "Standard", load: Array, spares: Array, num_spares: int) -> tuple[Array, Array]:
+def _in_order(lib: Standard, load: Array, spares: Array, num_spares: int) -> tuple[Array, Array]:
     """The expert of each spare, and which replica of it that is, in the order handed out: [rows, spares]."""
     xp = lib.xp
     end = xp.cumulative_sum(spares, axis=-1, dtype=lib.index_dtype)

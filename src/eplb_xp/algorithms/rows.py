@@ -1,31 +1,27 @@
 """What the standard lacks for rows of a batch: order, inverse, search and a sum of one order."""
 
-from typing import TYPE_CHECKING
-
+from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
-if TYPE_CHECKING:
-    from eplb_xp.backends.standard import Standard
 
-
-def heaviest_first(lib: "Standard", load: Array) -> Array:
+def heaviest_first(lib: Standard, load: Array) -> Array:
     """The items of each row, heaviest first; among equals the first in the row comes first."""
     return lib.xp.argsort(-load, axis=-1, stable=True)
 
 
-def inverse(lib: "Standard", permutation: Array) -> Array:
+def inverse(lib: Standard, permutation: Array) -> Array:
     """The position of each item in a permutation of each row."""
     position = lib.arange_like(permutation)
     return lib.put_along_axis(permutation, permutation, position)
 
 
-def count(lib: "Standard", condition: Array) -> Array:
+def count(lib: Standard, condition: Array) -> Array:
     """How often a condition holds in each row: [rows, 1]."""
     xp = lib.xp
     return xp.sum(xp.astype(condition, lib.index_dtype), axis=-1, keepdims=True, dtype=lib.index_dtype)
 
 
-def count_at_most(lib: "Standard", ascending: Array, queries: Array, span: int) -> Array:
+def count_at_most(lib: Standard, ascending: Array, queries: Array, span: int) -> Array:
     """How many values of an ascending row are at most each query: [rows, values], [rows, queries].
 
     All are integers from 0 up to, not including, ``span``. The rows are lifted above each other, so
@@ -40,7 +36,7 @@ def count_at_most(lib: "Standard", ascending: Array, queries: Array, span: int) 
     return xp.astype(found, lib.index_dtype) - row * values
 
 
-def tree_sum(lib: "Standard", values: Array) -> Array:
+def tree_sum(lib: Standard, values: Array) -> Array:
     """Sum over the last axis as a tree of explicit additions, the same tree in every library."""
     xp = lib.xp
     while values.shape[-1] > 1:
