@@ -26,9 +26,9 @@ help:  ## Say what there is to make
 $(READY): pyproject.toml
 	@echo "Setting up $(VENV) (about a minute, once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet "$(TORCH)"
-	@$(BIN)/python -m pip install --quiet --editable ".[jax,torch,cli]" --group dev
+	@$(BIN)/python -m pip install -qq --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install -qq "$(TORCH)"
+	@$(BIN)/python -m pip install -qq --editable ".[jax,torch,cli]" --group dev
 	@touch $@
 
 demo: $(READY)  ## Plan generated loads: a table, out/plan.npz and out/plan.png
@@ -47,9 +47,9 @@ test-lowest: $(LOWEST_VENV)/.ready  ## Tests with the lowest supported versions
 $(LOWEST_VENV)/.ready: pyproject.toml
 	@echo "Setting up $(LOWEST_VENV)"
 	@$(PYTHON) -m venv $(LOWEST_VENV)
-	@$(LOWEST_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	@$(LOWEST_VENV)/bin/python -m pip install --quiet $(LOWEST) "$(TORCH)" --group dev
-	@$(LOWEST_VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	@$(LOWEST_VENV)/bin/python -m pip install -qq --upgrade "pip>=25.1"
+	@$(LOWEST_VENV)/bin/python -m pip install -qq $(LOWEST) "$(TORCH)" --group dev
+	@$(LOWEST_VENV)/bin/python -m pip install -qq --no-deps --editable .
 	@touch $@
 
 lint: $(READY)  ## Style and types
