@@ -233,7 +233,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "replicas don't divide": ({"num_replicas": 9}, "--num-replicas must be a multiple of --num-gpus: 9 is not"),
     "too few replicas": (
         {"num_replicas": 4},
-        "--num-replicas must be at least the number of experts: 4 is less than 6",
+        "--num-replicas must be at least the number of experts and at most 4093 more: 4 for 6 experts is not",
     ),
     "nodes don't divide": ({"num_gpus": 3, "num_replicas": 6}, "--num-gpus must be a multiple of --num-nodes"),
     "groups don't divide": ({"num_groups": 4}, "--num-groups must divide the number of experts: 4 does not divide 6"),
