@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from hypothesis import settings
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
+import numpy as np
 import torch
+
+from command_line import LOAD
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -21,6 +25,13 @@ settings.register_profile("dev", max_examples=8, deadline=None)
 settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("nightly", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev"))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Loads in a file, for the command line."""
+    np.savez(tmp_path / "loads.npz", load=LOAD, model="a small model")
+    return tmp_path / "loads.npz"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

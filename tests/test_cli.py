@@ -1,17 +1,16 @@
 """The command line, from its arguments to its exit code, table, plan file and picture."""
 
-import os
 import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from command_line import LOAD, SIZES, plan
 from eplb_xp import evaluate, rebalance_experts
 from eplb_xp.cli import main
 from eplb_xp.cli.comparison import compare, contiguous
@@ -22,37 +21,12 @@ from eplb_xp.cli.plot import draw
 from libraries import NumPyArray
 
 RECORDED = Path(__file__).parents[2] / "shared" / "loads"
-SIZES: dict[str, Any] = {"num_replicas": 8, "num_groups": 2, "num_nodes": 2, "num_gpus": 4}
-LOAD = np.array([[90, 132, 40, 61, 104, 165], [20, 107, 104, 64, 19, 197]])
 
 
 @pytest.fixture(autouse=True)
 def narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in CI, whatever the terminal that the tests run in."""
     monkeypatch.setenv("COLUMNS", "80")
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """Loads in a file."""
-    np.savez(tmp_path / "loads.npz", load=LOAD, model="a small model")
-    return tmp_path / "loads.npz"
-
-
-def plan(file: Path, *more: str | Path, **sizes: Any) -> int:
-    """``eplb-xp plan``, by default with sizes that work."""
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in {**SIZES, **sizes}.items()]
-    return main(["plan", str(file), *options, *map(str, more)])
-
-
-def refused(capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line of a refusal; nothing else was printed."""
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("eplb-xp: ")
-    assert err.count("\n") == 1
-    assert err.endswith("\n")
-    return err
 
 
 def rows(table: str) -> dict[str, list[str]]:
@@ -227,111 +201,6 @@ def test_recorded_loads(
         load = recorded["load"].astype(np.float64)
         expected = rebalance_experts(load.reshape(-1, *load.shape[-2:]).sum(axis=0), *sizes)
         np.testing.assert_array_equal(written["phy2log"], expected.phy2log)
-
-
-OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
-    "replicas don't divide": ({"num_replicas": 9}, "--num-replicas must be a multiple of --num-gpus: 9 is not"),
-    "too few replicas": (
-        {"num_replicas": 4},
-        "--num-replicas must be at least the number of experts and at most 4093 more: 4 for 6 experts is not",
-    ),
-    "nodes don't divide": ({"num_gpus": 3, "num_replicas": 6}, "--num-gpus must be a multiple of --num-nodes"),
-    "groups don't divide": ({"num_groups": 4}, "--num-groups must divide the number of experts: 4 does not divide 6"),
-    "no GPUs": ({"num_gpus": 0}, "--num-gpus must be at least 1, got 0"),
-    "negative": ({"num_nodes": -2}, "--num-nodes must be at least 1, got -2"),
-    "no number": ({"num_gpus": "many"}, "'--num-gpus'"),
-    "policy": ({"policy": "best"}, "policy 'best' is not known; the names are 'greedy'"),
-    "backend": ({"backend": "cupy"}, "'cupy' is not one of 'numpy', 'jax', 'torch'"),
-    "no such option": ({"num_gpu": 4}, "No such option"),
-}
-
-
-@pytest.mark.parametrize("name", OPTIONS)
-def test_bad_options_end_with_one_line(name: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sizes, fault = OPTIONS[name]
-    assert plan(file, **sizes) == 2
-    assert fault in refused(capsys)
-
-
-@pytest.mark.parametrize(
-    ("args", "fault"),
-    [
-        ([], "Missing command"),
-        (["best"], "No such command 'best'"),
-        (["plan"], "Missing argument 'FILE'"),
-        (["plan", "loads.npz", "--num-gpus=4"], "Missing option '--num-replicas'"),
-        (["plan", "loads.npz", "--num-gpus"], "--num-gpus"),
-        (["plan", "no\nsuch.npz", "--num-gpus=4", "--num-replicas=8"], "no such.npz: can't be read: No such file"),
-    ],
-)
-def test_bad_arguments_end_with_one_line(args: list[str], fault: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(args) == 2
-    assert fault in refused(capsys)
-
-
-@pytest.mark.parametrize(
-    ("option", "target", "fault"),
-    [
-        ("-o", "plan.npy", "--output must end in .npz, got"),
-        ("-o", "plan", "--output must end in .npz, got"),
-        ("--plot", "plan.jpg", "--plot must end in .png or .pdf or .svg, got"),
-        ("-o", "nowhere/plan.npz", "there is no folder"),
-        ("-o", "loads.npz/plan.npz", "there is no folder"),
-        ("--plot", "nowhere/plan.png", "there is no folder"),
-        ("-o", "folder.npz", "can't be written"),
-        ("-o", f"{'long' * 100}.npz", "can't be written: File name too long"),
-        ("-o", "loads.npz", "would overwrite the loads"),
-        ("--plot", "link.png", "would overwrite the loads"),
-    ],
-)
-def test_bad_targets_are_refused_before_planning(
-    option: str, target: str, fault: str, file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (file.parent / "folder.npz").mkdir()
-    (file.parent / "link.png").symlink_to(file)
-    content = file.read_bytes()
-    assert plan(file, option, file.parent / target) == 2
-    assert fault in refused(capsys)
-    assert file.read_bytes() == content
-
-
-@pytest.mark.parametrize(("option", "target"), [("-o", "plan.npz"), ("--plot", "plan.png")])
-def test_no_permission_is_refused_before_planning(
-    option: str, target: str, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)  # root may write anywhere
-    assert plan(file, option, file.parent / target) == 2
-    assert f"{target} can't be written" in refused(capsys)
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize(("option", "target"), [("-o", "plan.npz"), ("--plot", "plan.png")])
-def test_full_disk_ends_with_one_line(
-    option: str, target: str, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / target).symlink_to("/dev/full")
-    assert plan(file, option, tmp_path / target) == 2
-    err = capsys.readouterr().err
-    assert err == f"eplb-xp: {tmp_path / target} can't be written: No space left on device\n"
-
-
-@pytest.mark.parametrize("missing", ["jax", "torch"])
-def test_missing_library_names_its_extra(
-    missing: str, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, missing, None)
-    monkeypatch.delitem(sys.modules, f"{missing}.numpy", raising=False)
-    assert plan(file, backend=missing) == 2
-    assert f'pip install "eplb-xp[{missing}]"' in refused(capsys)
-
-
-@pytest.mark.parametrize("missing", ["matplotlib", "rich", "typer"])
-def test_missing_extra_is_named(
-    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, missing, None)
-    assert main(["demo"]) == 2
-    assert refused(capsys) == f'eplb-xp: {missing} not installed: pip install "eplb-xp[cli]"\n'
 
 
 def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
