@@ -84,9 +84,6 @@ def test_jit_and_vmap(weight: jax.Array) -> None:
     assert_same(jax.tree.map(lambda x: x[:, :, 0], inner), result)
 
 
-needs_devices = pytest.mark.skipif(len(jax.devices("cpu")) < 4, reason="JAX was started without four CPU devices")
-
-
 def mesh(shape: tuple[int, ...], names: tuple[str, ...], axis_type: AxisType = AxisType.Auto) -> jax.sharding.Mesh:
     return jax.make_mesh(shape, names, axis_types=(axis_type,) * len(names), devices=jax.devices("cpu")[:4])
 
@@ -97,7 +94,6 @@ def plan_and_report(weight: jax.Array) -> Any:
     return plan, report.doubled, report.gpu_load
 
 
-@needs_devices
 @pytest.mark.parametrize("check_vma", [True, False])
 @pytest.mark.parametrize(
     ("shape", "names"), [((4,), ("layers",)), ((2, 2), ("layers", "model"))], ids=["4 devices", "2 x 2 devices"]
@@ -113,7 +109,6 @@ def test_shard_map_over_layers(
         assert np.array_equal(ours, expected)
 
 
-@needs_devices
 @pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])
 @pytest.mark.parametrize("spec", [("layers",), (None, "layers"), ()], ids=str)
 def test_sharded_arrays(weight: jax.Array, axis_type: AxisType, spec: tuple[str | None, ...]) -> None:
@@ -182,7 +177,6 @@ def test_loads_that_round_to_the_smallest_normal_number_count_alike() -> None:
     assert_same(result, replicate_experts(weight, 24))
 
 
-@needs_devices
 def test_the_plan_is_made_where_the_loads_are(weight: jax.Array) -> None:
     device = jax.devices("cpu")[2]
     result = plan_for(jax.device_put(weight, device))

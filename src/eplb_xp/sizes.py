@@ -40,8 +40,8 @@ def check_multiple(name: str, value: int, of_name: str, of: int, *, at_least: in
     if value % of:
         lowest, highest = -(-at_least // of) * of, at_most // of * of
         below, above = value // of * of, value // of * of + of
-        candidates = sorted({min(max(multiple, lowest), highest) for multiple in (below, above)})
-        works = f"nearest: {' or '.join(map(str, candidates))}" if lowest <= highest else f"none up to {at_most} is"
+        candidates = [min(max(multiple, lowest), highest) for multiple in (below, above)]
+        works = f"nearest: {nearest(value, candidates)}" if lowest <= highest else f"none up to {at_most} is"
         raise ValueError(f"{name} must be a multiple of {of_name}: {value} is not a multiple of {of}; {works}")
 
 
@@ -81,8 +81,10 @@ def check_replicas(name: str, num_replicas: int, num_experts: int, *, multiple_o
 
 def check_nodes(num_gpus: int, num_nodes: int, num_replicas: int) -> None:
     """Every node has the same number of GPUs; the message names numbers that divide the replicas, if any do."""
+    if num_gpus % num_nodes == 0:
+        return
     even = divisors(num_replicas, num_nodes)
-    if num_gpus % num_nodes and even:
+    if even:
         raise ValueError(
             f"num_gpus must be a multiple of num_nodes: {num_gpus} is not a multiple of {num_nodes}; "
             f"nearest for {num_replicas} replicas: {nearest(num_gpus, even)}"

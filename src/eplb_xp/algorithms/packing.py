@@ -119,17 +119,15 @@ def _spread(lib: Standard, front: _Front) -> _Prefix:
 def _pile(lib: Standard, front: _Front) -> _Prefix:
     """Several items in a row onto the lightest pack, while it is strictly lighter than the second."""
     xp = lib.xp
-    total = front.load[:, :1]
-    second = xp.concat([front.load, xp.full_like(total, float("inf"))], axis=-1)[:, 1:2]
-    before, after = [], []
+    first = front.load[:, :1]
+    second = xp.concat([front.load, xp.full_like(first, float("inf"))], axis=-1)[:, 1:2]
+    totals = [first]
     for item in range(LONGEST_PILE):
-        before.append(total)
-        total = total + front.item[:, item : item + 1]
-        after.append(total)
-    number = lib.arange(LONGEST_PILE, total)[None, :]
-    still_lightest = (xp.concat(before, axis=-1) < second) | (number == 0)
+        totals.append(totals[-1] + front.item[:, item : item + 1])
+    number = lib.arange(LONGEST_PILE, first)[None, :]
+    still_lightest = (xp.concat(totals[:-1], axis=-1) < second) | (number == 0)
     valid = still_lightest & (number < front.free[:, :1]) & (number < front.left)
-    return _Prefix(count(lib, valid), xp.concat(after, axis=-1))
+    return _Prefix(count(lib, valid), xp.concat(totals[1:], axis=-1))
 
 
 def _fill_up(lib: Standard, packs: _Packs) -> _Packs:
