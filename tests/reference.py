@@ -27,15 +27,19 @@ def clean(weight: NumPyArray) -> NumPyArray:
     return np.where(share >= 2.0**-60, share, np.float32(0))
 
 
-def pack(load: Row, num_packs: int) -> tuple[list[int], list[int]]:
-    """Heaviest item first, each into the lightest pack that is not full; with one item a pack, as they come."""
+def pack(load: Row, num_packs: int, key: Row | None = None) -> tuple[list[int], list[int]]:
+    """Heaviest item first, each into the lightest pack that is not full; with one item a pack, as they come.
+
+    With keys, the item with the largest key first.
+    """
+    key = load if key is None else key
     capacity = len(load) // num_packs
     if capacity == 1:
         return list(range(num_packs)), [0] * num_packs
     total = [np.float32(0)] * num_packs
     count = [0] * num_packs
     pack_index, rank = [0] * len(load), [0] * len(load)
-    for item in sorted(range(len(load)), key=lambda item: -load[item]):
+    for item in sorted(range(len(load)), key=lambda item: -key[item]):
         lightest = min((p for p in range(num_packs) if count[p] < capacity), key=lambda p: total[p])
         pack_index[item], rank[item] = lightest, count[lightest]
         total[lightest] += load[item]

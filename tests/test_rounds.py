@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, target
 from hypothesis import strategies as st
 
+from eplb_xp import POLICIES
 from eplb_xp.algorithms import pipeline
 from eplb_xp.algorithms.packing import pack
 from eplb_xp.algorithms.replication import replica_counts
@@ -60,7 +61,12 @@ def test_rounds_of_a_plan_of_known_loads(family: str, size: int) -> None:
     replicas, gpus = [(288, 32), (320, 64), (384, 128)][size]
     lib = Counting()
     weight = batch(family, 0, LAYERS, EXPERTS)
-    lib.call(pipeline.place, weight, sizes=Sizes(replicas, 1, 1, gpus))
+    lib.call(
+        pipeline.place,
+        weight,
+        sizes=Sizes(replicas, 1, 1, gpus),
+        policy=POLICIES["greedy"],
+    )
     search, packing = lib.rounds
     most_search, most_packing = CEILINGS[family][size]
     assert search <= most_search
@@ -74,7 +80,7 @@ def test_packing_never_takes_more_rounds_than_a_row_has_items_with_load(data: st
     weight = data.draw(weights((3, items)))
     lib = Counting()
     load = scaled(lib, weight).load
-    lib.call(pack, load, packs)
+    lib.call(pack, load, packs, key=load)
     target(lib.rounds[0])
     assert lib.rounds[0] <= np.count_nonzero(load, axis=1).max()
 

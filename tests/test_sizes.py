@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from calls import CALLS, Call, every_call_but_check, in_hand_or_traced
-from eplb_xp import Policy, rebalance_experts
+from eplb_xp import rebalance_experts
 from libraries import NUMPY, Library
 from loads import thorough
 
@@ -131,40 +131,3 @@ def test_an_error_names_the_nearest_sizes_that_work(data: st.DataObject) -> None
 def test_numbers_of_groups_are_named_that_divide_over_the_nodes_too() -> None:
     with pytest.raises(ValueError, match="8 does not divide 12; nearest: 4 or 12"):  # not 6
         rebalance_experts(np.ones((1, 12)), 12, 8, 4, 4)
-
-
-@in_hand_or_traced
-@pytest.mark.parametrize("name", ["rebalance", "hierarchical", "packing"])
-@pytest.mark.parametrize(
-    ("policy", "error", "message"),
-    [
-        ("best", ValueError, "policy 'best' is not known; the names are 'greedy'"),
-        (3, TypeError, "policy must be a name or a Policy, got 3 of type int; the names are 'greedy'"),
-        (None, TypeError, "policy must be a name or a Policy, got None of type NoneType"),
-    ],
-    ids=["unknown", "number", "none"],
-)
-def test_policies_that_are_none(library: Library, name: str, policy: Any, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        CALLS[name].run(library, policy=policy)
-
-
-@in_hand_or_traced
-@pytest.mark.parametrize("name", ["rebalance", "hierarchical", "packing"])
-def test_a_policy_is_a_name_or_a_policy(library: Library, name: str) -> None:
-    call = CALLS[name]
-    for one, other in zip(call.run(library, policy="greedy"), call.run(library, policy=Policy("greedy")), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize(
-    ("max_replicas", "error", "message"),
-    [
-        (2, ValueError, "policy 'greedy' can't .* got max_replicas=2: leave it out"),
-        (0, ValueError, "max_replicas must be at least 1, got 0"),
-        (2.5, TypeError, "max_replicas must be a positive integer, got 2.5 of type float"),
-    ],
-)
-def test_greedy_can_not_cap_its_counts(max_replicas: Any, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        CALLS["rebalance"].run(NUMPY, max_replicas=max_replicas)

@@ -1,10 +1,11 @@
 """Plans: replicas for busy experts, and a GPU for every replica."""
 
+from dataclasses import replace
 from typing import Any
 
 from eplb_xp.algorithms import pipeline
 from eplb_xp.checks import check_array, check_values_if_free
-from eplb_xp.policy import Policy, as_policy
+from eplb_xp.policy import Policy, as_policy, check_max_replicas
 from eplb_xp.sizes import check_integer, check_multiple, check_sizes
 from eplb_xp.types import A, Plan
 
@@ -41,24 +42,29 @@ def rebalance_experts(
     num_gpus : int
         GPUs of all nodes, the GPUs of a node contiguous.
     policy : str or Policy
-        How to plan; ``"greedy"`` is EPLB's own way.
+        How to plan: ``"greedy"`` is EPLB's own way; ``"swap"`` refines it by swaps between GPUs, and
+        ``"multistart"`` tries 64 starts with a few swaps each. All but greedy keep the replicas of an
+        expert on different GPUs. See `Policy` for what they are made of.
     max_replicas : int, optional
-        The most replicas of one expert, and the width of ``log2phy``; by default the width is
-        ``num_replicas - experts + 1``. The greedy policy can't cap its counts and refuses it.
+        The most replicas of one expert, and the width of ``log2phy``, so that the width is the same
+        for any number of replicas; by default it is ``num_replicas - experts + 1``. Greedy can't cap
+        its counts and refuses it.
 
     Returns
     -------
     Plan
         ``phy2log`` [layers, replicas], ``log2phy`` [layers, experts, width] with the slots of an
-        expert by replica rank, then -1, and ``logcnt`` [layers, experts], of the library's index
-        type: int64, in JAX int32 unless x64 is on.
+        expert, then -1, and ``logcnt`` [layers, experts], of the library's index type: int64, in JAX
+        int32 unless x64 is on. The slots of an expert ascend; greedy has them in EPLB's order, which
+        is that in which the replicas were handed out.
 
     Raises
     ------
     TypeError
         Where ``weight`` is no array of real numbers, or a size is no integer.
     ValueError
-        Where the sizes don't fit together or ``weight`` has another shape or bad loads.
+        Where the sizes don't fit together, ``weight`` has another shape or bad loads, or there is no
+        such policy.
 
     References
     ----------
@@ -73,18 +79,17 @@ def rebalance_experts(
     array([[5, 1, 4, 3, 4, 2, 0, 2]])
     >>> plan.logcnt
     array([[1, 1, 2, 1, 2, 1]])
+    >>> rebalance_experts(weight, 8, 1, 1, 4, policy="swap").phy2log
+    array([[5, 1, 4, 3, 4, 2, 0, 2]])
     """
     lib = check_array(weight)
     sizes = check_sizes(weight.shape[1], num_replicas, num_groups, num_nodes, num_gpus)
-    name = as_policy(policy).name
+    policy = as_policy(policy)
     if max_replicas is not None:
-        most = check_integer("max_replicas", max_replicas)
-        raise ValueError(
-            f"max_replicas caps the replica counts, which policy {name!r} can't do because it equals EPLB; "
-            f"got max_replicas={most}: leave it out"
-        )
+        most = check_max_replicas(max_replicas, weight.shape[1], sizes.num_replicas, policy)
+        sizes = replace(sizes, max_replicas=most)
     check_values_if_free(lib, weight)
-    result: Plan[A] = lib.run(pipeline.plan, weight, sizes=sizes)
+    result: Plan[A] = lib.run(pipeline.plan, weight, sizes=sizes, policy=policy)
     return result
 
 
@@ -112,14 +117,14 @@ def rebalance_experts_hierarchical(
     num_gpus : int
         GPUs of all nodes, the GPUs of a node contiguous.
     policy : str or Policy
-        How to plan.
+        How to plan; see `rebalance_experts`.
 
     Returns
     -------
     phy2log : [layers, replicas] integers
         The logical expert in each slot.
     rank : [layers, replicas] integers
-        Which replica of its expert it is, from 0.
+        Which replica of its expert it is, from 0: in EPLB's order for greedy, else in that of the slots.
     logcnt : [layers, experts] integers
         The number of replicas of each expert.
 
@@ -140,7 +145,7 @@ def rebalance_experts_hierarchical(
     groups, nodes = check_integer("num_groups", num_groups), check_integer("num_nodes", num_nodes)
     check_multiple("num_groups", groups, "num_nodes", nodes, at_most=weight.shape[1])
     sizes = check_sizes(weight.shape[1], num_physical_experts, groups, nodes, num_gpus, name="num_physical_experts")
-    as_policy(policy)
+    policy = as_policy(policy)
     check_values_if_free(lib, weight)
-    placement: Any = lib.run(pipeline.place, weight, sizes=sizes)
+    placement: Any = lib.run(pipeline.place, weight, sizes=sizes, policy=policy)
     return placement.phy2log, placement.rank, placement.logcnt

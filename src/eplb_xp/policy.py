@@ -1,39 +1,139 @@
 """Policies: how a plan is made."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
-POLICIES = ("greedy",)
+from eplb_xp.sizes import check_integer
+
+NEIGHBOURHOODS = ("any", "lightest")
+MOST_STARTS = 4096
+MOST_ROUNDS = 2**20
+MOST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Policy:
     """A way of planning; frozen and hashable, so that it is static under ``jax.jit``.
 
+    Every policy hands out replicas by EPLB's rule and packs them heaviest first into the lightest
+    GPU that is not full. What differs is what comes on top: several starts of the packing, and
+    swaps of replicas between GPUs that lower the busiest one. The named policies are entries of
+    `eplb_xp.POLICIES`; ``dataclasses.replace`` changes their fields.
+
     Parameters
     ----------
-    name : str
-        ``"greedy"``: replicas one by one to the expert with the largest load per replica, then
-        each replica, heaviest first, to the lightest GPU with a free slot. It equals
-        deepseek-ai/EPLB with a stable sort, bit for bit, and never changes between versions.
+    may_double : bool
+        Whether an expert may have two replicas on one GPU, and more replicas than GPUs in its reach
+        (those of its node in a hierarchical plan, else all). If not, it does only where the sizes leave
+        no other way, and spare replicas of experts without load are spread.
+    starts : int
+        Packings to try, 1 to 4096; the one with the smallest busiest GPU is kept, for each layer and
+        node by itself.
+    noise : float
+        Start c of n sorts by load times (1 + u * noise * c / (n - 1)), u uniform in [0, 1), and packs
+        with the true loads: the first start is the plain one.
+    neighbourhood : {"any", "lightest"}
+        Between which GPUs the best swap is looked for: the busiest and any other, or the busiest and
+        the lightest.
+    rounds : int
+        The most swaps for each start, layer and node; 0 for none, at most 1048576.
+    threshold : float
+        Swaps end when the best one would bring the two GPUs less than this share of the mean GPU load
+        below the busiest GPU's load.
+    seed : int
+        Seed of the noise, at most 2147483647.
 
     Raises
     ------
     TypeError, ValueError
-        Where the name is not a string, or not the name of a policy.
+        Where a field has the wrong type or is out of its range.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from eplb_xp import POLICIES
+    >>> replace(POLICIES["multistart"], neighbourhood="any", rounds=50).starts
+    64
     """
 
-    name: str = "greedy"
+    may_double: bool = False
+    starts: int = 1
+    noise: float = 0.2
+    neighbourhood: str = "any"
+    rounds: int = 50
+    threshold: float = 2.0**-20
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise TypeError(
-                f"policy must be a name or a Policy, got {self.name!r} of type {type(self.name).__name__}; "
-                f"the names are {', '.join(map(repr, POLICIES))}"
-            )
-        if self.name not in POLICIES:
-            raise ValueError(f"policy {self.name!r} is not known; the names are {', '.join(map(repr, POLICIES))}")
+        if not isinstance(self.may_double, bool):
+            raise TypeError(f"may_double must be True or False, got {self.may_double!r}")
+        if self.neighbourhood not in NEIGHBOURHOODS:
+            names = " or ".join(map(repr, NEIGHBOURHOODS))
+            raise ValueError(f"neighbourhood must be {names}, got {self.neighbourhood!r}")
+        self._set_integer("starts", 1, MOST_STARTS)
+        self._set_integer("rounds", 0, MOST_ROUNDS)
+        self._set_integer("seed", 0, MOST_SEED)
+        self._set_float("noise")
+        self._set_float("threshold")
+
+    @property
+    def searches(self) -> bool:
+        """Whether there is more to a packing than the plain one."""
+        return self.starts > 1 or self.rounds > 0
+
+    def _set_integer(self, name: str, least: int, most: int) -> None:
+        value = check_integer(name, getattr(self, name), at_least=least)
+        if value > most:
+            raise ValueError(f"{name} must be at most {most}, got {value}")
+        object.__setattr__(self, name, value)
+
+    def _set_float(self, name: str) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+            raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
+        if not (math.isfinite(value) and 0 <= value <= 1):
+            raise ValueError(f"{name} must be between 0 and 1, got {value}")
+        object.__setattr__(self, name, float(value))
 
 
-def as_policy(policy: "str | Policy") -> Policy:
+POLICIES: Mapping[str, Policy] = MappingProxyType(
+    {
+        "greedy": Policy(may_double=True, rounds=0),
+        "swap": Policy(),
+        "multistart": Policy(starts=64, neighbourhood="lightest", rounds=20),
+    }
+)
+
+
+def as_policy(policy: Any) -> Policy:
     """The policy itself, or the one of that name."""
-    return policy if isinstance(policy, Policy) else Policy(policy)
+    if isinstance(policy, Policy):
+        return policy
+    names = ", ".join(map(repr, POLICIES))
+    if not isinstance(policy, str):
+        raise TypeError(
+            f"policy must be a name or a Policy, got {policy!r} of type {type(policy).__name__}; the names are {names}"
+        )
+    if policy not in POLICIES:
+        raise ValueError(f"policy {policy!r} is not known; the names are {names}")
+    return POLICIES[policy]
+
+
+def check_max_replicas(max_replicas: Any, num_experts: int, num_replicas: int, policy: Policy) -> int:
+    """The cap of the counts: enough for all replicas, and no more than there are."""
+    most = check_integer("max_replicas", max_replicas)
+    if policy.may_double:
+        raise ValueError(
+            "max_replicas caps the replica counts, which a policy that may double replicas, as 'greedy', "
+            f"can't do because it equals EPLB; got max_replicas={most}: leave it out"
+        )
+    least = -(-num_replicas // num_experts)
+    if not least <= most <= num_replicas:
+        raise ValueError(
+            f"max_replicas must be between {least}, which {num_replicas} replicas of {num_experts} experts take, "
+            f"and {num_replicas}, got {most}"
+        )
+    return most

@@ -17,10 +17,17 @@ class Sizes:
     num_groups: int
     num_nodes: int
     num_gpus: int
+    max_replicas: int | None = None  # of one expert
+
+    @property
+    def of_node(self) -> "Sizes":
+        """The sizes of one node."""
+        nodes = self.num_nodes
+        return Sizes(self.num_replicas // nodes, self.num_groups // nodes, 1, self.num_gpus // nodes, self.max_replicas)
 
 
-def check_integer(name: str, value: Any) -> int:
-    """A positive integer, of Python or of an array library."""
+def check_integer(name: str, value: Any, *, at_least: int = 1) -> int:
+    """An integer that is not too small, of Python or of an array library."""
     try:
         if isinstance(value, bool):
             raise TypeError("a truth value is no number")
@@ -28,10 +35,11 @@ def check_integer(name: str, value: Any) -> int:
     except TypeError as error:
         hint = "; sizes are static, so jax.jit needs them in static_argnames" if hasattr(value, "dtype") else ""
         raise TypeError(
-            f"{name} must be a positive integer, got {value!r} of type {type(value).__name__}{hint}"
+            f"{name} must be {'a positive' if at_least else 'an'} integer, "
+            f"got {value!r} of type {type(value).__name__}{hint}"
         ) from error
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, got {number}")
+    if number < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, got {number}")
     return number
 
 

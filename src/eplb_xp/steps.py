@@ -17,7 +17,8 @@ def balanced_packing(weight: A, num_packs: int, *, policy: str | Policy = "greed
     num_packs : int
         Packs; divides the number of items.
     policy : str or Policy
-        ``"greedy"``: heaviest item first, each into the lightest pack that is not full.
+        ``"greedy"``: heaviest item first, each into the lightest pack that is not full. The others try
+        several orders, or swap items afterwards; see `Policy`.
 
     Returns
     -------
@@ -40,9 +41,9 @@ def balanced_packing(weight: A, num_packs: int, *, policy: str | Policy = "greed
     lib = check_array(weight, "items")
     packs = check_integer("num_packs", num_packs)
     check_divisor("num_packs", packs, "the number of items", weight.shape[1])
-    as_policy(policy)
+    policy = as_policy(policy)
     check_values_if_free(lib, weight)
-    result: tuple[A, A] = lib.run(pipeline.pack_items, weight, num_packs=packs)
+    result: tuple[A, A] = lib.run(pipeline.pack_items, weight, num_packs=packs, policy=policy)
     return result
 
 

@@ -1,7 +1,7 @@
 """How well a plan carries given loads."""
 
 from eplb_xp.algorithms.bounds import lower_bound
-from eplb_xp.algorithms.rows import count, count_at_most
+from eplb_xp.algorithms.rows import count, count_at_most, slot_sum
 from eplb_xp.algorithms.scaling import scaled
 from eplb_xp.backends.standard import Standard
 from eplb_xp.sizes import Sizes
@@ -19,7 +19,7 @@ def report(lib: Standard, phy2log: Array, weight: Array, *, sizes: Sizes) -> Rep
 
     replicas = xp.clip(_replica_counts(lib, phy2log, experts), 1, None)
     share = lib.divide(load, xp.astype(replicas, xp.float32))
-    gpu_load = _slot_sum(lib, xp.reshape(xp.take_along_axis(share, phy2log, axis=-1), slots.shape))
+    gpu_load = slot_sum(lib, xp.reshape(xp.take_along_axis(share, phy2log, axis=-1), slots.shape))
 
     busiest = xp.max(gpu_load, axis=-1)
     mean = xp.sum(gpu_load, axis=-1) / sizes.num_gpus
@@ -40,15 +40,6 @@ def _replica_counts(lib: Standard, phy2log: Array, experts: int) -> Array:
     expert = xp.broadcast_to(lib.arange(experts, phy2log), (phy2log.shape[0], experts))
     up_to = count_at_most(lib, xp.sort(phy2log, axis=-1), expert, experts)
     return up_to - xp.concat([xp.zeros_like(up_to[:, :1]), up_to[:, :-1]], axis=-1)
-
-
-def _slot_sum(lib: Standard, slot_load: Array) -> Array:
-    """Sum of each GPU in slot order, which is the order in which the packing adds: [layers, gpus]."""
-
-    def add(slot: int, total: Array) -> Array:
-        return total + slot_load[:, :, slot]
-
-    return lib.fori_loop(1, slot_load.shape[-1], add, slot_load[:, :, 0])
 
 
 def _doubled(lib: Standard, slots: Array) -> Array:

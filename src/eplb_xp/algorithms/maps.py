@@ -11,3 +11,12 @@ def expert_to_slots(lib: Standard, phy2log: Array, rank: Array, logcnt: Array, w
     none = xp.broadcast_to(xp.full_like(logcnt[:, :1], -1), (layers, experts * width))
     flat = lib.put_along_axis(none, phy2log * width + rank, lib.arange_like(phy2log))
     return xp.reshape(flat, (layers, experts, width))
+
+
+def rank_by_slot(lib: Standard, phy2log: Array, logcnt: Array) -> Array:
+    """Which replica of its expert each slot holds, numbered in the order of slots: [layers, replicas]."""
+    xp = lib.xp
+    order = xp.argsort(phy2log, axis=-1, stable=True)
+    first = xp.cumulative_sum(logcnt, axis=-1, dtype=lib.index_dtype) - logcnt
+    rank = lib.arange_like(order) - xp.take_along_axis(first, xp.take_along_axis(phy2log, order, axis=-1), axis=-1)
+    return lib.put_along_axis(rank, order, rank)

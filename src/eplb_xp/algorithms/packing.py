@@ -42,17 +42,18 @@ class _Prefix(NamedTuple):
     load: Array  # [rows, packs or items] what each of them makes the load of its pack
 
 
-def pack(lib: Standard, load: Array, num_packs: int) -> Array:
-    """Pack items by load; the result is a permutation of each row.
+def pack(lib: Standard, load: Array, num_packs: int, *, key: Array) -> Array:
+    """Pack items by load, those with the largest key first; the result is a permutation of each row.
 
-    Entry ``p * capacity + r`` is the item at rank r of pack p, capacity = items / packs. With one
-    item a pack nothing is sorted and every item keeps its place, as in EPLB.
+    The keys of items without load are the smallest. Entry ``p * capacity + r`` is the item at rank r
+    of pack p, capacity = items / packs. With one item a pack nothing is sorted and every item keeps
+    its place, as in EPLB.
     """
     xp = lib.xp
     rows, items = load.shape
-    if items == num_packs:
+    if items <= num_packs:
         return lib.arange_like(load)
-    order = heaviest_first(lib, load)
+    order = heaviest_first(lib, key)
     sorted_load = xp.take_along_axis(load, order, axis=-1)
     loaded = count(lib, load > 0.0)
 

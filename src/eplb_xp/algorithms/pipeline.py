@@ -1,78 +1,137 @@
 """The whole plan, step by step.
 
-loads -> groups to nodes -> replica counts -> replicas to GPUs -> maps
+loads -> groups to nodes -> replica counts -> replicas to GPUs (packing, swaps, best start) -> maps
 
-A global plan is a hierarchical one with one group on one node.
+A global plan is a hierarchical one with one group on one node. The policies are settings of this one
+pipeline.
 """
 
 from typing import NamedTuple
 
-from eplb_xp.algorithms.maps import expert_to_slots
-from eplb_xp.algorithms.packing import pack
-from eplb_xp.algorithms.replication import Replicas, replicate
-from eplb_xp.algorithms.rows import inverse, tree_sum
+from eplb_xp.algorithms.assignment import assign
+from eplb_xp.algorithms.maps import expert_to_slots, rank_by_slot
+from eplb_xp.algorithms.replication import Range, Replicas, replica_counts, replicate, spares
+from eplb_xp.algorithms.rows import inverse, slot_sum, tree_sum
 from eplb_xp.algorithms.scaling import scaled
 from eplb_xp.backends.standard import Standard
+from eplb_xp.policy import POLICIES, Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Plan
 
+# What an expert without load counts as where replicas are handed out: less than any load with its replicas.
+IDLE_LOAD = 2.0**-80
+
+EPLB = POLICIES["greedy"]
+
 
 class Placement(NamedTuple):
-    """The replica in each slot."""
+    """The replica in each slot: of the layers, or of nodes that see only their own experts."""
 
     phy2log: Array  # [layers, replicas] its expert
     rank: Array  # [layers, replicas] which replica of the expert it is
     logcnt: Array  # [layers, experts] replicas of each expert
 
 
-def plan(lib: Standard, weight: Array, *, sizes: Sizes) -> Plan[Array]:
+def plan(lib: Standard, weight: Array, *, sizes: Sizes, policy: Policy) -> Plan[Array]:
     """A plan with its three maps."""
-    phy2log, rank, logcnt = place(lib, weight, sizes=sizes)
-    width = sizes.num_replicas - weight.shape[-1] + 1
+    phy2log, rank, logcnt = place(lib, weight, sizes=sizes, policy=policy)
+    width = sizes.max_replicas or sizes.num_replicas - weight.shape[-1] + 1
     return Plan(phy2log, expert_to_slots(lib, phy2log, rank, logcnt, width), logcnt)
 
 
-def place(lib: Standard, weight: Array, *, sizes: Sizes) -> Placement:
+def place(lib: Standard, weight: Array, *, sizes: Sizes, policy: Policy) -> Placement:
     """Replicas for the experts, and a slot for each."""
-    xp = lib.xp
-    layers, experts = weight.shape
-    nodes = sizes.num_nodes
-    rows = layers * nodes  # from here on each node of each layer plans for itself
-
     load = scaled(lib, weight).load
-    node2log = _experts_by_node(lib, load, sizes)  # [layers, experts]
-    node_load = xp.reshape(xp.take_along_axis(load, node2log, axis=-1), (rows, experts // nodes))
-
-    replicas = replicate(lib, node_load, sizes.num_replicas // nodes)
-    share = lib.divide(node_load, xp.astype(replicas.count, xp.float32))
-    replica_load = xp.take_along_axis(share, replicas.expert, axis=-1)
-
-    slot2phy = pack(lib, replica_load, sizes.num_gpus // nodes)  # [rows, replicas of a node]
-
-    slot2node = xp.take_along_axis(replicas.expert, slot2phy, axis=-1)
-    rank = xp.take_along_axis(replicas.rank, slot2phy, axis=-1)
-    first = lib.arange(nodes, load)[None, :, None] * (experts // nodes)
-    slot2node = xp.reshape(slot2node, (layers, nodes, sizes.num_replicas // nodes)) + first
-    by_layer = (layers, sizes.num_replicas)
-    phy2log = xp.take_along_axis(node2log, xp.reshape(slot2node, by_layer), axis=-1)
-    count = xp.reshape(replicas.count, (layers, experts))
-    logcnt = lib.put_along_axis(count, node2log, count)
-    return Placement(phy2log, xp.reshape(rank, by_layer), logcnt)
+    node2log = _experts_by_node(lib, load, sizes, EPLB)
+    if not (policy.searches and 1 < sizes.num_nodes < sizes.num_groups):
+        return _place_by_node(lib, load, node2log, sizes, policy)
+    # Evener nodes mostly mean an evener plan, but not always: both splits of the groups are planned for.
+    node2log = lib.xp.concat([node2log, _experts_by_node(lib, load, sizes, policy)], axis=0)
+    load = lib.xp.concat([load, load], axis=0)
+    return _better_half(lib, load, _place_by_node(lib, load, node2log, sizes, policy), sizes)
 
 
-def _experts_by_node(lib: Standard, load: Array, sizes: Sizes) -> Array:
+def _experts_by_node(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Array:
     """The experts of each node, node after node, whole groups packed onto nodes by their load."""
     xp = lib.xp
     layers, experts = load.shape
     size = experts // sizes.num_groups
     group_load = tree_sum(lib, xp.reshape(load, (layers, sizes.num_groups, size)))
-    group = pack(lib, group_load, sizes.num_nodes)  # [layers, groups], node after node
+    group = assign(lib, group_load, sizes.num_nodes, policy)  # [layers, groups], node after node
     return xp.reshape(group[:, :, None] * size + lib.arange(size, load)[None, None, :], (layers, experts))
 
 
-def pack_items(lib: Standard, weight: Array, *, num_packs: int) -> tuple[Array, Array]:
+def _place_by_node(lib: Standard, load: Array, node2log: Array, sizes: Sizes, policy: Policy) -> Placement:
+    """The placement that each node plans for its own experts: loads and experts by node, [layers, experts]."""
+    xp = lib.xp
+    layers, experts = load.shape
+    nodes, replicas = sizes.num_nodes, sizes.num_replicas
+    # Each node of each layer is a row.
+    node_load = xp.reshape(xp.take_along_axis(load, node2log, axis=-1), (layers * nodes, experts // nodes))
+    place_in_node = _place_as_eplb if policy.may_double else _place_apart
+    node = place_in_node(lib, node_load, sizes.of_node, policy)
+
+    first = lib.arange(nodes, load)[None, :, None] * (experts // nodes)
+    slot2node = xp.reshape(xp.reshape(node.phy2log, (layers, nodes, replicas // nodes)) + first, (layers, replicas))
+    phy2log = xp.take_along_axis(node2log, slot2node, axis=-1)
+    count = xp.reshape(node.logcnt, (layers, experts))
+    return Placement(phy2log, xp.reshape(node.rank, (layers, replicas)), lib.put_along_axis(count, node2log, count))
+
+
+def _better_half(lib: Standard, load: Array, placement: Placement, sizes: Sizes) -> Placement:
+    """Of two placements for each layer, one half of the layers after the other, that with the lower busiest GPU."""
+    xp = lib.xp
+    layers = load.shape[0]
+    share = lib.divide(load, xp.astype(placement.logcnt, xp.float32))
+    slot_load = xp.take_along_axis(share, placement.phy2log, axis=-1)
+    by_gpu = (layers, sizes.num_gpus, sizes.num_replicas // sizes.num_gpus)
+    busiest = xp.max(slot_sum(lib, xp.reshape(slot_load, by_gpu)), axis=-1, keepdims=True)
+    half = layers // 2
+    second = busiest[half:, :] < busiest[:half, :]
+    return Placement(*(xp.where(second, x[half:, :], x[:half, :]) for x in placement))
+
+
+def _place_as_eplb(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Placement:
+    """As many replicas as the load asks for, wherever they fit; ranks in the order handed out."""
+    xp = lib.xp
+    expert, rank, count = replicate(lib, load, sizes.num_replicas)
+    share = lib.divide(load, xp.astype(count, xp.float32))
+    slot2phy = assign(lib, xp.take_along_axis(share, expert, axis=-1), sizes.num_gpus, policy)
+    return Placement(xp.take_along_axis(expert, slot2phy, axis=-1), xp.take_along_axis(rank, slot2phy, axis=-1), count)
+
+
+def _place_apart(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Placement:
+    """At most as many replicas of an expert as GPUs, no two on one GPU; ranks in the order of slots.
+
+    With room for every expert on every GPU, each gets all of them, and only the slots left over are
+    planned: whatever goes there is doubled.
+    """
+    xp = lib.xp
+    rows, experts = load.shape
+    slots, gpus = sizes.num_replicas, sizes.num_gpus
+    everywhere = slots >= experts * gpus
+    fewest = gpus if everywhere else 1
+    most = sizes.max_replicas or slots
+    within = Range(fewest, most if everywhere else min(most, gpus))
+    positive = xp.where(load > 0.0, load, IDLE_LOAD)
+    count = replica_counts(lib, positive, slots, within)
+    share = lib.divide(load, xp.astype(count, xp.float32))
+
+    spare, _ = spares(lib, positive, count - fewest, slots - experts * fewest, fewest)
+    expert = spare if everywhere else xp.concat([lib.arange_like(load), spare], axis=-1)
+    spare_share = xp.take_along_axis(share, expert, axis=-1)
+    slot2phy = assign(lib, spare_share, gpus, policy, None if everywhere else expert)
+    slot2expert = xp.take_along_axis(expert, slot2phy, axis=-1)
+    if everywhere:
+        each = xp.broadcast_to(lib.arange(experts, load), (rows, gpus, experts))
+        more = xp.reshape(slot2expert, (rows, gpus, slots // gpus - experts))
+        slot2expert = xp.reshape(xp.concat([each, more], axis=-1), (rows, slots))
+    return Placement(slot2expert, rank_by_slot(lib, slot2expert, count), count)
+
+
+def pack_items(lib: Standard, weight: Array, *, num_packs: int, policy: Policy) -> tuple[Array, Array]:
     """The packing alone: the pack of each item, and its rank there."""
-    slot = inverse(lib, pack(lib, scaled(lib, weight).load, num_packs))
+    slot = inverse(lib, assign(lib, scaled(lib, weight).load, num_packs, policy))
     capacity = weight.shape[-1] // num_packs
     return slot // capacity, slot % capacity
 

@@ -1,4 +1,4 @@
-"""What the standard lacks for rows of a batch: order, inverse, search and a sum of one order."""
+"""What the standard lacks for rows of a batch: order, inverse, search and sums of one order."""
 
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
@@ -46,3 +46,12 @@ def tree_sum(lib: Standard, values: Array) -> Array:
             right = xp.concat([right, xp.zeros_like(left[..., :1])], axis=-1)
         values = left + right
     return values[..., 0]
+
+
+def slot_sum(lib: Standard, slot_load: Array) -> Array:
+    """Sum over the last of three axes in slot order, which is the order in which the packing adds."""
+
+    def add(slot: int, total: Array) -> Array:
+        return total + slot_load[:, :, slot]
+
+    return lib.fori_loop(1, slot_load.shape[-1], add, slot_load[:, :, 0])
