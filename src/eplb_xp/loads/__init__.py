@@ -1,0 +1,19 @@
+"""Expert loads: realistic generated ones, and readers of recorded ones.
+
+Loads are tokens per logical expert, ``[steps, layers, experts]``. A step is whatever was counted at once: a decode
+step, a prefill micro-batch, a window of time, a domain.
+
+Examples
+--------
+>>> from eplb_xp import loads
+>>> loads.generate("deepseek-v3-decode", steps=4).shape
+(4, 58, 256)
+"""
+
+from eplb_xp.loads.generation import generate
+from eplb_xp.loads.preset import Preset
+from eplb_xp.loads.presets import PRESETS
+from eplb_xp.loads.reading import read
+from eplb_xp.loads.statistics import Statistics, statistics
+
+__all__ = ["PRESETS", "Preset", "Statistics", "generate", "read", "statistics"]

@@ -1,0 +1,153 @@
+"""The named presets, after models that are served today.
+
+The claims, and the table in the documentation, are what ``python -m eplb_xp.loads`` measures.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from eplb_xp.loads.preset import Preset
+from eplb_xp.loads.statistics import Statistics
+
+# Serving dumps of DeepSeek-V3: lognormal, sigma 0.56 to 0.82 over all traffic and about 1.0 for one domain; the eight
+# groups are unequal, and the first layers are flatter, as in DeepSeek-V2-Lite. In decode a step is much like the next;
+# in prefill each micro-batch brings other prompts.
+V3_DECODE = Preset(
+    "DeepSeek-V3, decode",
+    layers=58,
+    experts=256,
+    top_k=8,
+    tokens=16_384,
+    sigma=0.7,
+    first_layer=0.75,
+    ramp_layers=4,
+    groups=8,
+    group_offsets=(0.69, 0.24, 0.0, -0.11, -0.22, -0.32, -0.40, -0.45),
+    drift=0.1,
+    drift_correlation=0.998,
+    claims=Statistics(6.0, 0.82, 0.997),
+)
+V3_PREFILL = replace(
+    V3_DECODE,
+    model="DeepSeek-V3, prefill",
+    tokens=65_536,
+    drift=0.35,
+    drift_correlation=0.1,
+    claims=Statistics(6.0, 0.82, 0.783),
+)
+
+# Qwen3-235B-A22B: gamma, some experts nearly dead; coefficient of variation 0.6 in layer 0, 1.0 to 1.2 in the middle.
+QWEN3_DECODE = Preset(
+    "Qwen3-235B-A22B, decode",
+    layers=94,
+    experts=128,
+    top_k=8,
+    tokens=8_192,
+    shape=1.1,
+    first_layer=0.55,
+    ramp_layers=8,
+    nearly_dead=0.08,
+    drift=0.1,
+    drift_correlation=0.998,
+    claims=Statistics(5.3, 1.02, 0.998),
+)
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "deepseek-v3-decode": V3_DECODE,
+        "deepseek-v3-prefill": V3_PREFILL,
+        "deepseek-v3-decode-no-trend": replace(
+            V3_DECODE,
+            model="DeepSeek-V3, decode, groups alike",
+            group_offsets=(),
+            claims=Statistics(5.6, 0.78, 0.997),
+        ),
+        "deepseek-v3-prefill-no-trend": replace(
+            V3_PREFILL,
+            model="DeepSeek-V3, prefill, groups alike",
+            group_offsets=(),
+            claims=Statistics(5.5, 0.77, 0.772),
+        ),
+        "deepseek-r1-one-domain": replace(
+            V3_DECODE,
+            model="DeepSeek-R1, decode, one domain",
+            sigma=1.0,
+            group_offsets=(),
+            claims=Statistics(10.0, 1.22, 0.999),
+        ),
+        "qwen3-235b-decode": QWEN3_DECODE,
+        "qwen3-235b-prefill": replace(
+            QWEN3_DECODE,
+            model="Qwen3-235B-A22B, prefill",
+            tokens=32_768,
+            drift=0.35,
+            drift_correlation=0.1,
+            claims=Statistics(5.3, 1.01, 0.820),
+        ),
+        # Decode routes of gpt-oss-20b, replayed in batches of 64 with one domain after another. A token repeats its
+        # experts from step to step, so the counts are as steady as 96 independent tokens are.
+        "gpt-oss-20b": Preset(
+            "gpt-oss-20b, decode",
+            layers=24,
+            experts=32,
+            top_k=4,
+            tokens=96,
+            shape=2.8,
+            first_layer=0.65,
+            ramp_layers=3,
+            nearly_dead=0.06,
+            drift=0.1,
+            drift_correlation=0.998,
+            domains=4,
+            domain_steps=250,
+            domain_sd=0.4,
+            claims=Statistics(2.75, 0.66, 0.885),
+        ),
+        # No recording is at hand: Kimi K2's sizes and its one group, with the spread of DeepSeek-V3.
+        "kimi-k2": replace(
+            V3_DECODE,
+            model="Kimi K2, decode",
+            layers=60,
+            experts=384,
+            groups=1,
+            group_offsets=(),
+            claims=Statistics(5.8, 0.78, 0.995),
+        ),
+        # DeepSeek-R1 under random token ids, the stress case: in deep layers some experts get nearly every token.
+        "random-tokens": replace(
+            V3_DECODE,
+            model="DeepSeek-R1, random tokens",
+            sigma=1.6,
+            first_layer=0.42,
+            ramp_layers=14,
+            group_offsets=(),
+            claims=Statistics(22.0, 2.27, 0.999),
+        ),
+        # A router that was trained to be even, and held to it.
+        "well-balanced": replace(
+            V3_DECODE,
+            model="well-balanced router",
+            sigma=0.12,
+            first_layer=1.0,
+            group_offsets=(),
+            drift=0.03,
+            claims=Statistics(1.4, 0.124, 0.888),
+        ),
+    }
+)
+
+
+def as_preset(preset: Any) -> Preset:
+    """The preset itself, or the one of that name."""
+    if isinstance(preset, Preset):
+        return preset
+    names = ", ".join(PRESETS)
+    if not isinstance(preset, str):
+        raise TypeError(f"preset must be a name or a Preset, got {preset!r} of type {type(preset).__name__}")
+    if preset not in PRESETS:
+        near = difflib.get_close_matches(preset, PRESETS, n=1, cutoff=0)[0]
+        raise ValueError(f"preset {preset!r} is not known; the nearest is {near!r}, all are {names}")
+    return PRESETS[preset]
