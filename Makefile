@@ -17,7 +17,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint fuzz clean
+.PHONY: help demo test test-lowest lint fuzz docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -62,6 +62,16 @@ lint: $(READY)  ## Style and types
 fuzz: $(READY)  ## Thousands of random cases for every property (long)
 	@echo "Fuzzing on $$(nproc) cores (an hour or so)"
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses auto
+
+docs: $(VENV)/.docs  ## Pages in build/docs; every example of pages and docstrings is run
+	@echo "Building build/docs"
+	@$(BIN)/sphinx-build -q -E -W --keep-going -b html -d build/doctrees docs build/docs
+	@echo "Running the examples"
+	@$(BIN)/python -m pytest --quiet docs src README.md
+
+$(VENV)/.docs: $(READY)
+	@$(BIN)/python -m pip install -qq --group docs
+	@touch $@
 
 clean:  ## Remove everything that was made
 	rm -rf $(VENV) $(LOWEST_VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
