@@ -84,7 +84,7 @@ class Standard:
     def divide(self, w: Array, n: Array) -> Array:
         """The correctly rounded w / n; both float32 of one shape, n integer-valued, 1 to 4096.
 
-        ``w`` is zero or in [2^-60, 2), as ``scaled`` leaves it, or a quotient of such.
+        ``w`` is zero or in [2^-80, 2): a load as ``scaled`` leaves it or what an idle expert counts as.
         """
         return w / n
 

@@ -126,7 +126,7 @@ def replicate(load: Row, replicas: int, fewest: int, most: int) -> tuple[list[in
     return spares, [int(n) for n in count]
 
 
-def place(load: Row, sizes: Sizes, policy: Policy) -> tuple[list[int], list[int]]:
+def place(load: NumPyArray, sizes: Sizes, policy: Policy) -> tuple[list[int], list[int]]:
     """One layer: groups onto nodes as EPLB does or as the policy does, whichever gives the lower busiest GPU."""
     size = len(load) // sizes.num_groups
     group_load = [reference.tree_sum(load[g : g + size]) for g in range(0, len(load), size)]
@@ -144,7 +144,9 @@ def place(load: Row, sizes: Sizes, policy: Policy) -> tuple[list[int], list[int]
     return min(plans, key=busiest_gpu)
 
 
-def place_by_node(load: Row, members: list[list[int]], sizes: Sizes, policy: Policy) -> tuple[list[int], list[int]]:
+def place_by_node(
+    load: NumPyArray, members: list[list[int]], sizes: Sizes, policy: Policy
+) -> tuple[list[int], list[int]]:
     """Each node: replicas for its experts, and a GPU for each replica."""
     slots, gpus = sizes.num_replicas // sizes.num_nodes, sizes.num_gpus // sizes.num_nodes
     phy2log, logcnt = [], np.zeros(len(load), np.int64)

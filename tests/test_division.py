@@ -22,10 +22,10 @@ Float32s = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def pairs(seed: int) -> tuple[Float32s, Float32s]:
-    """Loads as ``scaled`` leaves them, half of them next to a product of a float and the divisor."""
+    """Loads as plans divide them, half of them next to a product of a float and the divisor."""
     rng = np.random.default_rng(seed)
     n = rng.integers(1, LARGEST_DIVISOR + 1, (ROWS, PAIRS)).astype(np.float32)
-    w = rng.uniform(1.0, 2.0, n.shape).astype(np.float32) * np.float32(2.0) ** rng.integers(-60, 1, n.shape)
+    w = rng.uniform(1.0, 2.0, n.shape).astype(np.float32) * np.float32(2.0) ** rng.integers(-80, 1, n.shape)
     product = (rng.uniform(1.0, 2.0, n.shape).astype(np.float32).astype(np.float64) * n).astype(np.float32)
     mantissa, _ = np.frexp(product)
     close = np.nextafter(mantissa * 2, np.float32(rng.integers(0, 2, n.shape) * 4), dtype=np.float32)

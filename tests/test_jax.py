@@ -1,6 +1,7 @@
 """JAX as its users use it: compiled, batched, sharded, exported, inside a training step."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 from jax import export
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from eplb_xp import Plan, balanced_packing, check_loads, evaluate, rebalance_experts, replicate_experts
+from eplb_xp import POLICIES, Plan, balanced_packing, check_loads, evaluate, rebalance_experts, replicate_experts
 
 
 def plan_for(weight: jax.Array) -> Plan[jax.Array]:
@@ -48,9 +49,9 @@ def equations(jaxpr: Any) -> list[Any]:
     return list(jaxpr.eqns) + [eqn for program in programs if hasattr(program, "eqns") for eqn in equations(program)]
 
 
-def program(experts: int) -> list[Any]:
+def program(experts: int, policy: str = "greedy") -> list[Any]:
     def plan(weight: jax.Array) -> Plan[jax.Array]:
-        return rebalance_experts(weight, experts + 32, 8, 2, 8)
+        return rebalance_experts(weight, experts + 32, 8, 2, 8, policy=policy)
 
     return equations(jax.make_jaxpr(plan)(jnp.ones((2, experts))).jaxpr)
 
@@ -64,9 +65,10 @@ def test_program_grows_with_the_logarithm_of_the_experts() -> None:
 
 
 def test_nothing_leaves_the_device(weight: jax.Array) -> None:
-    primitives = {str(eqn.primitive) for eqn in program(64)}
-    assert {"while", "sort"} <= primitives
-    assert not [name for name in primitives if "callback" in name or "infeed" in name or "outfeed" in name]
+    for policy in POLICIES:
+        primitives = {str(eqn.primitive) for eqn in program(64, policy)}
+        assert {"while", "sort"} <= primitives
+        assert not [name for name in primitives if "callback" in name or "infeed" in name or "outfeed" in name]
     compiled = jax.jit(plan_for).lower(weight).compile().as_text()
     assert compiled is not None
     for word in ("callback", "infeed", "outfeed", "send(", "recv(", "custom-call"):
@@ -107,6 +109,29 @@ def test_shard_map_over_layers(
     result = jax.jit(sharded)(jax.device_put(weight, NamedSharding(devices, spec)))
     for ours, expected in zip(jax.tree.leaves(result), jax.tree.leaves(plan_and_report(weight)), strict=True):
         assert np.array_equal(ours, expected)
+
+
+def test_a_policy_is_static(weight: jax.Array, caplog: pytest.LogCaptureFixture) -> None:
+    policies = [replace(POLICIES["multistart"], starts=2, rounds=3) for _ in range(2)]
+    assert policies[0] is not policies[1]
+    plan = jax.jit(rebalance_experts, static_argnums=(1, 2, 3, 4), static_argnames="policy")
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        results = [plan(weight, 80, 1, 1, 8, policy=policy) for policy in policies]
+        assert len(compilations(caplog)) == 1
+    assert_same(results[0], rebalance_experts(np.asarray(weight), 80, 1, 1, 8, policy=policies[0]))
+
+
+@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])
+def test_policies_in_a_mesh(weight: jax.Array, axis_type: AxisType) -> None:
+    def plan(weight: Any) -> Plan[Any]:
+        policy = replace(POLICIES["multistart"], starts=2, neighbourhood="any")
+        return rebalance_experts(weight, 80, 1, 1, 8, policy=policy)
+
+    devices, spec = mesh((4,), ("layers",), axis_type), PartitionSpec("layers")
+    loads = jax.device_put(weight, NamedSharding(devices, spec))
+    expected = plan(np.asarray(weight))
+    assert_same(plan(loads), Plan(*expected))
+    assert_same(jax.jit(jax.shard_map(plan, mesh=devices, in_specs=spec, out_specs=spec))(loads), Plan(*expected))
 
 
 @pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])

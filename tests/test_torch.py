@@ -3,13 +3,14 @@
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from eplb_xp import Plan, balanced_packing, check_loads, evaluate, rebalance_experts, replicate_experts
+from eplb_xp import POLICIES, Plan, balanced_packing, check_loads, evaluate, rebalance_experts, replicate_experts
 from eplb_xp.backends.torch import Torch
 
 
@@ -87,6 +88,19 @@ def test_compile_without_a_graph_break() -> None:
         assert torch.equal(gathered, weight.gather(-1, plan.phy2log))
 
 
+def test_compile_with_swaps_and_starts() -> None:
+    def step(weight: torch.Tensor) -> Plan[torch.Tensor]:
+        policy = replace(POLICIES["multistart"], starts=3, neighbourhood="any")
+        return rebalance_experts(weight, 72, 1, 1, 8, policy=policy, max_replicas=3)
+
+    torch.compiler.reset()
+    compiled = torch.compile(step, fullgraph=True)
+    for seed in range(4):
+        weight = loads(seed)
+        weight = torch.round(weight) if seed % 2 else weight
+        assert_same(compiled(weight), step(weight))
+
+
 # On a GPU
 
 
@@ -128,6 +142,33 @@ def test_the_host_reads_only_the_conditions_of_loops(dtype: torch.dtype, monkeyp
 
 
 @pytest.mark.cuda
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_host_reads_only_the_conditions_of_loops_under_any_policy(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight = loads(layers=58, device="cuda")
+
+    def plan() -> Plan[torch.Tensor]:
+        return rebalance_experts(weight, 80, 8, 2, 8, policy=policy)
+
+    plan()
+    waits, conditions = reads_of(plan, monkeypatch)
+    assert waits == conditions
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("sizes", [(288, 8, 4, 32), (384, 1, 1, 128)], ids=["288/32", "384/128"])
+def test_plans_of_real_size_on_a_gpu(policy: str, sizes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng()
+    weight = torch.asarray(rng.lognormal(0, rng.uniform(0.3, 1.6), (58, 256)).astype(np.float32))
+    weight = torch.round(weight * 10) if rng.random() < 0.5 else weight  # ties and idle experts
+    made = rebalance_experts(weight.cuda(), *sizes, policy=policy)
+    expected = rebalance_experts(weight.numpy(), *sizes, policy=policy)
+    assert_same(made, tuple(map(torch.asarray, expected)))
+
+
+@pytest.mark.cuda
 def test_device_loads_are_not_read() -> None:
     weight = loads(device="cuda")
     weight[2, 5] = torch.nan
@@ -142,16 +183,18 @@ def test_device_loads_are_not_read() -> None:
 def test_compile_on_a_gpu() -> None:
     def step(weight: torch.Tensor) -> Any:
         plan = plan_for(weight)
-        return plan, replicate_experts(weight, 80), evaluate(plan, weight, 8).doubled
+        swapped = rebalance_experts(weight, 72, 1, 1, 8, policy=replace(POLICIES["multistart"], starts=3))
+        return plan, swapped, replicate_experts(weight, 80), evaluate(plan, weight, 8).doubled
 
     torch.compiler.reset()
     compiled = torch.compile(step, fullgraph=True)
     for seed in range(20):
         weight = loads(seed, device="cuda")
         weight = torch.round(weight) if seed % 2 else weight
-        plan, replicas, doubled = compiled(weight)
-        expected, expected_replicas, expected_doubled = step(weight.cpu())
+        plan, swapped, replicas, doubled = compiled(weight)
+        expected, expected_swapped, expected_replicas, expected_doubled = step(weight.cpu())
         assert_same(plan, expected)
+        assert_same(swapped, expected_swapped)
         assert_same(replicas, expected_replicas)
         assert torch.equal(doubled.cpu(), expected_doubled)
 
