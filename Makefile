@@ -31,10 +31,12 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install -qq --editable ".[jax,torch,cli]" --group dev
 	@touch $@
 
-demo: $(READY)  ## Plan generated loads: a table, out/plan.npz and out/plan.png
-	@echo "Planning generated loads"
+demo: $(READY)  ## Plan generated loads: tables, out/loads.npz, out/plan.npz and out/plan.png
+	@echo "Planning generated loads with every policy"
 	@mkdir -p out
-	@$(BIN)/eplb-xp demo -o out/plan.npz --plot out/plan.png
+	@$(BIN)/eplb-xp demo -o out/loads.npz --plot out/plan.png
+	@echo "Writing the plan of one of them, swap"
+	@$(BIN)/eplb-xp plan out/loads.npz --num-replicas 288 --num-gpus 32 --policy swap -o out/plan.npz
 
 test: lint  ## Lint, types and tests
 	@echo "Testing on $$(nproc) cores (some minutes)"

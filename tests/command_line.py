@@ -1,7 +1,10 @@
-"""How the tests run ``eplb-xp plan``."""
+"""How the tests run ``eplb-xp``."""
 
+import os
+import re
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -11,7 +14,19 @@ SIZES: dict[str, Any] = {"num_replicas": 8, "num_groups": 2, "num_nodes": 2, "nu
 LOAD = np.array([[90, 132, 40, 61, 104, 165], [20, 107, 104, 64, 19, 197]])
 
 
+def run(*args: str | Path) -> int:
+    """``eplb-xp`` in a narrow terminal, whatever the one that the tests run in."""
+    with mock.patch.dict(os.environ, COLUMNS="80"):
+        return main([*map(str, args)])
+
+
 def plan(file: Path, *more: str | Path, **sizes: Any) -> int:
     """``eplb-xp plan``, by default with sizes that work."""
     options = [f"--{name.replace('_', '-')}={value}" for name, value in {**SIZES, **sizes}.items()]
-    return main(["plan", str(file), *options, *map(str, more)])
+    return run("plan", file, *options, *more)
+
+
+def rows(table: str) -> dict[str, list[str]]:
+    """The cells of a table by their row."""
+    cells = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
+    return {line[0]: line[1:] for line in cells if len(line) > 2}

@@ -7,14 +7,8 @@ from typing import Any
 
 import pytest
 
-from command_line import plan
-from eplb_xp.cli import main
-
-
-@pytest.fixture(autouse=True)
-def narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in CI, whatever the terminal that the tests run in."""
-    monkeypatch.setenv("COLUMNS", "80")
+from command_line import plan, run
+from eplb_xp import POLICIES
 
 
 def refused(capsys: pytest.CaptureFixture[str]) -> str:
@@ -38,8 +32,15 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no GPUs": ({"num_gpus": 0}, "--num-gpus must be at least 1, got 0"),
     "negative": ({"num_nodes": -2}, "--num-nodes must be at least 1, got -2"),
     "no number": ({"num_gpus": "many"}, "'--num-gpus'"),
-    "policy": ({"policy": "best"}, "policy 'best' is not known; the names are 'greedy'"),
+    "policy": ({"policy": "best"}, f"policy 'best' is not known; the names are {', '.join(map(repr, POLICIES))}"),
     "backend": ({"backend": "cupy"}, "'cupy' is not one of 'numpy', 'jax', 'torch'"),
+    "steps, one number": ({"steps": "3"}, "--steps must be A:B as in Python, such as 100:200, :50 or -10:, got '3'"),
+    "steps, text": ({"steps": "a:b"}, "--steps must be A:B as in Python"),
+    "steps, four parts": ({"steps": "1:2:3:4"}, "--steps must be A:B as in Python"),
+    "steps, stride of zero": ({"steps": "::0"}, "--steps must be A:B as in Python"),
+    "steps, none there": ({"steps": "5:"}, "there is 1 step, and none of them is in 5:"),
+    "greedy has no cap": ({"max_replicas": 3}, "--max-replicas"),
+    "cap too low": ({"policy": "swap", "max_replicas": 0}, "--max-replicas must be at least 1, got 0"),
     "no such option": ({"num_gpu": 4}, "No such option"),
 }
 
@@ -57,29 +58,38 @@ def test_bad_options_end_with_one_line(name: str, file: Path, capsys: pytest.Cap
         ([], "Missing command"),
         (["best"], "No such command 'best'"),
         (["plan"], "Missing argument 'FILE'"),
+        (["sweep"], "Missing argument 'FILE'"),
+        (["evaluate"], "Missing argument 'PLAN'"),
+        (["evaluate", "plan.npz"], "Missing argument 'FILE'"),
+        (["evaluate", "no.npz", "loads.npz"], "no.npz: can't be read: No such file"),
+        (["sweep", "no.npz"], "no.npz: can't be read: No such file"),
+        (["demo", "--preset", "gpt-9"], "gpt-9"),
+        (["demo", "--seed", "-1"], "'--seed'"),
+        (["demo", "-o", "loads.npy"], "--output must end in .npz, got loads.npy"),
+        (["demo", "--plot", "nowhere/demo.png"], "there is no folder nowhere"),
         (["plan", "loads.npz", "--num-gpus=4"], "Missing option '--num-replicas'"),
         (["plan", "loads.npz", "--num-gpus"], "--num-gpus"),
         (["plan", "no\nsuch.npz", "--num-gpus=4", "--num-replicas=8"], "no such.npz: can't be read: No such file"),
     ],
 )
 def test_bad_arguments_end_with_one_line(args: list[str], fault: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(args) == 2
+    assert run(*args) == 2
     assert fault in refused(capsys)
 
 
 @pytest.mark.parametrize(
     ("option", "target", "fault"),
     [
-        ("-o", "plan.npy", "--output must end in .npz, got"),
-        ("-o", "plan", "--output must end in .npz, got"),
+        ("-o", "plan.npy", "--output must end in .npz or .json, got"),
+        ("-o", "plan", "--output must end in .npz or .json, got"),
         ("--plot", "plan.jpg", "--plot must end in .png or .pdf or .svg, got"),
         ("-o", "nowhere/plan.npz", "there is no folder"),
         ("-o", "loads.npz/plan.npz", "there is no folder"),
         ("--plot", "nowhere/plan.png", "there is no folder"),
         ("-o", "folder.npz", "can't be written"),
         ("-o", f"{'long' * 100}.npz", "can't be written: File name too long"),
-        ("-o", "loads.npz", "would overwrite the loads"),
-        ("--plot", "link.png", "would overwrite the loads"),
+        ("-o", "loads.npz", "would overwrite what is read"),
+        ("--plot", "link.png", "would overwrite what is read"),
     ],
 )
 def test_bad_targets_are_refused_before_planning(
@@ -105,7 +115,7 @@ def test_no_permission_is_refused_before_planning(
 # NumPy 2.1 leaves the archive open, which then complains once more.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize(("option", "target"), [("-o", "plan.npz"), ("--plot", "plan.png")])
+@pytest.mark.parametrize(("option", "target"), [("-o", "plan.npz"), ("-o", "plan.json"), ("--plot", "plan.png")])
 def test_full_disk_ends_with_one_line(
     option: str, target: str, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,5 +140,5 @@ def test_missing_extra_is_named(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    assert main(["demo"]) == 2
+    assert run("demo") == 2
     assert refused(capsys) == f'eplb-xp: {missing} not installed: pip install "eplb-xp[cli]"\n'

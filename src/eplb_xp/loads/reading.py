@@ -121,7 +121,10 @@ def _chosen(load: Numbers, steps: slice, sum_steps: bool) -> Numbers:
     load = load.reshape(-1, *load.shape[-2:])
     numbers = range(len(load))[steps]
     if not numbers:
-        raise UnfitError(f"there are {len(load)} steps, and none of them is in {steps}")
+        bounds = (steps.start, steps.stop, steps.step)[: 2 if steps.step is None else 3]
+        chosen = ":".join("" if bound is None else str(bound) for bound in bounds)
+        there = "is 1 step" if len(load) == 1 else f"are {len(load)} steps"
+        raise UnfitError(f"there {there}, and none of them is in {chosen}")
     integers = load.dtype.kind in "iu"
     load = load[steps]
     _check_values(load, INT64 if integers else LARGEST, numbers)

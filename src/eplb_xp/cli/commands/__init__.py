@@ -1,0 +1,1 @@
+"""The commands: loads -> plans -> measured -> table or JSON, files, picture."""

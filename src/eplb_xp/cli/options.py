@@ -1,0 +1,78 @@
+"""The options that commands share, each defined once."""
+
+import inspect
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eplb_xp.cli.errors import UserError
+from eplb_xp.cli.planning import Backend
+from eplb_xp.planning import rebalance_experts
+from eplb_xp.policy import POLICIES
+
+DEFAULT_POLICY: str = inspect.signature(rebalance_experts).parameters["policy"].default
+PICTURES = (".png", ".pdf", ".svg")
+
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="Tokens for each expert, layers x experts, perhaps of several steps: .npy, .npz, .json, .csv or .pt. "
+        "The steps are summed.",
+    ),
+]
+Replicas = Annotated[int, typer.Option(help="Physical experts of a layer; a multiple of --num-gpus.")]
+Gpus = Annotated[int, typer.Option(help="GPUs of all nodes.")]
+Groups = Annotated[int, typer.Option(help="Groups of experts that routing picks together.")]
+Nodes = Annotated[
+    int, typer.Option(help="Nodes. Groups that divide over them stay whole on a node; else both are ignored.")
+]
+MaxReplicas = Annotated[
+    int | None, typer.Option(help="The most replicas of one expert, and the width of log2phy; not with greedy.")
+]
+PolicyName = Annotated[str, typer.Option("--policy", help=f"How to plan: {', '.join(POLICIES)}.")]
+Library = Annotated[Backend, typer.Option("--backend", help="Library to plan with; the plan is the same.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="PNG", help="Draw a picture: .png, .pdf or .svg.")]
+Steps = Annotated[
+    str,
+    typer.Option(
+        metavar="A:B", show_default=False, help="Only these steps, counted as Python counts: 100:200, :50 or -10:."
+    ),
+]
+GpuList = Annotated[
+    str | None, typer.Option("--num-gpus", metavar="A,B", help="Numbers of GPUs; by default three usual ones.")
+]
+ReplicaList = Annotated[
+    str | None,
+    typer.Option(
+        "--num-replicas",
+        metavar="A,B,C",
+        help="Numbers of replicas; by default those that leave a GPU 0, 1, 2, 4 or 8 slots for spare ones.",
+    ),
+]
+
+
+def as_slice(steps: str) -> slice:
+    """The value of ``--steps``."""
+    try:
+        chosen = slice(*(int(part) if part.strip() else None for part in steps.split(":")))
+    except (TypeError, ValueError):  # more than three parts, or no numbers
+        chosen = None
+    if chosen is None or ":" not in steps or chosen.step == 0:
+        raise UserError(f"--steps must be A:B as in Python, such as 100:200, :50 or -10:, got {steps!r}")
+    return chosen
+
+
+def as_numbers(option: str, numbers: str | None) -> tuple[int, ...] | None:
+    """Different numbers, ascending, if there are any."""
+    if numbers is None:
+        return None
+    try:
+        chosen = sorted({int(part) for part in numbers.split(",")})
+    except ValueError:
+        chosen = [0]
+    if chosen[0] < 1:
+        raise UserError(f"{option} must be numbers from 1 up with commas between, such as 8,16, got {numbers!r}")
+    return tuple(chosen)

@@ -1,0 +1,62 @@
+"""The table of a sweep: a row for each number of replicas, columns for each number of GPUs."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from eplb_xp.cli.output.tables import heading, new_table, percent
+from eplb_xp.cli.sweeping import PRICE, Sweep
+
+COLUMNS = 4  # numbers of GPUs beside each other
+
+NOTES = f"""
+each cell: mean balancedness, and the mean gap to the lower bound of all plans
+memory: of the experts' weights, over that of one replica each
+*: worth their memory, if {PRICE:.0%} more memory may cost {PRICE * PRICE:g} of balancedness"""
+
+
+def swept(found: Sweep) -> Group:
+    """As many tables as it takes, and what is worth it."""
+    gpus = found.num_gpus
+    parts: list[RenderableType] = []
+    for start in range(0, len(gpus), COLUMNS):
+        parts += [_table(found, gpus[start : start + COLUMNS]), Text()]
+    nodes = next(layout for layout, _ in found.results)
+    notes = Text()
+    for num_gpus in gpus:
+        if len(found.on(num_gpus)) > 1:
+            notes.append(f"{_verdict(found, num_gpus)}\n")
+    notes.append(NOTES, style="dim")
+    if found.skipped:
+        notes.append(f"\n-: the sizes don't fit together ({len(found.skipped)} skipped)", style="dim")
+    what = f"policy {found.policy}"
+    if nodes.keeps_groups:
+        what += f", {nodes.num_groups} groups kept whole on {nodes.num_nodes} nodes"
+    return Group(heading(found.loads, what), *parts, notes)
+
+
+def _table(found: Sweep, gpus: list[int]) -> Table:
+    experts = found.loads.load.shape[1]
+    rows = new_table("replicas", "memory", *(f"{num_gpus} GPUs" for num_gpus in gpus))
+    for replicas in sorted({layout.num_replicas for layout, _ in found.results if layout.num_gpus in gpus}):
+        cells = [_cell(found, num_gpus, replicas) for num_gpus in gpus]
+        rows.add_row(str(replicas), f"{replicas / experts - 1:+.1%}", *cells)
+    return rows
+
+
+def _cell(found: Sweep, num_gpus: int, replicas: int) -> str:
+    measured = found.on(num_gpus).get(replicas)
+    if measured is None:
+        return "-"
+    mark = "*" if found.worth(num_gpus) == replicas else " "
+    return f"{measured.balancedness.mean():.4f} {percent(measured.gap.mean()):>5}{mark}"
+
+
+def _verdict(found: Sweep, num_gpus: int) -> str:
+    results, worth = found.on(num_gpus), found.worth(num_gpus)
+    fewest = min(results)
+    if worth == fewest:
+        return f"{num_gpus} GPUs: more than {worth} replicas are not worth their memory"
+    gain = results[worth].balancedness.mean() - results[fewest].balancedness.mean()
+    more = (worth - fewest) / found.loads.load.shape[1]
+    return f"{num_gpus} GPUs: {worth} replicas bring {gain:.4f} of balancedness over {fewest}, for {more:.1%} of memory"
