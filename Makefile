@@ -7,6 +7,10 @@ TORCH ?= torch==2.13.0
 # JAX must not take the memory that torch needs.
 export XLA_PYTHON_CLIENT_PREALLOCATE = false
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# How long fuzz takes, and what mutate tries.
+MINUTES ?= 10
+MUTANTS ?= eplb_xp.algorithms.*
+MUTATION_VENV := .venv-mutation
 # Reproducible; fuzz draws anew.
 HYPOTHESIS_PROFILE ?= ci
 export HYPOTHESIS_PROFILE
@@ -17,7 +21,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint fuzz docs clean
+.PHONY: help demo test test-lowest lint fuzz mutate docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -61,9 +65,23 @@ lint: $(READY)  ## Style and types
 	@$(BIN)/mypy
 	@$(BIN)/pyrefly check
 
-fuzz: $(READY)  ## Thousands of random cases for every property (long)
-	@echo "Fuzzing on $$(nproc) cores (an hour or so)"
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses auto
+fuzz: $(READY)  ## New random cases for every property on every library, MINUTES=10 in all
+	@echo "Fuzzing on $$(nproc) cores for about $(MINUTES) minutes"
+	@HYPOTHESIS_PROFILE=fuzz PYTHONPATH=tests $(BIN)/python -m pytest -p fuzz --minutes $(MINUTES) --numprocesses auto --quiet tests
+
+mutate: $(MUTATION_VENV)/.ready  ## Break the algorithms, one small change at a time: the tests must fail
+	@echo "Trying $(MUTANTS) on $$(nproc) cores (out/mutation.log)"
+	@rm -rf mutants && mkdir -p out
+	@EPLB_XP_TEST_LIBRARIES=numpy HYPOTHESIS_PROFILE=mutation $(MUTATION_VENV)/bin/mutmut run '$(MUTANTS)' >out/mutation.log
+	@$(MUTATION_VENV)/bin/python tests/mutation.py
+
+$(MUTATION_VENV)/.ready: pyproject.toml
+	@echo "Setting up $(MUTATION_VENV)"
+	@$(PYTHON) -m venv $(MUTATION_VENV)
+	@$(MUTATION_VENV)/bin/python -m pip install -qq --upgrade "pip>=25.1"
+	@$(MUTATION_VENV)/bin/python -m pip install -qq --group mutation
+	@$(MUTATION_VENV)/bin/python -m pip install -qq --no-deps --editable .
+	@touch $@
 
 docs: $(VENV)/.docs  ## Pages in build/docs; every example of pages and docstrings is run
 	@echo "Building build/docs"
@@ -76,4 +94,4 @@ $(VENV)/.docs: $(READY)
 	@touch $@
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) $(LOWEST_VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(LOWEST_VENV) $(MUTATION_VENV) mutants out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

@@ -14,7 +14,8 @@ from eplb_xp import (
     rebalance_experts_hierarchical,
     replicate_experts,
 )
-from libraries import NUMPY, Jit, Library, over
+from libraries import NUMPY, Library, over
+from other_libraries import Jit
 
 WEIGHT = np.array([[9, 4, 3, 2], [1, 6, 5, 7]], np.float32)
 PHY2LOG = np.array([[0, 1, 0, 2, 3, 2]] * 2)

@@ -7,7 +7,8 @@ import pytest
 
 from calls import WEIGHT, Call, every_call, every_call_but_check
 from eplb_xp import check_loads
-from libraries import LIBRARIES, NUMPY, Jit, Library, NumPyArray, every_library, over
+from libraries import LIBRARIES, NUMPY, Library, NumPyArray, every_library, over
+from other_libraries import Jit
 
 
 @every_library

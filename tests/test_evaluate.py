@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 import reference
 from eplb_xp import Report, evaluate, rebalance_experts
+from eplb_xp.algorithms import evaluation
+from eplb_xp.backends.numpy import LIBRARY
+from eplb_xp.sizes import Sizes
 from libraries import LIBRARIES, NUMPY, Library, NumPyArray, every_library
 from loads import LARGEST, SMALLEST_LOAD, counts, weights
 
@@ -97,6 +100,7 @@ def test_equal_loads_leave_no_gap(library: Library) -> None:
     assert (got.lower_bound <= got.gpu_load[:, 0]).all()
     assert (got.gap >= 0).all()
     assert (got.gap < 2e-6).all()
+    assert (got.balancedness <= 1).all()
     assert_close(got.balancedness, np.ones(64), 1e-6)
 
 
@@ -128,6 +132,21 @@ def test_many_groups_are_bounded_by_their_best_split(data: st.DataObject) -> Non
     for load, low in zip(weight, bound, strict=True):
         assert low <= reference.busiest_of_best_split(load, groups // nodes)
         assert low >= load.sum() / nodes * (1 - 2e-6)
+
+
+@given(weight=counts((9, 8)))  # more layers than groups, so that the one can't be taken for the other
+def test_the_bound_of_up_to_eight_groups_is_their_best_split(weight: NumPyArray) -> None:
+    phy2log = rebalance_experts(weight, 8, 8, 2, 2).phy2log
+    bound = report(NUMPY, phy2log, weight, (8, 8, 2, 2)).lower_bound
+    np.testing.assert_allclose(bound, [reference.busiest_of_best_split(load, 4) for load in weight], rtol=2e-6)
+
+
+def test_the_bound_is_rounded_down_by_the_documented_margin() -> None:
+    # docs/design.md: (2 x 9 bits of 256 experts + 9 slots a GPU + 4) / 2^24
+    weight = np.ones((1, 256))
+    phy2log = rebalance_experts(weight, 288, 1, 1, 32).phy2log
+    bound = report(NUMPY, phy2log, weight, (288, 1, 1, 32)).lower_bound
+    assert bound.tolist() == [8 * (1 - 31 * 2.0**-24)]
 
 
 def test_two_of_three_heavy_groups_share_a_node() -> None:
@@ -173,6 +192,14 @@ def test_a_plan_that_is_none(library: Library, bad: str) -> None:
             report(library, phy2log, WEIGHT, (6, groups, nodes, gpus))
     else:  # not read, but no crash either
         assert report(library, phy2log, WEIGHT, (6, groups, nodes, gpus)).gpu_load.shape == (2, gpus)
+
+
+def test_in_a_plan_that_is_not_read_the_nearest_expert_stands_in_for_one_that_is_not_there() -> None:
+    sizes = Sizes(6, 1, 1, 2)
+    bad, good = np.array([[0, -2, 1, 2, 3, 9]] * 2), np.array([[0, 0, 1, 2, 3, 3]] * 2)
+    got, want = (LIBRARY.call(evaluation.report, phy2log, WEIGHT, sizes=sizes) for phy2log in (bad, good))
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @every_library

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from eplb_xp import balanced_packing
-from libraries import LIBRARIES, Jit, Library, each, every_library
+from libraries import LIBRARIES, Library, each, every_library
+from other_libraries import Jit
 
 
 def test_every_library_is_there() -> None:

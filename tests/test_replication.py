@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 import reference
 from eplb_xp import replicate_experts
+from eplb_xp.algorithms.replication import Range, replica_counts
+from eplb_xp.backends.numpy import LIBRARY
 from libraries import NUMPY, Library, NumPyArray, every_library
 from loads import batch, counts, every_family, powers_of_two, thorough, weights
 
@@ -100,6 +102,23 @@ def test_without_load_the_first_expert_gets_all_spares() -> None:
     phy2log, rank, _ = NUMPY.run(replicate_experts, np.zeros((1, 3)), num_phy=6)
     assert phy2log.tolist() == [[0, 1, 2, 0, 0, 0]]
     assert rank.tolist() == [[0, 0, 0, 1, 2, 3]]
+
+
+def test_a_search_that_meets_a_quotient_goes_on_from_the_next_one() -> None:
+    _, _, logcnt = NUMPY.run(replicate_experts, np.array([[14, 21]]), num_phy=8)
+    assert logcnt.tolist() == [[3, 5]]
+
+
+def test_a_quotient_just_below_the_last_one_handed_out_gets_nothing() -> None:
+    # 1.5603637 / 0.04589305 is 34 in float32, and yet 1.5603637 / 34 is the smaller one of the two.
+    _, _, logcnt = NUMPY.run(replicate_experts, np.array([[1.5603637, 0.04589305]], np.float32), num_phy=36)
+    assert logcnt.tolist() == [[34, 2]]
+
+
+def test_an_expert_of_the_fewest_replicas_does_not_share_in_a_tie() -> None:
+    # 2 / 2 is the only quotient handed out; 1 / 1 is as large, but belongs to replicas that every expert has.
+    load = np.array([[2, 2, 1]], np.float32)
+    assert replica_counts(LIBRARY, load, 7, Range(2, 6)).tolist() == [[3, 2, 2]]
 
 
 def test_the_most_spares_that_are_let_in() -> None:

@@ -85,6 +85,13 @@ def test_packing_never_takes_more_rounds_than_a_row_has_items_with_load(data: st
     assert lib.rounds[0] <= np.count_nonzero(load, axis=1).max()
 
 
+def test_a_single_pack_takes_eight_items_a_round() -> None:
+    lib = Counting()
+    load = np.ones((1, 20), np.float32)
+    lib.call(pack, load, 1, key=load)
+    assert lib.rounds == [3]
+
+
 @thorough
 @given(data=st.data())
 def test_the_search_for_the_last_spare_halves_its_bracket(data: st.DataObject) -> None:

@@ -1,0 +1,83 @@
+"""The algorithms ask of a library only what its seams promise."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eplb_xp import POLICIES, evaluate, rebalance_experts
+from eplb_xp.algorithms import evaluation
+from eplb_xp.algorithms.pipeline import IDLE_LOAD
+from eplb_xp.backends.numpy import LIBRARY as NUMPY
+from eplb_xp.backends.numpy import NumPy
+from eplb_xp.sizes import Sizes
+from eplb_xp.types import Array
+from libraries import NumPyArray
+from loads import weights
+
+# layers, experts, then replicas, groups, nodes, GPUs
+SHAPES = [
+    ((3, 8), (12, 4, 2, 4)),
+    ((3, 8), (12, 1, 1, 4)),
+    ((2, 3), (60, 1, 1, 2)),
+]
+
+
+class Namespace:
+    """NumPy's namespace, where an index outside is no index from the end."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(NUMPY.xp, name)
+
+    def take_along_axis(self, x: Array, indices: Array, *, axis: int = -1) -> Array:
+        assert ((indices >= 0) & (indices < x.shape[axis])).all()
+        return NUMPY.xp.take_along_axis(x, indices, axis=axis)
+
+
+class Demanding(NumPy):
+    """NumPy that takes nothing but what the standard and each seam say they take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.xp = Namespace()
+
+    def divide(self, w: Array, n: Array) -> Array:
+        assert w.dtype == n.dtype == np.float32
+        assert w.shape == n.shape
+        assert ((w == 0) | ((w >= IDLE_LOAD / 4096) & (w < 2))).all()
+        assert ((n >= 1) & (n <= 4096) & (n == np.floor(n))).all()
+        return super().divide(w, n)
+
+    def put_along_axis(self, x: Array, indices: Array, values: Array) -> Array:
+        ordered = np.sort(indices, axis=-1)
+        assert (ordered[..., 1:] > ordered[..., :-1]).all(), "an index occurs twice"
+        assert ((indices >= 0) & (indices < x.shape[-1])).all()
+        return super().put_along_axis(x, indices, values)
+
+
+LIBRARY = Demanding()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def demanding() -> Any:
+    """Every NumPy array is of the demanding library."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eplb_xp.backends.numpy.LIBRARY", LIBRARY)
+        yield
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@given(data=st.data())
+def test_plans_and_reports_keep_to_the_seams(policy: str, data: st.DataObject) -> None:
+    shape, sizes = data.draw(st.sampled_from(SHAPES))
+    weight: NumPyArray = data.draw(weights(shape))
+    plan = rebalance_experts(weight, *sizes, policy=policy)
+    evaluate(plan, weight, sizes[3], num_groups=sizes[1], num_nodes=sizes[2])
+
+
+def test_a_report_of_a_plan_that_is_not_read_divides_by_no_zero() -> None:
+    phy2log = np.array([[1, 1, 2, 2]])  # no expert 0
+    got = LIBRARY.call(evaluation.report, phy2log, np.array([[9, 4, 3]]), sizes=Sizes(4, 1, 1, 2))
+    np.testing.assert_array_equal(got.gpu_load, [[4, 3]])
