@@ -154,6 +154,15 @@ def test_swaps_and_starts_never_raise_a_layer_s_maximum(
     assert (busiest(weight, sizes, policy) <= swapped).all()
 
 
+def test_of_two_splits_of_groups_with_the_same_busiest_gpu_eplb_s_is_kept() -> None:
+    # Swaps make the nodes even, 8 and 8 instead of 9 and 7, but the GPU with the expert of 5 stays the busiest.
+    weight = np.array([[1, 1, 1, 2, 1, 5, 3, 2]])
+    sizes = (8, 8, 2, 4)
+    made = plan(NUMPY, weight, sizes, policy="swap")
+    assert made.phy2log.tolist() == [[5, 4, 7, 2, 6, 1, 3, 0]]
+    assert_same(made, reference_policies.plan(weight, *sizes, policy=SWAP))
+
+
 def test_swaps_that_only_seem_to_help_are_not_made() -> None:
     # Without a threshold, sums that round in another order after a swap can be larger than before it.
     policy = replace(SWAP, threshold=0.0, rounds=200)

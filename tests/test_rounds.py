@@ -1,6 +1,7 @@
 """How many rounds the loops take: what planning costs on a GPU, where every round is a launch or a host read."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import log2
 
 import numpy as np
@@ -102,3 +103,35 @@ def test_the_search_for_the_last_spare_halves_its_bracket(data: st.DataObject) -
     target(lib.rounds[0])
     # From a bracket as wide as the largest load to two floats next to each other, 24 bits below the k-th of it.
     assert lib.rounds[0] <= 25 + log2(replicas - experts)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "loops"),
+    [
+        # the search for the last spare, packing, parting, swaps
+        (Sizes(24, 1, 1, 4), 4),
+        (Sizes(24, 4, 4, 8), 4),  # one group a node: groups can go one way only
+        (Sizes(24, 8, 4, 8), 4 + 3),  # and the packing of groups by greedy, by the policy, and its swaps
+        (Sizes(64, 1, 1, 4), 0),  # all experts on every GPU
+        (Sizes(80, 1, 1, 4), 3),  # and slots left over, where whatever comes is doubled: nothing to part
+        (Sizes(16, 1, 1, 4), 3),  # no spares to search for
+        (Sizes(16, 1, 1, 16), 0),  # one slot a GPU
+        (Sizes(20, 1, 1, 1), 2),  # one GPU: nothing to swap
+    ],
+)
+def test_loops_of_a_plan_with_swaps(sizes: Sizes, loops: int) -> None:
+    lib = Counting()
+    lib.call(pipeline.place, batch("lognormal", 0, 3, 16), sizes=sizes, policy=POLICIES["swap"])
+    assert len(lib.rounds) == loops
+
+
+def test_swaps_end_when_none_helps_or_when_the_rounds_are_over() -> None:
+    weight = batch("lognormal", 0, LAYERS, EXPERTS)
+    for rounds in (7, 1000):
+        lib = Counting()
+        policy = replace(POLICIES["swap"], rounds=rounds)
+        lib.call(pipeline.place, weight, sizes=Sizes(288, 1, 1, 32), policy=policy)
+        if rounds == 7:
+            assert lib.rounds[-1] == 7
+        else:
+            assert 20 < lib.rounds[-1] < 100

@@ -1,6 +1,7 @@
 """The noise of the starts: the same everywhere, uniform, and different in every start."""
 
 import numpy as np
+import pytest
 
 import reference_policies
 from eplb_xp.algorithms.starts import sort_keys
@@ -36,10 +37,11 @@ def test_noise_is_uniform_and_independent() -> None:
         assert abs(np.corrcoef(values.ravel(), u(seed).ravel())[0, 1]) < 3 / values.size**0.5
 
 
-def test_keys_are_load_times_noise() -> None:
-    policy = Policy(starts=5, noise=0.3, seed=11)
+@pytest.mark.parametrize("starts", [1, 2, 5])
+def test_keys_are_load_times_noise(starts: int) -> None:
+    policy = Policy(starts=starts, noise=0.3, seed=11)
     load = np.random.default_rng(0).random((2, 7)).astype(np.float32)
-    noise = np.array([[reference_policies.noise(policy, start, item) for item in range(7)] for start in range(5)])
+    noise = np.array([[reference_policies.noise(policy, start, item) for item in range(7)] for start in range(starts)])
     np.testing.assert_array_equal(sort_keys(LIBRARY, load, policy), load[:, None, :] * noise[None])
 
 

@@ -4,7 +4,7 @@ from eplb_xp.algorithms.packing import pack
 from eplb_xp.algorithms.parting import part
 from eplb_xp.algorithms.refinement import refine
 from eplb_xp.algorithms.starts import sort_keys
-from eplb_xp.algorithms.swaps import Items, Packing, packing
+from eplb_xp.algorithms.swaps import Items, Packed, packed
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array
@@ -28,22 +28,20 @@ def assign(lib: Standard, load: Array, num_packs: int, policy: Policy, expert: A
     if expert is not None:
         expert = xp.reshape(xp.broadcast_to(expert[:, None, :], by_row), by_start)
 
-    item = pack(lib, load, num_packs, key=key)
+    packs = packed(lib, pack(lib, load, num_packs, key=key), load, num_packs)
     if expert is not None:
-        item = part(lib, packing(lib, item, load, num_packs), load, expert).item
-    packed = packing(lib, item, load, num_packs)
+        packs = packed(lib, part(lib, packs, load, expert), load, num_packs)
     if policy.rounds > 0:
-        refined = refine(lib, packed, Items(load, expert), policy)
-        packed = _lower(lib, packed, packing(lib, refined.item, load, num_packs))
+        packs = _lower(lib, packs, packed(lib, refine(lib, packs, Items(load, expert), policy), load, num_packs))
 
-    busiest = xp.reshape(xp.max(packed.pack_load, axis=-1), (rows, starts))
+    busiest = xp.reshape(xp.max(packs.pack_load, axis=-1), (rows, starts))
     best = xp.broadcast_to(xp.argmin(busiest, axis=-1, keepdims=True)[:, :, None], (rows, 1, items))
-    return xp.take_along_axis(xp.reshape(packed.item, by_row), best, axis=1)[:, 0, :]
+    return xp.take_along_axis(xp.reshape(packs.item, by_row), best, axis=1)[:, 0, :]
 
 
-def _lower(lib: Standard, before: Packing, after: Packing) -> Packing:
-    """The packing whose busiest pack is lower, as slot-ordered sums have it: swaps round in another order."""
+def _lower(lib: Standard, before: Packed, after: Packed) -> Packed:
+    """The one whose busiest pack is lower, as slot-ordered sums have it: swaps round in another order."""
     xp = lib.xp
     before_busiest = xp.max(before.pack_load, axis=-1, keepdims=True)
     worse = xp.max(after.pack_load, axis=-1, keepdims=True) > before_busiest
-    return Packing(*(xp.where(worse, x, y) for x, y in zip(before, after, strict=True)))
+    return Packed(*(xp.where(worse, x, y) for x, y in zip(before, after, strict=True)))

@@ -27,9 +27,9 @@ def report(lib: Standard, phy2log: Array, weight: Array, *, sizes: Sizes) -> Rep
     idle = busiest == 0.0
     return Report(
         gpu_load * unit,
-        xp.where(idle, 1.0, xp.clip(mean / xp.where(idle, 1.0, busiest), None, 1.0)),
+        xp.clip(xp.where(idle, 1.0, mean) / xp.where(idle, 1.0, busiest), None, 1.0),
         bound * unit[:, 0],
-        xp.where(idle, 0.0, xp.clip(busiest / xp.where(idle, 1.0, bound) - 1.0, 0.0, None)),
+        xp.clip(busiest / xp.where(idle, 1.0, bound) - 1.0, 0.0, None),
         _doubled(lib, slots),
     )
 

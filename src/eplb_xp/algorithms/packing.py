@@ -32,7 +32,6 @@ class _Front(NamedTuple):
     """What a round looks at: the next items, and the packs, lightest first and full ones last."""
 
     item: Array  # [rows, items] loads of the next items, as many as a round may place
-    left: Array  # [rows, 1] items with load that are not placed yet
     load: Array  # [rows, packs] infinite where a pack is full
     free: Array  # [rows, packs] free slots
 
@@ -61,7 +60,7 @@ def pack(lib: Standard, load: Array, num_packs: int, *, key: Array) -> Array:
         return xp.any(packs.placed < loaded)
 
     def place(packs: _Packs) -> _Packs:
-        return _round(lib, sorted_load, loaded, packs)
+        return _round(lib, sorted_load, packs)
 
     empty = xp.zeros_like(sorted_load[:, :num_packs])
     nothing = xp.zeros_like(order)
@@ -75,14 +74,13 @@ def pack(lib: Standard, load: Array, num_packs: int, *, key: Array) -> Array:
     return xp.take_along_axis(order, xp.reshape(packs.item, (rows, items)), axis=-1)
 
 
-def _round(lib: Standard, sorted_load: Array, loaded: Array, packs: _Packs) -> _Packs:
+def _round(lib: Standard, sorted_load: Array, packs: _Packs) -> _Packs:
     """Place the longer prefix."""
     xp = lib.xp
     lightest = _lightest_first(lib, packs)
     position = inverse(lib, lightest)
     front = _Front(
         _next_items(lib, sorted_load, packs.placed, max(LONGEST_PILE, lightest.shape[-1])),
-        loaded - packs.placed,
         xp.take_along_axis(_open_load(lib, packs), lightest, axis=-1),
         packs.item.shape[-1] - xp.take_along_axis(packs.count, lightest, axis=-1),
     )
@@ -98,7 +96,7 @@ def _round(lib: Standard, sorted_load: Array, loaded: Array, packs: _Packs) -> _
     pile_load = xp.take_along_axis(pile.load, xp.clip(pile.length - 1, 0, None), axis=-1)
     spread_load = xp.take_along_axis(spread.load, position, axis=-1)
     load = xp.where(number > 0, xp.where(piled, pile_load, spread_load), packs.load)
-    return _put(lib, packs, xp.where(piled, 0, position), number, load)
+    return _put(lib, packs, position, number, load)
 
 
 def _spread(lib: Standard, front: _Front) -> _Prefix:
@@ -113,8 +111,7 @@ def _spread(lib: Standard, front: _Front) -> _Prefix:
     still_open = xp.where(front.free > 1, load, float("inf"))
     infinite = xp.full_like(load[:, :1], float("inf"))
     rival = xp.concat([infinite, lib.running_minimum(still_open)[:, :-1]], axis=-1)
-    valid = (front.load < rival) & (lib.arange_like(load) < front.left)
-    return _Prefix(count(lib, valid), load)
+    return _Prefix(count(lib, front.load < rival), load)
 
 
 def _pile(lib: Standard, front: _Front) -> _Prefix:
@@ -127,7 +124,7 @@ def _pile(lib: Standard, front: _Front) -> _Prefix:
         totals.append(totals[-1] + front.item[:, item : item + 1])
     number = lib.arange(LONGEST_PILE, first)[None, :]
     still_lightest = (xp.concat(totals[:-1], axis=-1) < second) | (number == 0)
-    valid = still_lightest & (number < front.free[:, :1]) & (number < front.left)
+    valid = still_lightest & (number < front.free[:, :1])
     return _Prefix(count(lib, valid), xp.concat(totals[1:], axis=-1))
 
 
@@ -157,7 +154,7 @@ def _put(lib: Standard, packs: _Packs, first: Array, number: Array, load: Array)
 
 
 def _next_items(lib: Standard, sorted_load: Array, placed: Array, number: int) -> Array:
-    """Loads of the next items; past the end the last one is repeated, which ``left`` tells apart."""
+    """Loads of the next items; past the end the last one is repeated, for which no slot is free."""
     xp = lib.xp
     index = xp.clip(placed + lib.arange(number, sorted_load)[None, :], None, sorted_load.shape[-1] - 1)
     return xp.take_along_axis(sorted_load, index, axis=-1)

@@ -8,7 +8,7 @@ makes the number of doubled replicas smaller.
 
 from typing import NamedTuple
 
-from eplb_xp.algorithms.swaps import Packing, swap
+from eplb_xp.algorithms.swaps import Packed, swap
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
@@ -19,8 +19,8 @@ class _Parting(NamedTuple):
     doubled: Array  # [rows, items] whether the slot's expert is on the same GPU in a slot before it
 
 
-def part(lib: Standard, packing: Packing, load: Array, expert: Array) -> Packing:
-    """Part the replicas, each time by the swap that leaves the busier of its two GPUs the least load.
+def part(lib: Standard, packs: Packed, load: Array, expert: Array) -> Array:
+    """The item in each slot, once all are parted, each by the swap that leaves the busier GPU the least load.
 
     ``load`` and ``expert`` are those of the items: [rows, items].
     """
@@ -32,15 +32,15 @@ def part(lib: Standard, packing: Packing, load: Array, expert: Array) -> Packing
     def part_one(parting: _Parting) -> _Parting:
         item, pack_load, doubled = parting
         rows, items = item.shape
-        packs = pack_load.shape[-1]
-        capacity = items // packs
+        num_packs = pack_load.shape[-1]
+        capacity = items // num_packs
         held = xp.take_along_axis(expert, item, axis=-1)
         slot_load = xp.take_along_axis(load, item, axis=-1)
 
         one = xp.argmax(xp.astype(doubled, lib.index_dtype), axis=-1, keepdims=True)
         ours = one // capacity * capacity + lib.arange(capacity, load)[None, :]
         in_ours = held[:, None, :] == xp.take_along_axis(held, ours, axis=-1)[:, :, None]
-        same = xp.reshape(held == xp.take_along_axis(held, one, axis=-1), (rows, packs, capacity))
+        same = xp.reshape(held == xp.take_along_axis(held, one, axis=-1), (rows, num_packs, capacity))
         in_theirs = _each_slot(lib, xp.any(same, axis=-1), capacity)
         parts = ~in_theirs & (~xp.any(in_ours, axis=1) | doubled)
 
@@ -51,20 +51,19 @@ def part(lib: Standard, packing: Packing, load: Array, expert: Array) -> Packing
         other = xp.argmin(busier, axis=-1, keepdims=True)
 
         wanted = xp.any(doubled, axis=-1, keepdims=True)
-        parted = swap(lib, Packing(item, pack_load), load, (one, other), wanted)
+        parted = swap(lib, Packed(item, pack_load), load, (one, other), wanted)
         return _Parting(*parted, _doubled(lib, parted, expert))
 
-    parting = lib.while_loop(unfinished, part_one, _Parting(*packing, _doubled(lib, packing, expert)))
-    return Packing(parting.item, parting.pack_load)
+    return lib.while_loop(unfinished, part_one, _Parting(*packs, _doubled(lib, packs, expert))).item
 
 
-def _doubled(lib: Standard, packing: Packing, expert: Array) -> Array:
+def _doubled(lib: Standard, packs: Packed, expert: Array) -> Array:
     """Whether each slot's expert is in a slot before it of the same GPU: [rows, items]."""
     xp = lib.xp
-    rows, items = packing.item.shape
-    packs = packing.pack_load.shape[-1]
-    capacity = items // packs
-    held = xp.reshape(xp.take_along_axis(expert, packing.item, axis=-1), (rows, packs, capacity))
+    rows, items = packs.item.shape
+    num_packs = packs.pack_load.shape[-1]
+    capacity = items // num_packs
+    held = xp.reshape(xp.take_along_axis(expert, packs.item, axis=-1), (rows, num_packs, capacity))
     place = lib.arange(capacity, expert)
     before = (place[None, :] < place[:, None])[None, None, :, :]
     again = before & (held[:, :, None, :] == held[:, :, :, None])

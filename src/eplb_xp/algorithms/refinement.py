@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from eplb_xp.algorithms.rows import tree_sum
-from eplb_xp.algorithms.swaps import Items, Packing, swap
+from eplb_xp.algorithms.swaps import Items, Packed, swap
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array
@@ -15,15 +15,15 @@ class _Refinement(NamedTuple):
     left: Array  # [rows, 1] swaps that may still be made; 0 once none helps
 
 
-def refine(lib: Standard, packing: Packing, items: Items, policy: Policy) -> Packing:
-    """Swap an item of the busiest pack for one of another, for as long as the better of all such swaps helps.
+def refine(lib: Standard, packs: Packed, items: Items, policy: Policy) -> Array:
+    """The item in each slot, after swaps between the busiest pack and others for as long as the best one helps.
 
     The best swap leaves the busier of its two packs the least load; of equal ones it is the first by
     the slot in the busiest pack, then by the other slot. None puts an expert where that expert is already.
     """
     xp = lib.xp
     load = items.load
-    num_packs = packing.pack_load.shape[-1]
+    num_packs = packs.pack_load.shape[-1]
     least = tree_sum(lib, load)[:, None] * policy.threshold
 
     def unfinished(refinement: _Refinement) -> Array:
@@ -39,7 +39,7 @@ def refine(lib: Standard, packing: Packing, items: Items, policy: Policy) -> Pac
             theirs = xp.argmin(pack_load, axis=-1, keepdims=True) * capacity + rank
         else:
             theirs = lib.arange_like(item)
-        gain = _gain(lib, Packing(item, pack_load), items, ours, theirs)
+        gain = _gain(lib, Packed(item, pack_load), items, ours, theirs)
 
         number = theirs.shape[-1]
         gain = xp.reshape(gain, (rows, capacity * number))
@@ -47,15 +47,14 @@ def refine(lib: Standard, packing: Packing, items: Items, policy: Policy) -> Pac
         helps = (left > 0) & (xp.take_along_axis(gain, best, axis=-1) * num_packs > least)
         one = xp.take_along_axis(ours, best // number, axis=-1)
         other = xp.take_along_axis(theirs, best % number, axis=-1)
-        swapped = swap(lib, Packing(item, pack_load), load, (one, other), helps)
+        swapped = swap(lib, Packed(item, pack_load), load, (one, other), helps)
         return _Refinement(*swapped, xp.where(helps, left - 1, 0))
 
-    left = xp.full_like(packing.item[:, :1], policy.rounds)
-    refined = lib.while_loop(unfinished, swap_best, _Refinement(*packing, left))
-    return Packing(refined.item, refined.pack_load)
+    left = xp.full_like(packs.item[:, :1], policy.rounds)
+    return lib.while_loop(unfinished, swap_best, _Refinement(*packs, left)).item
 
 
-def _gain(lib: Standard, packing: Packing, items: Items, ours: Array, theirs: Array) -> Array:
+def _gain(lib: Standard, packs: Packed, items: Items, ours: Array, theirs: Array) -> Array:
     """How far below the busiest load a swap of two slots brings the busier of their packs: [rows, ours, theirs].
 
     0 for a swap that would double an expert.
@@ -63,12 +62,12 @@ def _gain(lib: Standard, packing: Packing, items: Items, ours: Array, theirs: Ar
     xp = lib.xp
     load, expert = items
     capacity = ours.shape[-1]
-    our_item = xp.take_along_axis(packing.item, ours, axis=-1)
-    their_item = xp.take_along_axis(packing.item, theirs, axis=-1)
+    our_item = xp.take_along_axis(packs.item, ours, axis=-1)
+    their_item = xp.take_along_axis(packs.item, theirs, axis=-1)
     our_load = xp.take_along_axis(load, our_item, axis=-1)
     their_load = xp.take_along_axis(load, their_item, axis=-1)
-    busiest = xp.take_along_axis(packing.pack_load, ours[:, :1] // capacity, axis=-1)
-    room = busiest - xp.take_along_axis(packing.pack_load, theirs // capacity, axis=-1)
+    busiest = xp.take_along_axis(packs.pack_load, ours[:, :1] // capacity, axis=-1)
+    room = busiest - xp.take_along_axis(packs.pack_load, theirs // capacity, axis=-1)
     less = our_load[:, :, None] - their_load[:, None, :]
     gain = xp.minimum(less, room[:, None, :] - less)
     if expert is None:

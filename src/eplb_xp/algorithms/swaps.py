@@ -14,24 +14,24 @@ class Items(NamedTuple):
     expert: Array | None  # [rows, items] of which a pack must not get two of one; none where that doesn't matter
 
 
-class Packing(NamedTuple):
+class Packed(NamedTuple):
     """Which item is in which slot, slot = pack * capacity + rank."""
 
     item: Array  # [rows, items] the item in each slot
     pack_load: Array  # [rows, packs]
 
 
-def packing(lib: Standard, item: Array, load: Array, num_packs: int) -> Packing:
-    """The packing with these items in the slots, its loads added up in slot order."""
+def packed(lib: Standard, item: Array, load: Array, num_packs: int) -> Packed:
+    """These items in the slots, and the loads of the packs, added up in slot order."""
     rows, items = item.shape
     slot_load = lib.xp.take_along_axis(load, item, axis=-1)
-    return Packing(item, slot_sum(lib, lib.xp.reshape(slot_load, (rows, num_packs, items // num_packs))))
+    return Packed(item, slot_sum(lib, lib.xp.reshape(slot_load, (rows, num_packs, items // num_packs))))
 
 
-def swap(lib: Standard, packing: Packing, load: Array, slots: tuple[Array, Array], wanted: Array) -> Packing:
+def swap(lib: Standard, packs: Packed, load: Array, slots: tuple[Array, Array], wanted: Array) -> Packed:
     """Swap the items in two slots of different packs, in the rows where that is wanted: [rows, 1] each."""
     xp = lib.xp
-    item, pack_load = packing
+    item, pack_load = packs
     one, other = slots
     capacity = item.shape[-1] // pack_load.shape[-1]
     item_of_one = xp.take_along_axis(item, one, axis=-1)
@@ -40,4 +40,4 @@ def swap(lib: Standard, packing: Packing, load: Array, slots: tuple[Array, Array
     slot, pack = lib.arange_like(item), lib.arange_like(pack_load)
     item = xp.where(wanted & (slot == one), item_of_other, xp.where(wanted & (slot == other), item_of_one, item))
     lighter, heavier = wanted & (pack == one // capacity), wanted & (pack == other // capacity)
-    return Packing(item, xp.where(lighter, pack_load - less, xp.where(heavier, pack_load + less, pack_load)))
+    return Packed(item, xp.where(lighter, pack_load - less, xp.where(heavier, pack_load + less, pack_load)))
