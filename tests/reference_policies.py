@@ -35,8 +35,9 @@ def assign(load: Row, num_packs: int, policy: Policy, expert: list[int] | None =
     items = range(len(load))
     capacity = len(load) // num_packs
     found: list[Packing] = []
-    for start in range(policy.starts):
-        key = load if capacity <= 1 else [load[item] * noise(policy, start, item) for item in items]
+    choice = num_packs > 1 and capacity > 1  # else every packing is as good as any other
+    for start in range(policy.starts if choice else 1):
+        key = [load[item] * noise(policy, start, item) for item in items] if choice else load
         pack_index, rank = reference.pack(load, num_packs, key)
         packs = [[0] * capacity for _ in range(num_packs)]
         for item in items:
@@ -44,7 +45,7 @@ def assign(load: Row, num_packs: int, policy: Policy, expert: list[int] | None =
         if expert is not None:
             part(packs, load, expert)
         before = [list(pack) for pack in packs]
-        if num_packs > 1 and capacity > 1:
+        if choice:
             refine(packs, load, expert, policy)
         found.append(packs if busiest(packs, load) <= busiest(before, load) else before)
     return min(found, key=lambda packs: busiest(packs, load))
