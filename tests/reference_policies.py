@@ -99,7 +99,7 @@ def refine(packs: Packing, load: Row, expert: list[int] | None, policy: Policy) 
                     ):
                         continue
                     less = load[item] - load[theirs]
-                    gain = min(less, loads[p] - loads[q] - less)
+                    gain = loads[p] - max(loads[p] - less, loads[q] + less)
                     if gain > best:
                         best, one, other = gain, (p, r), (q, s)
         if not best * np.float32(len(packs)) > least:
@@ -162,7 +162,7 @@ def place_by_node(
         share = [load[experts[e]] / np.float32(count[e]) for e in replica]
         packs = assign(share, gpus, policy, None if everywhere else replica)
         for pack in packs:
-            phy2log += everywhere + [experts[replica[item]] for item in pack]
+            phy2log += [experts[replica[item]] for item in pack] + everywhere
         logcnt[experts] = count
     return phy2log, logcnt.tolist()
 

@@ -30,7 +30,7 @@ MIXED = replace(MULTISTART, starts=3, noise=1.0, neighbourhood="any", rounds=9, 
 # replicas, groups, nodes, GPUs, for 16 experts
 EXPERTS = 16
 HIERARCHICAL, GLOBAL = (24, 8, 2, 4), (24, 1, 1, 8)
-TRIED = {"swap": (HIERARCHICAL, SWAP), "few starts": (GLOBAL, FEW_STARTS), "mixed": (GLOBAL, MIXED)}
+TRIED = {"swap": (HIERARCHICAL, SWAP), "few starts": (HIERARCHICAL, FEW_STARTS), "mixed": (GLOBAL, MIXED)}
 every_policy = pytest.mark.parametrize(("sizes", "policy"), TRIED.values(), ids=TRIED)
 # Room for all of 6 experts on every GPU and more, and just so.
 ROOMY, FULL = (28, 1, 1, 4), (24, 2, 2, 8)
@@ -170,6 +170,18 @@ def test_swaps_that_only_seem_to_help_are_not_made() -> None:
         for sizes in [(80, 1, 1, 8), (64, 1, 1, 2)]:
             weight = batch(family, 1, 200, 64 if sizes[-1] == 8 else 32)
             assert (busiest(weight, sizes, policy) <= busiest(weight, sizes, replace(SWAP, rounds=0))).all()
+
+
+def test_a_policy_is_not_worse_where_every_expert_is_on_every_gpu() -> None:
+    weight = np.random.default_rng(0).integers(1, 1000, (1000, 4)).astype(np.float32)
+    sizes = (40, 1, 1, 4)
+    few = busiest(weight, sizes, replace(SWAP, rounds=0))
+    assert (busiest(weight, sizes, replace(MULTISTART, starts=4)) <= few).all()
+
+
+def test_an_idle_expert_counts_less_than_any_replica_of_another() -> None:
+    weight = np.array([[1.0, 2.0**-60, 0.0]])
+    assert plan(NUMPY, weight, (4096, 1, 1, 2048), policy=replace(SWAP, rounds=0)).logcnt.tolist() == [[2048, 2047, 1]]
 
 
 # 58 layers of 256 experts on 32 GPUs with 288 replicas, lognormal of sigma 0.6

@@ -54,10 +54,15 @@ def test_numbers_of_any_kind_become_python_s() -> None:
         ("noise", "0.5", TypeError, "noise must be a number, got '0.5' of type str"),
         ("noise", True, TypeError, "noise must be a number, got True of type bool"),
         ("noise", None, TypeError, "noise must be a number, got None of type NoneType"),
+        ("noise", 10**400, ValueError, "noise must be between 0 and 1, got 1000"),
+        ("noise", np.True_, TypeError, "noise must be a number, got np.True_"),
+        ("noise", 0.5j, TypeError, "noise must be a number, got 0.5j of type complex"),
+        ("noise", np.array([0.1]), TypeError, "noise must be a number, got array"),
         ("threshold", -0.1, ValueError, "threshold must be between 0 and 1, got -0.1"),
         ("threshold", float("nan"), ValueError, "threshold must be between 0 and 1, got nan"),
         ("neighbourhood", "all", ValueError, "neighbourhood must be 'any' or 'lightest', got 'all'"),
         ("neighbourhood", ["any"], ValueError, "neighbourhood must be 'any' or 'lightest'"),
+        ("neighbourhood", np.array(["any", "x"]), ValueError, "neighbourhood must be 'any' or 'lightest'"),
     ],
 )
 def test_fields_out_of_range(field: str, value: Any, error: type[Exception], message: str) -> None:
@@ -97,10 +102,15 @@ def test_a_policy_is_a_name_or_a_policy(library: Library, name: str) -> None:
         (replace(SWAP, may_double=True), 2, ValueError, "may double.* got max_replicas=2: leave it out"),
         ("swap", 0, ValueError, "max_replicas must be at least 1, got 0"),
         ("swap", 2.5, TypeError, "max_replicas must be a positive integer, got 2.5 of type float"),
-        ("swap", 1, ValueError, "between 2, which 6 replicas of 4 experts take, and 6, got 1"),
-        ("swap", 7, ValueError, "between 2, which 6 replicas of 4 experts take, and 6, got 7"),
+        ("swap", 1, ValueError, "between 2, which 6 replicas of 4 experts take, and 4096, got 1"),
+        ("swap", 4097, ValueError, "between 2, which 6 replicas of 4 experts take, and 4096, got 4097"),
     ],
 )
 def test_caps_that_can_not_be(policy: Any, max_replicas: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         CALLS["rebalance"].run(NUMPY, policy=policy, max_replicas=max_replicas)
+
+
+def test_a_cap_may_be_wider_than_any_expert_needs() -> None:
+    plan = CALLS["rebalance"].run(NUMPY, policy="swap", max_replicas=64)
+    assert plan.log2phy.shape == (2, 4, 64)

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from eplb_xp import POLICIES
 from eplb_xp.algorithms import pipeline
 from eplb_xp.algorithms.packing import pack
+from eplb_xp.algorithms.parting import part
 from eplb_xp.algorithms.replication import replica_counts
 from eplb_xp.algorithms.scaling import scaled
+from eplb_xp.algorithms.swaps import packed
 from eplb_xp.backends.numpy import NumPy
 from eplb_xp.backends.standard import Carry
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array
+from libraries import NumPyArray
 from loads import batch, thorough, weights
 
 LAYERS, EXPERTS = 58, 256
@@ -125,13 +128,33 @@ def test_loops_of_a_plan_with_swaps(sizes: Sizes, loops: int) -> None:
     assert len(lib.rounds) == loops
 
 
+@thorough
+@given(data=st.data())
+def test_each_round_of_parting_leaves_fewer_doubled(data: st.DataObject) -> None:
+    packs, capacity = data.draw(st.sampled_from([(4, 3), (3, 8), (8, 2), (2, 5)]))
+    items = packs * capacity
+    load = scaled(NumPy(), data.draw(weights((3, items)))).load
+    # As many replicas of each as there are packs: any packing of them can be parted.
+    expert = np.array([data.draw(st.permutations(range(items))) for _ in range(3)]) // packs
+    item = np.broadcast_to(np.arange(items), (3, items))
+    lib = Counting()
+    parted = lib.call(part, packed(lib, item, load, packs), load, expert)
+    assert lib.rounds[0] <= doubled(expert, item, packs).max()
+    assert doubled(expert, parted, packs).max() == 0
+    np.testing.assert_array_equal(np.sort(parted), item)
+
+
+def doubled(expert: NumPyArray, item: NumPyArray, packs: int) -> NumPyArray:
+    """Replicas beyond the first of an expert in one pack: [rows]."""
+    held = np.sort(np.take_along_axis(expert, item, axis=1).reshape(len(item), packs, -1))
+    again: NumPyArray = (held[:, :, 1:] == held[:, :, :-1]).sum(axis=(1, 2))
+    return again
+
+
 def test_swaps_end_when_none_helps_or_when_the_rounds_are_over() -> None:
     weight = batch("lognormal", 0, LAYERS, EXPERTS)
-    for rounds in (7, 1000):
+    for rounds, threshold, least, most in ((7, 2.0**-20, 7, 7), (2**20, 2.0**-20, 20, 100), (2**20, 0.0, 20, 100)):
         lib = Counting()
-        policy = replace(POLICIES["swap"], rounds=rounds)
+        policy = replace(POLICIES["swap"], rounds=rounds, threshold=threshold)
         lib.call(pipeline.place, weight, sizes=Sizes(288, 1, 1, 32), policy=policy)
-        if rounds == 7:
-            assert lib.rounds[-1] == 7
-        else:
-            assert 20 < lib.rounds[-1] < 100
+        assert least <= lib.rounds[-1] <= most

@@ -1,8 +1,8 @@
 """Policies: how a plan is made."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +12,7 @@ NEIGHBOURHOODS = ("any", "lightest")
 MOST_STARTS = 4096
 MOST_ROUNDS = 2**20
 MOST_SEED = 2**31 - 1
+WIDEST = 4096  # log2phy, unless there are more replicas
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Policy:
     def __post_init__(self) -> None:
         if not isinstance(self.may_double, bool):
             raise TypeError(f"may_double must be True or False, got {self.may_double!r}")
-        if self.neighbourhood not in NEIGHBOURHOODS:
+        if not isinstance(self.neighbourhood, str) or self.neighbourhood not in NEIGHBOURHOODS:
             names = " or ".join(map(repr, NEIGHBOURHOODS))
             raise ValueError(f"neighbourhood must be {names}, got {self.neighbourhood!r}")
         self._set_integer("starts", 1, MOST_STARTS)
@@ -92,9 +93,9 @@ class Policy:
 
     def _set_float(self, name: str) -> None:
         value = getattr(self, name)
-        if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+        if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
-        if not (math.isfinite(value) and 0 <= value <= 1):
+        if not 0 <= value <= 1:
             raise ValueError(f"{name} must be between 0 and 1, got {value}")
         object.__setattr__(self, name, float(value))
 
@@ -130,10 +131,10 @@ def check_max_replicas(max_replicas: Any, num_experts: int, num_replicas: int, p
             "max_replicas caps the replica counts, which a policy that may double replicas, as 'greedy', "
             f"can't do because it equals EPLB; got max_replicas={most}: leave it out"
         )
-    least = -(-num_replicas // num_experts)
-    if not least <= most <= num_replicas:
+    least, widest = -(-num_replicas // num_experts), max(num_replicas, WIDEST)
+    if not least <= most <= widest:
         raise ValueError(
             f"max_replicas must be between {least}, which {num_replicas} replicas of {num_experts} experts take, "
-            f"and {num_replicas}, got {most}"
+            f"and {widest}, got {most}"
         )
     return most

@@ -125,7 +125,8 @@ def _place_apart(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Pl
     if everywhere:
         each = xp.broadcast_to(lib.arange(experts, load), (rows, gpus, experts))
         more = xp.reshape(slot2expert, (rows, gpus, slots // gpus - experts))
-        slot2expert = xp.reshape(xp.concat([each, more], axis=-1), (rows, slots))
+        # Behind what differs between GPUs: added to two sums, the same loads can't turn their order round.
+        slot2expert = xp.reshape(xp.concat([more, each], axis=-1), (rows, slots))
     return Placement(slot2expert, rank_by_slot(lib, slot2expert, count), count)
 
 

@@ -67,9 +67,10 @@ def _gain(lib: Standard, packs: Packed, items: Items, ours: Array, theirs: Array
     our_load = xp.take_along_axis(load, our_item, axis=-1)
     their_load = xp.take_along_axis(load, their_item, axis=-1)
     busiest = xp.take_along_axis(packs.pack_load, ours[:, :1] // capacity, axis=-1)
-    room = busiest - xp.take_along_axis(packs.pack_load, theirs // capacity, axis=-1)
+    their_pack = xp.take_along_axis(packs.pack_load, theirs // capacity, axis=-1)
     less = our_load[:, :, None] - their_load[:, None, :]
-    gain = xp.minimum(less, room[:, None, :] - less)
+    # Exactly what the loads will be, as rounded: so swaps that help can't go in circles.
+    gain = busiest[:, :, None] - xp.maximum(busiest[:, :, None] - less, their_pack[:, None, :] + less)
     if expert is None:
         return gain
     our_expert = xp.take_along_axis(expert, our_item, axis=-1)
