@@ -77,6 +77,10 @@ def test_plans_and_reports_keep_to_the_seams(policy: str, data: st.DataObject) -
     evaluate(plan, weight, sizes[3], num_groups=sizes[1], num_nodes=sizes[2])
 
 
+def test_a_layer_that_is_packed_before_another_keeps_to_the_seams() -> None:
+    rebalance_experts(np.array([[5.0] * 8, [2.0**-index for index in range(8)]]), 8, 1, 1, 2)
+
+
 def test_a_report_of_a_plan_that_is_not_read_divides_by_no_zero() -> None:
     phy2log = np.array([[1, 1, 2, 2]])  # no expert 0
     got = LIBRARY.call(evaluation.report, phy2log, np.array([[9, 4, 3]]), sizes=Sizes(4, 1, 1, 2))

@@ -32,10 +32,12 @@ class Counting(NumPy):
     def __init__(self) -> None:
         super().__init__()
         self.rounds: list[int] = []
+        self.rows: list[int] = []
 
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         loop = len(self.rounds)
         self.rounds.append(0)
+        self.rows.append(carry[0].shape[0])
 
         def counted(carry: Carry) -> Carry:
             self.rounds[loop] += 1
@@ -108,24 +110,27 @@ def test_the_search_for_the_last_spare_halves_its_bracket(data: st.DataObject) -
     assert lib.rounds[0] <= 25 + log2(replicas - experts)
 
 
+# Rows of each loop: the search for the last spare, packing, parting, swaps.
 @pytest.mark.parametrize(
-    ("sizes", "loops"),
+    ("policy", "sizes", "rows"),
     [
-        # the search for the last spare, packing, parting, swaps
-        (Sizes(24, 1, 1, 4), 4),
-        (Sizes(24, 4, 4, 8), 4),  # one group a node: groups can go one way only
-        (Sizes(24, 8, 4, 8), 4 + 3),  # and the packing of groups by greedy, by the policy, and its swaps
-        (Sizes(64, 1, 1, 4), 0),  # all experts on every GPU
-        (Sizes(80, 1, 1, 4), 3),  # and slots left over, where whatever comes is doubled: nothing to part
-        (Sizes(16, 1, 1, 4), 3),  # no spares to search for
-        (Sizes(16, 1, 1, 16), 0),  # one slot a GPU
-        (Sizes(20, 1, 1, 1), 2),  # one GPU: nothing to swap
+        ("greedy", Sizes(24, 1, 1, 4), [3] * 2),
+        ("greedy", Sizes(24, 8, 4, 8), [3, *[12] * 2]),  # first the packing of groups
+        ("swap", Sizes(24, 1, 1, 4), [3] * 4),
+        ("swap", Sizes(24, 4, 4, 8), [12] * 4),  # one group a node: groups can go one way only
+        ("swap", Sizes(24, 8, 4, 8), [3, 3, 3, *[24] * 4]),  # groups by greedy, by the policy, its swaps; both splits
+        ("swap", Sizes(64, 1, 1, 4), []),  # all experts on every GPU
+        ("swap", Sizes(80, 1, 1, 4), [3] * 3),  # and slots left over, where whatever comes is doubled
+        ("swap", Sizes(16, 1, 1, 4), [3] * 3),  # no spares to search for
+        ("swap", Sizes(16, 1, 1, 16), []),  # one slot a GPU
+        ("swap", Sizes(20, 1, 1, 1), [3] * 2),  # one GPU: nothing to swap
+        ("multistart", Sizes(24, 1, 1, 4), [3, *[3 * 64] * 3]),
     ],
 )
-def test_loops_of_a_plan_with_swaps(sizes: Sizes, loops: int) -> None:
+def test_loops_of_a_plan(policy: str, sizes: Sizes, rows: list[int]) -> None:
     lib = Counting()
-    lib.call(pipeline.place, batch("lognormal", 0, 3, 16), sizes=sizes, policy=POLICIES["swap"])
-    assert len(lib.rounds) == loops
+    lib.call(pipeline.place, batch("lognormal", 0, 3, 16), sizes=sizes, policy=POLICIES[policy])
+    assert lib.rows == rows
 
 
 @thorough

@@ -44,7 +44,7 @@ def refine(lib: Standard, packs: Packed, items: Items, policy: Policy) -> Array:
         number = theirs.shape[-1]
         gain = xp.reshape(gain, (rows, capacity * number))
         best = xp.argmax(gain, axis=-1, keepdims=True)
-        helps = (left > 0) & (xp.take_along_axis(gain, best, axis=-1) * num_packs > least)
+        helps = xp.take_along_axis(gain, best, axis=-1) * num_packs > least
         one = xp.take_along_axis(ours, best // number, axis=-1)
         other = xp.take_along_axis(theirs, best % number, axis=-1)
         swapped = swap(lib, Packed(item, pack_load), load, (one, other), helps)
