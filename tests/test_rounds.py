@@ -117,6 +117,7 @@ def test_the_search_for_the_last_spare_halves_its_bracket(data: st.DataObject) -
         ("greedy", Sizes(24, 1, 1, 4), [3] * 2),
         ("greedy", Sizes(24, 8, 4, 8), [3, *[12] * 2]),  # first the packing of groups
         ("swap", Sizes(24, 1, 1, 4), [3] * 4),
+        ("swap", Sizes(24, 8, 1, 4), [3] * 5),  # one node: groups are put in order, and no more
         ("swap", Sizes(24, 4, 4, 8), [12] * 4),  # one group a node: groups can go one way only
         ("swap", Sizes(24, 8, 4, 8), [3, 3, 3, *[24] * 4]),  # groups by greedy, by the policy, its swaps; both splits
         ("swap", Sizes(64, 1, 1, 4), []),  # all experts on every GPU
