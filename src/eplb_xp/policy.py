@@ -71,9 +71,10 @@ class Policy:
     def __post_init__(self) -> None:
         if not isinstance(self.may_double, bool):
             raise TypeError(f"may_double must be True or False, got {self.may_double!r}")
-        if not isinstance(self.neighbourhood, str) or self.neighbourhood not in NEIGHBOURHOODS:
+        neighbourhood: Any = self.neighbourhood
+        if not isinstance(neighbourhood, str) or neighbourhood not in NEIGHBOURHOODS:
             names = " or ".join(map(repr, NEIGHBOURHOODS))
-            raise ValueError(f"neighbourhood must be {names}, got {self.neighbourhood!r}")
+            raise ValueError(f"neighbourhood must be {names}, got {neighbourhood!r}")
         self._set_integer("starts", 1, MOST_STARTS)
         self._set_integer("rounds", 0, MOST_ROUNDS)
         self._set_integer("seed", 0, MOST_SEED)
@@ -92,8 +93,9 @@ class Policy:
         object.__setattr__(self, name, value)
 
     def _set_float(self, name: str) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, Real):
+        value: Any = getattr(self, name)
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        if not is_number:
             raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
         if not 0 <= value <= 1:
             raise ValueError(f"{name} must be between 0 and 1, got {value}")
