@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from eplb_xp.sizes import check_integer
 
@@ -94,8 +95,7 @@ class Policy:
 
     def _set_float(self, name: str) -> None:
         value: Any = getattr(self, name)
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        if not is_number:
+        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
             raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
         if not 0 <= value <= 1:
             raise ValueError(f"{name} must be between 0 and 1, got {value}")
