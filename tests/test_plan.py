@@ -9,6 +9,7 @@ import reference
 from eplb_xp import Plan, rebalance_experts, rebalance_experts_hierarchical
 from libraries import NUMPY, Library, NumPyArray, every_library
 from loads import counts, every_family, powers_of_two, thorough, weights
+from plans import NAMES, assert_same, plan, problems
 
 # layers, experts, then replicas, groups, nodes, GPUs
 LAYERS, EXPERTS = 3, 8
@@ -23,21 +24,9 @@ SHAPES = [
     ((2, 16), (16, 4, 4, 4)),  # no spares, one group and one GPU a node
     ((0, 4), (6, 2, 2, 2)),  # no layers
 ]
-NAMES = ("num_replicas", "num_groups", "num_nodes", "num_gpus")
 both_routes = pytest.mark.parametrize("sizes", [HIERARCHICAL, GLOBAL], ids=["hierarchical", "global"])
 
 PRIMES = [n for n in range(11, 300) if all(n % d for d in range(2, n))]
-
-
-def plan(library: Library, weight: NumPyArray, sizes: tuple[int, ...]) -> Plan[NumPyArray]:
-    result = library.run(rebalance_experts, weight, **dict(zip(NAMES, sizes, strict=True)))
-    assert isinstance(result, Plan)
-    return result
-
-
-def assert_same(got: Plan[NumPyArray], want: Plan[NumPyArray]) -> None:
-    for name, a, b in zip(Plan._fields, got, want, strict=True):
-        np.testing.assert_array_equal(a, b, err_msg=name, strict=True)
 
 
 def assert_valid(made: Plan[NumPyArray], experts: int, sizes: tuple[int, ...]) -> None:
@@ -83,16 +72,12 @@ def test_plans_of_every_family_of_loads(library: Library, sizes: tuple[int, ...]
 
 
 @thorough
-@given(data=st.data())
-def test_plans_of_many_sizes(data: st.DataObject) -> None:
-    small = st.integers(1, 4)
-    nodes, groups_per_node, experts_per_group, gpus_per_node, more_slots = (data.draw(small) for _ in range(5))
-    groups, gpus = nodes * groups_per_node, nodes * gpus_per_node
-    experts = groups * experts_per_group
-    slots = -(-experts // gpus) + more_slots - 1
-    weight = data.draw(weights((2, experts)))
-    assert_planned(NUMPY, weight, (gpus * slots, groups, nodes, gpus))
-    assert_planned(NUMPY, weight, (gpus * slots, 1, 1, gpus))
+@given(problem=problems())
+def test_plans_of_many_sizes(problem: tuple[NumPyArray, tuple[int, ...]]) -> None:
+    weight, sizes = problem
+    replicas, _, _, gpus = sizes
+    assert_planned(NUMPY, weight, sizes)
+    assert_planned(NUMPY, weight, (replicas, 1, 1, gpus))
 
 
 @every_library

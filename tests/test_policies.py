@@ -1,8 +1,7 @@
-"""The policies beside greedy: the reference's plans, no doubled replicas, and what swaps may do to a layer."""
+"""The policies beside greedy: the reference's plans, and no doubled replicas."""
 
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +13,12 @@ from eplb_xp import (
     POLICIES,
     Plan,
     Policy,
-    Report,
     balanced_packing,
-    evaluate,
-    rebalance_experts,
     rebalance_experts_hierarchical,
 )
 from libraries import NUMPY, Library, NumPyArray, every_library
 from loads import FAMILIES, batch, every_family, thorough, weights
+from plans import NAMES, assert_same, busiest, plan, policies, problems, report_of
 from reference import clean
 
 SWAP, MULTISTART = POLICIES["swap"], POLICIES["multistart"]
@@ -34,27 +31,6 @@ TRIED = {"swap": (HIERARCHICAL, SWAP), "few starts": (HIERARCHICAL, FEW_STARTS),
 every_policy = pytest.mark.parametrize(("sizes", "policy"), TRIED.values(), ids=TRIED)
 # Room for all of 6 experts on every GPU and more, and just so.
 ROOMY, FULL = (28, 1, 1, 4), (24, 2, 2, 8)
-NAMES = ("num_replicas", "num_groups", "num_nodes", "num_gpus")
-
-
-def plan(library: Library, weight: NumPyArray, sizes: tuple[int, ...], **options: Any) -> Plan[NumPyArray]:
-    result: Plan[NumPyArray] = library.run(rebalance_experts, weight, **dict(zip(NAMES, sizes, strict=True)), **options)
-    return result
-
-
-def assert_same(got: Plan[NumPyArray], want: Plan[NumPyArray]) -> None:
-    for name, a, b in zip(Plan._fields, got, want, strict=True):
-        np.testing.assert_array_equal(a, b, err_msg=name, strict=True)
-
-
-def report_of(made: Plan[NumPyArray], weight: NumPyArray, sizes: tuple[int, ...]) -> Report[NumPyArray]:
-    _, groups, nodes, gpus = sizes
-    return evaluate(made, weight, gpus, num_groups=groups, num_nodes=nodes)
-
-
-def busiest(weight: NumPyArray, sizes: tuple[int, ...], policy: Policy) -> NumPyArray:
-    load: NumPyArray = report_of(plan(NUMPY, weight, sizes, policy=policy), weight, sizes).gpu_load.max(axis=1)
-    return load
 
 
 def least_doubled(experts: int, sizes: tuple[int, ...]) -> int:
@@ -105,28 +81,6 @@ def test_plans_with_room_for_every_expert_on_every_gpu(
     assert (report_of(made, weight, sizes).doubled == least_doubled(6, sizes)).all()
 
 
-policies = st.builds(
-    Policy,
-    starts=st.integers(1, 3),
-    noise=st.floats(0, 1),
-    neighbourhood=st.sampled_from(["any", "lightest"]),
-    rounds=st.integers(0, 12),
-    threshold=st.sampled_from([0.0, 2.0**-20, 0.01]),
-    seed=st.integers(0, 2**31 - 1),
-)
-
-
-@st.composite
-def problems(draw: st.DrawFn) -> tuple[NumPyArray, tuple[int, ...]]:
-    """Loads and sizes of all proportions."""
-    small = st.integers(1, 4)
-    nodes, groups_per_node, experts_per_group, gpus_per_node, more_slots = (draw(small) for _ in range(5))
-    groups, gpus = nodes * groups_per_node, nodes * gpus_per_node
-    experts = groups * experts_per_group
-    slots = -(-experts // gpus) + more_slots - 1
-    return draw(weights((2, experts))), (gpus * slots, groups, nodes, gpus)
-
-
 @thorough
 @given(problem=problems(), policy=policies, room=st.integers(0, 4))
 def test_plans_of_many_sizes(problem: tuple[NumPyArray, tuple[int, ...]], policy: Policy, room: int) -> None:
@@ -139,60 +93,6 @@ def test_plans_of_many_sizes(problem: tuple[NumPyArray, tuple[int, ...]], policy
         assert (report_of(made, weight, sizes).doubled == least_doubled(experts, sizes)).all()
         assert made.logcnt.min() >= 1
     assert made.logcnt.max() <= cap
-
-
-@thorough
-@given(problem=problems(), policy=policies)
-def test_swaps_and_starts_never_raise_a_layer_s_maximum(
-    problem: tuple[NumPyArray, tuple[int, ...]], policy: Policy
-) -> None:
-    weight, sizes = problem
-    plain = busiest(weight, sizes, replace(policy, starts=1, rounds=0))
-    swapped = busiest(weight, sizes, replace(policy, starts=1))
-    assert (swapped <= plain).all()
-    assert (busiest(weight, sizes, replace(policy, rounds=0)) <= plain).all()
-    assert (busiest(weight, sizes, policy) <= swapped).all()
-
-
-def test_of_two_splits_of_groups_with_the_same_busiest_gpu_eplb_s_is_kept() -> None:
-    # Swaps make the nodes even, 8 and 8 instead of 9 and 7, but the GPU with the expert of 5 stays the busiest.
-    weight = np.array([[1, 1, 1, 2, 1, 5, 3, 2]])
-    sizes = (8, 8, 2, 4)
-    made = plan(NUMPY, weight, sizes, policy="swap")
-    assert made.phy2log.tolist() == [[5, 4, 7, 2, 6, 1, 3, 0]]
-    assert_same(made, reference_policies.plan(weight, *sizes, policy=SWAP))
-
-
-def test_swaps_that_only_seem_to_help_are_not_made() -> None:
-    # Without a threshold, sums that round in another order after a swap can be larger than before it.
-    policy = replace(SWAP, threshold=0.0, rounds=200)
-    for family in FAMILIES:
-        for sizes in [(80, 1, 1, 8), (64, 1, 1, 2)]:
-            weight = batch(family, 1, 200, 64 if sizes[-1] == 8 else 32)
-            assert (busiest(weight, sizes, policy) <= busiest(weight, sizes, replace(SWAP, rounds=0))).all()
-
-
-def test_a_policy_is_not_worse_where_every_expert_is_on_every_gpu() -> None:
-    weight = np.random.default_rng(0).integers(1, 1000, (1000, 4)).astype(np.float32)
-    sizes = (40, 1, 1, 4)
-    few = busiest(weight, sizes, replace(SWAP, rounds=0))
-    assert (busiest(weight, sizes, replace(MULTISTART, starts=4)) <= few).all()
-
-
-def test_an_idle_expert_counts_less_than_any_replica_of_another() -> None:
-    weight = np.array([[1.0, 2.0**-60, 0.0]])
-    assert plan(NUMPY, weight, (4096, 1, 1, 2048), policy=replace(SWAP, rounds=0)).logcnt.tolist() == [[2048, 2047, 1]]
-
-
-# 58 layers of 256 experts on 32 GPUs with 288 replicas, lognormal of sigma 0.6
-@pytest.mark.parametrize(("policy", "most"), [("swap", 0.0003), ("multistart", 0.0012)])
-@pytest.mark.parametrize("seed", [0, 1])
-def test_gaps_at_the_size_of_deepseek_v3(policy: str, most: float, seed: int) -> None:
-    weight = np.random.default_rng(seed).lognormal(0, 0.6, (58, 256)).astype(np.float32)
-    sizes = (288, 1, 1, 32)
-    report = report_of(plan(NUMPY, weight, sizes, policy=policy), weight, sizes)
-    assert report.gap.mean() <= most
-    assert (report.doubled == 0).all()
 
 
 def test_loads_that_say_nothing_about_the_spares_spread_them() -> None:
