@@ -7,6 +7,8 @@ from typing import Any
 
 # JAX would take most of a GPU's memory, and torch shares it.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+# For shard_map. As a setting it could not be repeated, and doctest imports this module once more.
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "4")
 
 import array_api_strict as strict
 import jax
@@ -18,7 +20,6 @@ from library import DTYPES, Library, NumPyArray
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_num_cpu_devices", 4)  # for shard_map
 
 strict.set_array_api_strict_flags(boolean_indexing=False, data_dependent_shapes=False)
 

@@ -126,7 +126,7 @@ def as_policy(policy: Any) -> Policy:
 
 
 def check_max_replicas(max_replicas: Any, num_experts: int, num_replicas: int, policy: Policy) -> int:
-    """The cap of the counts: enough for all replicas, and no more than there are."""
+    """The cap of the counts: enough for all replicas, and no map too wide."""
     most = check_integer("max_replicas", max_replicas)
     if policy.may_double:
         raise ValueError(

@@ -62,7 +62,7 @@ def _experts_by_node(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -
 
 
 def _place_by_node(lib: Standard, load: Array, node2log: Array, sizes: Sizes, policy: Policy) -> Placement:
-    """The placement that each node plans for its own experts: loads and experts by node, [layers, experts]."""
+    """Each node plans for its own experts, those of ``node2log`` [layers, experts], node after node."""
     xp = lib.xp
     layers, experts = load.shape
     nodes, replicas = sizes.num_nodes, sizes.num_replicas
@@ -119,8 +119,8 @@ def _place_apart(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Pl
 
     spare, _ = spares(lib, positive, count - fewest, slots - experts * fewest, fewest)
     expert = spare if everywhere else xp.concat([lib.arange_like(load), spare], axis=-1)
-    spare_share = xp.take_along_axis(share, expert, axis=-1)
-    slot2phy = assign(lib, spare_share, gpus, policy, None if everywhere else expert)
+    replica_load = xp.take_along_axis(share, expert, axis=-1)
+    slot2phy = assign(lib, replica_load, gpus, policy, None if everywhere else expert)
     slot2expert = xp.take_along_axis(expert, slot2phy, axis=-1)
     if everywhere:
         each = xp.broadcast_to(lib.arange(experts, load), (rows, gpus, experts))
