@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
-from eplb_xp.sizes import check_integer
+from eplb_xp.sizes import check_integer, check_number
 
 NEIGHBOURHOODS = ("any", "lightest")
 MOST_STARTS = 4096
@@ -94,11 +92,8 @@ class Policy:
         object.__setattr__(self, name, value)
 
     def _set_float(self, name: str) -> None:
-        value: Any = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must be between 0 and 1, got {value}")
+        value = getattr(self, name)
+        check_number(name, value, 0, 1)
         object.__setattr__(self, name, float(value))
 
 

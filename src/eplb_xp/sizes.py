@@ -4,6 +4,8 @@ import operator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 # The correctly rounded division is proven for divisors up to 4096 (backends/division.py), and the
 # search for the last spare looks at most two replicas beyond the last one.
 MOST_SPARES = 4093
@@ -41,6 +43,14 @@ def check_integer(name: str, value: Any, *, at_least: int = 1) -> int:
     if number < at_least:
         raise ValueError(f"{name} must be at least {at_least}, got {number}")
     return number
+
+
+def check_number(name: str, value: Any, least: float, most: float) -> None:
+    """A number within limits, of Python or of NumPy."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be between {least} and {most}, got {value}")
 
 
 def check_multiple(name: str, value: int, of_name: str, of: int, *, at_least: int = 1, at_most: int) -> None:

@@ -1,8 +1,9 @@
 """How well a plan carries given loads."""
 
 from eplb_xp.algorithms.bounds import lower_bound
-from eplb_xp.algorithms.rows import count, count_at_most, slot_sum
+from eplb_xp.algorithms.rows import count, count_at_most
 from eplb_xp.algorithms.scaling import scaled
+from eplb_xp.algorithms.swaps import packed
 from eplb_xp.backends.standard import Standard
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Report
@@ -19,7 +20,7 @@ def report(lib: Standard, phy2log: Array, weight: Array, *, sizes: Sizes) -> Rep
 
     replicas = xp.clip(_replica_counts(lib, phy2log, experts), 1, None)
     share = lib.divide(load, xp.astype(replicas, xp.float32))
-    gpu_load = slot_sum(lib, xp.reshape(xp.take_along_axis(share, phy2log, axis=-1), slots.shape))
+    gpu_load = packed(lib, phy2log, share, sizes.num_gpus).pack_load
 
     busiest = xp.max(gpu_load, axis=-1)
     mean = xp.sum(gpu_load, axis=-1) / sizes.num_gpus

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from eplb_xp.algorithms.assignment import assign
 from eplb_xp.algorithms.maps import expert_to_slots, rank_by_slot
 from eplb_xp.algorithms.replication import Range, Replicas, replica_counts, replicate, spares
-from eplb_xp.algorithms.rows import inverse, slot_sum, tree_sum
+from eplb_xp.algorithms.rows import inverse, tree_sum
 from eplb_xp.algorithms.scaling import scaled
+from eplb_xp.algorithms.swaps import packed
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import POLICIES, Policy
 from eplb_xp.sizes import Sizes
@@ -81,12 +82,10 @@ def _place_by_node(lib: Standard, load: Array, node2log: Array, sizes: Sizes, po
 def _better_half(lib: Standard, load: Array, placement: Placement, sizes: Sizes) -> Placement:
     """Of two placements for each layer, one half of the layers after the other, that with the lower busiest GPU."""
     xp = lib.xp
-    layers = load.shape[0]
     share = lib.divide(load, xp.astype(placement.logcnt, xp.float32))
-    slot_load = xp.take_along_axis(share, placement.phy2log, axis=-1)
-    by_gpu = (layers, sizes.num_gpus, sizes.num_replicas // sizes.num_gpus)
-    busiest = xp.max(slot_sum(lib, xp.reshape(slot_load, by_gpu)), axis=-1, keepdims=True)
-    half = layers // 2
+    gpu_load = packed(lib, placement.phy2log, share, sizes.num_gpus).pack_load
+    busiest = xp.max(gpu_load, axis=-1, keepdims=True)
+    half = load.shape[0] // 2
     second = busiest[half:, :] < busiest[:half, :]
     return Placement(*(xp.where(second, x[half:, :], x[:half, :]) for x in placement))
 

@@ -1,13 +1,11 @@
 """What a preset says about a model's loads."""
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from eplb_xp.loads.statistics import Statistics
-from eplb_xp.sizes import check_integer, check_multiple
+from eplb_xp.sizes import check_integer, check_multiple, check_number
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,9 @@ class Preset:
             ("drift_correlation", -1, 1),
             ("domain_sd", 0, 10),
         ):
-            _check_number(name, getattr(self, name), least, most)
+            value = getattr(self, name)
+            if value is not None:  # the one of sigma and shape that is not given
+                check_number(name, value, least, most)
         self._check_offsets()
 
     def _check_offsets(self) -> None:
@@ -111,7 +111,7 @@ class Preset:
         if len(self.group_offsets) != self.groups:
             raise ValueError(f"group_offsets must be as many as groups, got {len(self.group_offsets)} of {self.groups}")
         for offset in self.group_offsets:
-            _check_number("group_offsets", offset, -10, 10)
+            check_number("group_offsets", offset, -10, 10)
         least = float(np.std(self.group_offsets))
         if self.sigma is None or self.sigma < least:
             raise ValueError(f"group_offsets need a sigma of at least their own {least:.3f}, got {self.sigma}")
@@ -120,12 +120,3 @@ class Preset:
     def round_steps(self) -> int:
         """Steps in which every domain has its turn, at least 32."""
         return max(32, self.domains * self.domain_steps)
-
-
-def _check_number(name: str, value: Any, least: float, most: float) -> None:
-    if value is None:  # the one of sigma and shape that is not given
-        return
-    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
-    if not (math.isfinite(value) and least <= value <= most):
-        raise ValueError(f"{name} must be between {least} and {most}, got {value}")
