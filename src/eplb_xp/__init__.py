@@ -1,16 +1,14 @@
 """Balanced expert placement for Mixture-of-Experts models, for NumPy, JAX and PyTorch."""
 
-from importlib import metadata as _metadata
+import importlib as _importlib
+import typing as _typing
 
-from eplb_xp import loads
 from eplb_xp.checks import check_loads
 from eplb_xp.evaluation import evaluate
 from eplb_xp.planning import rebalance_experts, rebalance_experts_hierarchical
 from eplb_xp.policy import POLICIES, Policy
 from eplb_xp.steps import balanced_packing, replicate_experts
 from eplb_xp.types import Plan, Report
-
-__version__ = _metadata.version("eplb-xp")
 
 __all__ = [
     "POLICIES",
@@ -25,3 +23,23 @@ __all__ = [
     "rebalance_experts_hierarchical",
     "replicate_experts",
 ]
+
+# Planning needs neither, and together they would take longer to import than all the rest. Type checkers see them as
+# if they were there, and no other name that isn't.
+if _typing.TYPE_CHECKING:
+    from eplb_xp import loads
+
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> object:
+        if name == "loads":
+            return _importlib.import_module("eplb_xp.loads")
+        if name == "__version__":
+            from importlib import metadata  # noqa: PLC0415
+
+            return metadata.version("eplb-xp")
+        raise AttributeError(f"module 'eplb_xp' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__, "__version__"})
