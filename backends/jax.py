@@ -10,9 +10,13 @@ import numpy as np
 from jax import export, lax
 
 from eplb_xp.backends.division import corrected
+from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Step
 from eplb_xp.types import Array, Plan, Report
+
+# XLA fuses what is not in a loop.
+UNROLLED = 16
 
 
 class Jax(Standard):
@@ -25,7 +29,9 @@ class Jax(Standard):
         return lax.while_loop(cond, body, _varying_as_result(body, carry))
 
     def fori_loop(self, lower: int, upper: int, body: Callable[[int, Array], Array], carry: Array) -> Array:
-        return lax.fori_loop(lower, upper, body, carry)
+        if upper - lower <= UNROLLED:
+            return super().fori_loop(lower, upper, body, carry)
+        return lax.fori_loop(lower, upper, body, carry, unroll=UNROLLED)
 
     def is_real(self, x: Array) -> bool:
         # As keys for random numbers are arrays too, with a dtype that only this function knows.
@@ -57,11 +63,45 @@ class Jax(Standard):
         floats = functools.partial(lax.bitcast_convert_type, new_dtype=jnp.float32)
         return corrected(jnp, w / n, w, n, bits=bits, floats=floats)
 
+    def reciprocal_of_binade(self, x: Array) -> Array:
+        bits = lax.bitcast_convert_type(x, jnp.int32)
+        return lax.bitcast_convert_type(TWICE_ONE - (bits & EXPONENT), jnp.float32)
+
+    def argmin(self, x: Array) -> Array:
+        # Two plain reductions: XLA on a CPU takes six times as long for a value with its index.
+        number = self.arange_like(x)
+        least = jnp.min(x, axis=-1, keepdims=True)
+        return jnp.min(jnp.where(x == least, number, x.shape[-1]), axis=-1, keepdims=True)
+
     def running_minimum(self, x: Array) -> Array:
-        return lax.cummin(x, axis=x.ndim - 1)
+        # On a CPU it takes quadratic time, but one step.
+        return lax.cummin(x, axis=1) if x.shape[1] <= 64 else super().running_minimum(x)
+
+    def running_sum(self, x: Array) -> Array:
+        # All entries side by side, which XLA makes one step of.
+        number = self.arange_like(x)
+        total = jnp.broadcast_to(x[:, :1], x.shape)
+        for i in range(1, x.shape[1]):
+            total = jnp.where(number >= i, total + x[:, i : i + 1], total)
+        return total
+
+    # Every index is in bounds; to look at each would be a third of the program.
+
+    def take_along_axis(self, x: Array, indices: Array) -> Array:
+        return jnp.take_along_axis(x, indices, axis=-1, mode="promise_in_bounds")
 
     def put_along_axis(self, x: Array, indices: Array, values: Array) -> Array:
-        return jnp.put_along_axis(x, indices, values, axis=-1, inplace=False)
+        return jnp.put_along_axis(x, indices, values, axis=-1, inplace=False, mode="promise_in_bounds")
+
+    def sort_rows(self, key: Array, tag: Array, *, descending: bool = False) -> tuple[Array, Array]:
+        bits = lax.bitcast_convert_type(key, jnp.int32)
+        with jax.enable_x64(True):
+            line = lax.convert_element_type(-bits if descending else bits, jnp.int64)
+            line = (line << 32) | lax.convert_element_type(tag, jnp.int64)
+            line = lax.sort(line, dimension=1)
+            bits = lax.convert_element_type(line >> 32, jnp.int32)
+            tag = lax.convert_element_type(line & (2**32 - 1), tag.dtype)
+        return lax.bitcast_convert_type(-bits if descending else bits, jnp.float32), tag
 
     def call(self, step: Step, *arrays: Array, **sizes: Any) -> Any:
         return _compiled(step, tuple(sizes))(*arrays, **sizes)
@@ -106,6 +146,8 @@ def _varying_as_result(body: Callable[[Carry], Carry], carry: Carry) -> Carry:
     Within shard_map JAX wants a loop's carry to go in as it comes out, and one that starts from
     zeros does not vary while its sums with loads do.
     """
+    if not jax.sharding.get_abstract_mesh().manual_axes:
+        return carry
     while True:
         result = jax.eval_shape(body, carry)
         before, after = jax.tree.leaves(carry), jax.tree.leaves(result)

@@ -88,6 +88,21 @@ class Standard:
         """
         return w / n
 
+    def reciprocal_of_binade(self, x: Array) -> Array:
+        """1 / the largest power of two that is at most each entry, exactly; float32 from 2^-125 up to below 2^126."""
+        xp = self.xp
+        small = x < 1.0
+        result = xp.where(small, 2.0**126 * xp.ones_like(x), 1.0)
+        x = x * result
+        for exponent in (64, 32, 16, 8, 4, 2, 1):
+            down = xp.where(x >= 2.0**exponent, 2.0**-exponent * xp.ones_like(x), 1.0)
+            x, result = x * down, result * down
+        return result
+
+    def argmin(self, x: Array) -> Array:
+        """Where the smallest entry of each row is, the first of equal ones: [rows, 1]."""
+        return self.xp.argmin(x, axis=-1, keepdims=True)
+
     def running_minimum(self, x: Array) -> Array:
         """The minimum of each entry and all before it along the last axis."""
         xp = self.xp
@@ -97,13 +112,35 @@ class Standard:
             step *= 2
         return x
 
+    def running_sum(self, x: Array) -> Array:
+        """The sum of each entry of a row and all before it, added up from the first on."""
+        total = [x[:, :1]]
+        for i in range(1, x.shape[-1]):
+            total.append(total[-1] + x[:, i : i + 1])
+        return self.xp.concat(total, axis=-1)
+
+    def take_along_axis(self, x: Array, indices: Array) -> Array:
+        """The entries of each row at ``indices``: [rows, items], [rows, indices]."""
+        return self.xp.take_along_axis(x, indices, axis=-1)
+
     def put_along_axis(self, x: Array, indices: Array, values: Array) -> Array:
-        """A copy of ``x`` with ``values`` at ``indices`` of the last axis; no index occurs twice in a row."""
+        """A copy of ``x`` with ``values`` at ``indices`` of each row; where an index occurs twice, either."""
         xp = self.xp
         place = self.arange_like(x)
         for i in range(indices.shape[-1]):
-            x = xp.where(place == indices[..., i : i + 1], values[..., i : i + 1], x)
+            x = xp.where(place == indices[:, i : i + 1], values[:, i : i + 1], x)
         return x
+
+    def sort_rows(self, key: Array, tag: Array, *, descending: bool = False) -> tuple[Array, Array]:
+        """Each row sorted by key, among equals by tag, ascending: the keys, and the tags, which differ.
+
+        Keys are float32, not negative; tags are indices.
+        """
+        xp = self.xp
+        by_tag = xp.argsort(tag, axis=-1)
+        key, tag = xp.take_along_axis(key, by_tag, axis=-1), xp.take_along_axis(tag, by_tag, axis=-1)
+        by_key = xp.argsort(-key if descending else key, axis=-1, stable=True)
+        return xp.take_along_axis(key, by_key, axis=-1), xp.take_along_axis(tag, by_key, axis=-1)
 
     # Steps: a kernel may take one over; else the once-written code runs.
 

@@ -1,5 +1,6 @@
 """PyTorch, eager and under torch.compile."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,12 @@ import numpy as np
 import torch
 from torch._higher_order_ops.while_loop import while_loop
 
+from eplb_xp.algorithms import evaluation, pipeline
 from eplb_xp.backends.division import corrected
+from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.standard import Carry, Standard
+from eplb_xp.backends.takeover import Step, register
+from eplb_xp.backends.torch_on_numpy import on_numpy
 from eplb_xp.types import Array
 
 
@@ -53,11 +58,32 @@ class Torch(Standard):
         # The division that Inductor compiles for a GPU is not correctly rounded.
         return corrected(xp, w / n, w, n, bits=lambda q: q.view(torch.int32), floats=lambda q: q.view(torch.float32))
 
+    def reciprocal_of_binade(self, x: Array) -> Array:
+        return (TWICE_ONE - (x.view(torch.int32) & EXPONENT)).view(torch.float32)
+
     def running_minimum(self, x: Array) -> Array:
         return torch.cummin(x, dim=-1).values
+
+    def take_along_axis(self, x: Array, indices: Array) -> Array:
+        return x.gather(-1, indices)
 
     def put_along_axis(self, x: Array, indices: Array, values: Array) -> Array:
         return x.scatter(-1, indices, values)
 
+    def sort_rows(self, key: Array, tag: Array, *, descending: bool = False) -> tuple[Array, Array]:
+        bits = key.view(torch.int32)
+        line = (((-bits if descending else bits).to(torch.int64) << 32) | tag).sort(dim=-1).values
+        bits = (line >> 32).to(torch.int32)
+        return (-bits if descending else bits).view(torch.float32), line & (2**32 - 1)
+
+    def run(self, step: Step, *arrays: Array, **sizes: Any) -> Any:
+        # torch.compile traces the step itself.
+        return (
+            self.call(step, *arrays, **sizes) if torch.compiler.is_compiling() else super().run(step, *arrays, **sizes)
+        )
+
 
 LIBRARY = Torch()
+
+for step in (pipeline.plan, pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report):
+    register(Torch, step, functools.partial(on_numpy, step))

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
+from unittest import mock
 
 # JAX would take most of a GPU's memory, and torch shares it.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from eplb_xp.backends.takeover import SWITCH
 from library import DTYPES, Library, NumPyArray
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -66,6 +68,14 @@ class Torch(Library):
 
     def values(self, x: torch.Tensor) -> NumPyArray:
         return (x.float() if x.dtype == torch.bfloat16 else x).numpy(force=True)
+
+
+class TorchAlone(Torch):
+    """torch's own operations on the CPU, which NumPy does otherwise."""
+
+    def call(self, function: Callable[..., Any], *arrays: Any, **static: Any) -> Any:
+        with mock.patch.dict(os.environ, {SWITCH: "0"}):
+            return super().call(function, *arrays, **static)
 
 
 class Jax(Library):
@@ -123,6 +133,7 @@ OTHERS: list[Library] = [
     Strict("strict", "CPU_DEVICE"),
     Strict("strict-device", "device1"),
     Torch("torch", "cpu"),
+    TorchAlone("torch-alone", "cpu"),
     Torch("torch-cuda", "cuda"),
     Jax("jax"),
     Jit("jax-jit"),

@@ -3,6 +3,7 @@
 A packing is a list of packs, each the list of the items in its slots.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,8 @@ def busiest(packs: Packing, load: Row) -> Float:
 
 
 def slots_of(packs: Packing) -> list[tuple[int, int]]:
-    return [(p, r) for p, pack in enumerate(packs) for r in range(len(pack))]
+    """Pack and rank of each slot, rank by rank."""
+    return [(p, r) for r in range(len(packs[0])) for p in range(len(packs))]
 
 
 def part(packs: Packing, load: Row, expert: list[int]) -> None:
@@ -91,17 +93,19 @@ def refine(packs: Packing, load: Row, expert: list[int] | None, policy: Policy) 
         p = int(np.argmax(loads))
         others = [int(np.argmin(loads))] if policy.neighbourhood == "lightest" else range(len(packs))
         best, one, other = np.float32(0), (0, 0), (0, 0)
-        for r, item in enumerate(packs[p]):
-            for q in others:
-                for s, theirs in enumerate(packs[q]):
-                    if expert is not None and (
-                        expert[item] in [expert[i] for i in packs[q]] or expert[theirs] in [expert[i] for i in packs[p]]
-                    ):
-                        continue
-                    less = load[item] - load[theirs]
-                    gain = loads[p] - max(loads[p] - less, loads[q] + less)
-                    if gain > best:
-                        best, one, other = gain, (p, r), (q, s)
+        for q, s in slots_of(packs):
+            if q not in others:
+                continue
+            theirs = packs[q][s]
+            for r, item in enumerate(packs[p]):
+                if expert is not None and (
+                    expert[item] in [expert[i] for i in packs[q]] or expert[theirs] in [expert[i] for i in packs[p]]
+                ):
+                    continue
+                less = load[item] - load[theirs]
+                gain = loads[p] - max(loads[p] - less, loads[q] + less)
+                if gain > best:
+                    best, one, other = gain, (p, r), (q, s)
         if not best * np.float32(len(packs)) > least:
             return
         exchange(packs, loads, load, one, other)
@@ -128,11 +132,12 @@ def replicate(load: Row, replicas: int, fewest: int, most: int) -> tuple[list[in
 
 
 def place(load: NumPyArray, sizes: Sizes, policy: Policy) -> tuple[list[int], list[int]]:
-    """One layer: groups onto nodes as EPLB does or as the policy does, whichever gives the lower busiest GPU."""
+    """One layer: groups onto nodes as EPLB does or with swaps as well, whichever gives the lower busiest GPU."""
     size = len(load) // sizes.num_groups
     group_load = [reference.tree_sum(load[g : g + size]) for g in range(0, len(load), size)]
     plans = []
-    for split in (assign(group_load, sizes.num_nodes, POLICIES["greedy"]), assign(group_load, sizes.num_nodes, policy)):
+    for way in (POLICIES["greedy"], replace(policy, starts=1)):
+        split = assign(group_load, sizes.num_nodes, way)
         members = [[g * size + i for g in node for i in range(size)] for node in split]
         plans.append(place_by_node(load, members, sizes, policy))
 

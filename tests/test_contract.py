@@ -16,6 +16,7 @@ from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array
 from libraries import NumPyArray
 from loads import weights
+from plans import assert_same
 
 # layers, experts, then replicas, groups, nodes, GPUs
 SHAPES = [
@@ -31,13 +32,15 @@ class Namespace:
     def __getattr__(self, name: str) -> Any:
         return getattr(NUMPY.xp, name)
 
-    def take_along_axis(self, x: Array, indices: Array, *, axis: int = -1) -> Array:
+    def take(self, x: Array, indices: Array, *, axis: int = 0) -> Array:
         assert ((indices >= 0) & (indices < x.shape[axis])).all()
-        return NUMPY.xp.take_along_axis(x, indices, axis=axis)
+        return NUMPY.xp.take(x, indices, axis=axis)
 
 
 class Demanding(NumPy):
     """NumPy that takes nothing but what the standard and each seam say they take."""
+
+    reversed = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,11 +53,34 @@ class Demanding(NumPy):
         assert ((n >= 1) & (n <= 4096) & (n == np.floor(n))).all()
         return super().divide(w, n)
 
+    def reciprocal_of_binade(self, x: Array) -> Array:
+        assert x.dtype == np.float32
+        assert ((x >= 2.0**-125) & (x < 2.0**126)).all()
+        return super().reciprocal_of_binade(x)
+
+    def take_along_axis(self, x: Array, indices: Array) -> Array:
+        assert x.ndim == indices.ndim == 2
+        assert len(x) == len(indices)
+        assert ((indices >= 0) & (indices < x.shape[1])).all()
+        return super().take_along_axis(x, indices)
+
     def put_along_axis(self, x: Array, indices: Array, values: Array) -> Array:
-        ordered = np.sort(indices, axis=-1)
-        assert (ordered[..., 1:] > ordered[..., :-1]).all(), "an index occurs twice"
-        assert ((indices >= 0) & (indices < x.shape[-1])).all()
-        return super().put_along_axis(x, indices, values)
+        assert x.ndim == indices.ndim == values.ndim == 2
+        assert len(x) == len(indices)
+        assert indices.shape == values.shape
+        assert ((indices >= 0) & (indices < x.shape[1])).all()
+        last = super().put_along_axis(x, indices, values)
+        # Where an index occurs twice, the first value is as good as the last.
+        return NUMPY.put_along_axis(x, indices[:, ::-1], values[:, ::-1]) if self.reversed else last
+
+    def sort_rows(self, key: Array, tag: Array, *, descending: bool = False) -> tuple[Array, Array]:
+        assert key.dtype == np.float32
+        assert (key >= 0).all()
+        assert not np.signbit(key).any()
+        assert ((tag >= 0) & (tag < 2**31)).all()
+        ordered = np.sort(tag, axis=1)
+        assert (ordered[:, 1:] > ordered[:, :-1]).all(), "a tag occurs twice"
+        return super().sort_rows(key, tag, descending=descending)
 
 
 LIBRARY = Demanding()
@@ -75,6 +101,9 @@ def test_plans_and_reports_keep_to_the_seams(policy: str, data: st.DataObject) -
     weight: NumPyArray = data.draw(weights(shape))
     plan = rebalance_experts(weight, *sizes, policy=policy)
     evaluate(plan, weight, sizes[3], num_groups=sizes[1], num_nodes=sizes[2])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LIBRARY, "reversed", True)
+        assert_same(rebalance_experts(weight, *sizes, policy=policy), plan)
 
 
 def test_a_layer_that_is_packed_before_another_keeps_to_the_seams() -> None:

@@ -19,6 +19,7 @@ def test_every_library_is_there() -> None:
         "strict": True,
         "strict-device": False,
         "torch": True,
+        "torch-alone": True,
         "torch-cuda": False,
         "jax": jax.default_backend() == "cpu",
         "jax-jit": False,

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 import reference
 from eplb_xp import replicate_experts
-from eplb_xp.algorithms.replication import Range, replica_counts
+from eplb_xp.algorithms import ranking, threshold
+from eplb_xp.algorithms.replication import hand_out
+from eplb_xp.algorithms.scaling import scaled
+from eplb_xp.algorithms.spares import Range
 from eplb_xp.backends.numpy import LIBRARY
 from libraries import NUMPY, Library, NumPyArray, every_library
 from loads import batch, counts, every_family, powers_of_two, thorough, weights
@@ -118,7 +121,20 @@ def test_a_quotient_just_below_the_last_one_handed_out_gets_nothing() -> None:
 def test_an_expert_of_the_fewest_replicas_does_not_share_in_a_tie() -> None:
     # 2 / 2 is the only quotient handed out; 1 / 1 is as large, but belongs to replicas that every expert has.
     load = np.array([[2, 2, 1]], np.float32)
-    assert replica_counts(LIBRARY, load, 7, Range(2, 6)).tolist() == [[3, 2, 2]]
+    assert hand_out(LIBRARY, load, 1, Range(2, 6)).count.tolist() == [[3, 2, 2]]
+
+
+@thorough
+@given(data=st.data())
+def test_table_and_search_hand_out_alike(data: st.DataObject) -> None:
+    experts, spares, fewest = (data.draw(st.integers(1, most)) for most in (12, 40, 3))
+    room = data.draw(st.integers(-(-spares // experts), spares + 1))
+    load = np.maximum(scaled(LIBRARY, data.draw(weights((2, experts)))).load, np.float32(2.0**-80))
+    table, search = (
+        form.hand_out(LIBRARY, load, spares, Range(fewest, fewest + room)) for form in (ranking, threshold)
+    )
+    for one, other in zip(table, search, strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
 
 
 def test_the_most_spares_that_are_let_in() -> None:

@@ -13,10 +13,10 @@ SIZES = {"hierarchical": (80, 8, 2, 8), "global": (96, 1, 1, 16)}
 CHECKSUMS = {
     ("greedy", "hierarchical"): 0x8C394083,
     ("greedy", "global"): 0xC295EC5E,
-    ("swap", "hierarchical"): 0xB5B8D0FF,
-    ("swap", "global"): 0x52B85260,
-    ("multistart", "hierarchical"): 0xEB533C6C,
-    ("multistart", "global"): 0x8F7155BA,
+    ("swap", "hierarchical"): 0x432741A3,
+    ("swap", "global"): 0x30DBFE24,
+    ("multistart", "hierarchical"): 0x97B32D8E,
+    ("multistart", "global"): 0xAAB27C57,
 }
 
 

@@ -28,6 +28,14 @@ def test_swaps_and_starts_never_raise_a_layer_s_maximum(
     assert (busiest(weight, sizes, policy) <= swapped).all()
 
 
+def test_groups_are_split_alike_from_any_number_of_starts() -> None:
+    # Split from as many starts as the replicas, 112 of these layers would be worse than from one.
+    weight = np.random.default_rng(0).lognormal(0, 1, (3000, 16)).astype(np.float32)
+    sizes = (32, 16, 4, 16)
+    policy = replace(SWAP, starts=8, noise=1.0, rounds=2)
+    assert (busiest(weight, sizes, policy) <= busiest(weight, sizes, replace(policy, starts=1))).all()
+
+
 def test_of_two_splits_of_groups_with_the_same_busiest_gpu_eplb_s_is_kept() -> None:
     # Swaps make the nodes even, 8 and 8 instead of 9 and 7, but the GPU with the expert of 5 stays the busiest.
     weight = np.array([[1, 1, 1, 2, 1, 5, 3, 2]])

@@ -80,11 +80,6 @@ class Policy:
         self._set_float("noise")
         self._set_float("threshold")
 
-    @property
-    def searches(self) -> bool:
-        """Whether there is more to a packing than the plain one."""
-        return self.starts > 1 or self.rounds > 0
-
     def _set_integer(self, name: str, least: int, most: int) -> None:
         value = check_integer(name, getattr(self, name), at_least=least)
         if value > most:

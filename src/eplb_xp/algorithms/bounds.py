@@ -2,8 +2,8 @@
 
 from itertools import combinations
 
-from eplb_xp.algorithms.replication import replica_counts
-from eplb_xp.algorithms.rows import heaviest_first, tree_sum
+from eplb_xp.algorithms.replication import replicate
+from eplb_xp.algorithms.rows import tree_sum
 from eplb_xp.backends.standard import Standard
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array
@@ -28,7 +28,7 @@ def lower_bound(lib: Standard, load: Array, sizes: Sizes) -> Array:
     """
     xp = lib.xp
     layers, experts = load.shape
-    count = replica_counts(lib, load, sizes.num_replicas)
+    count = replicate(lib, load, sizes.num_replicas).count
     replica = xp.max(lib.divide(load, xp.astype(count, xp.float32)), axis=-1)
     groups = tree_sum(lib, xp.reshape(load, (layers, sizes.num_groups, experts // sizes.num_groups)))
     evenly = tree_sum(lib, groups) / sizes.num_gpus
@@ -55,7 +55,7 @@ def _best_split(lib: Standard, group_load: Array, num_nodes: int) -> Array:
     splits = _splits(tuple(range(num_groups)), num_groups // num_nodes)
     table = lib.constant([group for split in splits for node in split for group in node], group_load)
     index = xp.broadcast_to(table, (layers, table.shape[0]))
-    member_load = xp.take_along_axis(group_load, index, axis=-1)
+    member_load = lib.take_along_axis(group_load, index)
     node = xp.reshape(member_load, (layers, len(splits), num_nodes, num_groups // num_nodes))
     return xp.min(xp.max(tree_sum(lib, node), axis=-1), axis=-1)
 
@@ -81,7 +81,7 @@ def _crowded_node(lib: Standard, group_load: Array, num_nodes: int) -> Array:
     xp = lib.xp
     num_groups = group_load.shape[-1]
     per_node = num_groups // num_nodes
-    ordered = xp.take_along_axis(group_load, heaviest_first(lib, group_load), axis=-1)
+    ordered, _ = lib.sort_rows(group_load, lib.arange_like(group_load), descending=True)
     bound = xp.zeros_like(group_load[:, 0])
     for m in range(min(per_node, MOST_GROUPS_TOGETHER)):
         together = ordered[:, m * num_nodes - m : m * num_nodes + 1]

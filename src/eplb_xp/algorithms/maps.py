@@ -16,7 +16,7 @@ def expert_to_slots(lib: Standard, phy2log: Array, rank: Array, logcnt: Array, w
 def rank_by_slot(lib: Standard, phy2log: Array, logcnt: Array) -> Array:
     """Which replica of its expert each slot holds, numbered in the order of slots: [layers, replicas]."""
     xp = lib.xp
-    order = xp.argsort(phy2log, axis=-1, stable=True)
+    expert, order = lib.sort_rows(xp.astype(phy2log, xp.float32), lib.arange_like(phy2log))
     first = xp.cumulative_sum(logcnt, axis=-1, dtype=lib.index_dtype) - logcnt
-    rank = lib.arange_like(order) - xp.take_along_axis(first, xp.take_along_axis(phy2log, order, axis=-1), axis=-1)
+    rank = lib.arange_like(order) - lib.take_along_axis(first, xp.astype(expert, lib.index_dtype))
     return lib.put_along_axis(rank, order, rank)

@@ -10,11 +10,15 @@ two prefixes of the items that are left:
 
 Items without load change no pack's load, so they fill the free slots, lightest pack first, in one
 step at the end.
+
+The packs stand lightest first, so that a round looks nothing up but its items: one sort brings
+them back into order. A pack has more cells than slots; the first after the slots takes the items
+that a round looks at and does not place.
 """
 
 from typing import NamedTuple
 
-from eplb_xp.algorithms.rows import count, heaviest_first, inverse
+from eplb_xp.algorithms.rows import count
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
@@ -22,23 +26,12 @@ LONGEST_PILE = 8
 
 
 class _Packs(NamedTuple):
-    item: Array  # [rows, packs, capacity] the item in each slot, items numbered heaviest first
-    load: Array  # [rows, packs]
-    count: Array  # [rows, packs] items in the pack
-    placed: Array  # [rows, 1] items in all packs
+    """The packs, lightest first, among equals by number, full ones last."""
 
-
-class _Front(NamedTuple):
-    """What a round looks at: the next items, and the packs, lightest first and full ones last."""
-
-    item: Array  # [rows, items] loads of the next items, as many as a round may place
     load: Array  # [rows, packs] infinite where a pack is full
-    free: Array  # [rows, packs] free slots
-
-
-class _Prefix(NamedTuple):
-    length: Array  # [rows, 1] items that may be placed at once
-    load: Array  # [rows, packs or items] what each of them makes the load of its pack
+    cell: Array  # [rows, packs] the next free one: number * cells of a pack + items in the pack
+    item: Array  # [rows, packs * cells] the item in each cell, in the order of numbers
+    placed: Array  # [rows, 1] items in all packs
 
 
 def pack(lib: Standard, load: Array, num_packs: int, *, key: Array) -> Array:
@@ -52,119 +45,116 @@ def pack(lib: Standard, load: Array, num_packs: int, *, key: Array) -> Array:
     rows, items = load.shape
     if items <= num_packs:
         return lib.arange_like(load)
-    order = heaviest_first(lib, key)
-    sorted_load = xp.take_along_axis(load, order, axis=-1)
+    capacity = items // num_packs
+    sorted_key, order = lib.sort_rows(key, lib.arange_like(key), descending=True)
+    sorted_load = sorted_key if key is load else lib.take_along_axis(load, order)
     loaded = count(lib, load > 0.0)
+    # A round may look past the last item, for which no slot is free.
+    past = xp.broadcast_to(xp.zeros_like(load[:, :1]), (rows, max(num_packs, LONGEST_PILE)))
+    ahead = xp.concat([sorted_load, past], axis=-1)
 
     def unfinished(packs: _Packs) -> Array:
         return xp.any(packs.placed < loaded)
 
     def place(packs: _Packs) -> _Packs:
-        return _round(lib, sorted_load, packs)
+        return _round(lib, ahead, capacity, packs)
 
-    empty = xp.zeros_like(sorted_load[:, :num_packs])
-    nothing = xp.zeros_like(order)
-    packs = _Packs(
-        xp.reshape(nothing, (rows, num_packs, items // num_packs)),
-        empty,
-        xp.zeros_like(order[:, :num_packs]),
+    number = xp.broadcast_to(lib.arange(num_packs, load), (rows, num_packs))
+    empty = _Packs(
+        xp.zeros_like(load[:, :num_packs]),
+        number * _cells(capacity),
+        xp.zeros_like(xp.broadcast_to(number[:, :1], (rows, num_packs * _cells(capacity)))),
         xp.zeros_like(loaded),
     )
-    packs = _fill_up(lib, lib.while_loop(unfinished, place, packs))
-    return xp.take_along_axis(order, xp.reshape(packs.item, (rows, items)), axis=-1)
+    item = _fill_up(lib, lib.while_loop(unfinished, place, empty), capacity)
+    return lib.take_along_axis(order, item)
 
 
-def _round(lib: Standard, sorted_load: Array, packs: _Packs) -> _Packs:
+def _round(lib: Standard, ahead: Array, capacity: int, packs: _Packs) -> _Packs:
     """Place the longer prefix."""
     xp = lib.xp
-    lightest = _lightest_first(lib, packs)
-    position = inverse(lib, lightest)
-    front = _Front(
-        _next_items(lib, sorted_load, packs.placed, max(LONGEST_PILE, lightest.shape[-1])),
-        xp.take_along_axis(_open_load(lib, packs), lightest, axis=-1),
-        packs.item.shape[-1] - xp.take_along_axis(packs.count, lightest, axis=-1),
+    num_packs = packs.cell.shape[-1]
+    number = lib.arange(ahead.shape[-1] - num_packs * capacity, ahead)[None, :]
+    item = packs.placed + number
+    item_load = lib.take_along_axis(ahead, item)
+    free = _free(packs, capacity)
+
+    load, spread = _spread(lib, packs.load, item_load, free)
+    spread_length = count(lib, spread)
+    pile_load, more = _pile(lib, packs.load, item_load, free)
+    piled = (more >= spread_length) & (more > 0)
+
+    first = number[:, :num_packs] == 0
+    changed = xp.where(piled, first, spread)
+    load = xp.where(changed, xp.where(piled, pile_load, load), packs.load)
+    length = xp.where(piled, more + 1, 1)
+    load, cell = lib.sort_rows(load, packs.cell + xp.where(changed, length, 0))
+    return _Packs(
+        load,
+        cell,
+        _write(lib, packs, item, free, piled),
+        packs.placed + xp.where(piled, length, spread_length),
     )
-    spread = _spread(lib, front)
-    pile = _pile(lib, front)
-    piled = pile.length > spread.length
-
-    number = xp.where(
-        piled,
-        xp.where(position == 0, pile.length, 0),
-        xp.astype(position < spread.length, lib.index_dtype),
-    )
-    pile_load = xp.take_along_axis(pile.load, xp.clip(pile.length - 1, 0, None), axis=-1)
-    spread_load = xp.take_along_axis(spread.load, position, axis=-1)
-    load = xp.where(number > 0, xp.where(piled, pile_load, spread_load), packs.load)
-    return _put(lib, packs, position, number, load)
 
 
-def _spread(lib: Standard, front: _Front) -> _Prefix:
-    """One item to each pack, lightest first.
+def _spread(lib: Standard, load: Array, item_load: Array, free: Array) -> tuple[Array, Array]:
+    """One item to each pack: the loads of the packs then, and which of them may get theirs.
 
-    Item k belongs to pack k as long as that pack is strictly lighter than the packs before it have
-    become (those now full left out): on equality their numbers would decide, which the next round
-    sees to. The condition can only fail once along the row, so the length is a sum.
+    A pack may as long as it is strictly lighter than those before it have become (the ones now full
+    left out): on equality their numbers would decide, which the next round sees to. Where one may
+    not, none after it may.
     """
     xp = lib.xp
-    load = front.load + front.item[:, : front.load.shape[-1]]
-    still_open = xp.where(front.free > 1, load, float("inf"))
-    infinite = xp.full_like(load[:, :1], float("inf"))
-    rival = xp.concat([infinite, lib.running_minimum(still_open)[:, :-1]], axis=-1)
-    return _Prefix(count(lib, front.load < rival), load)
+    after = xp.where(free > 1, load + item_load[:, : load.shape[-1]], float("inf"))
+    nobody = xp.full_like(load[:, :1], float("inf"))
+    return after, load < xp.concat([nobody, lib.running_minimum(after)[:, :-1]], axis=-1)
 
 
-def _pile(lib: Standard, front: _Front) -> _Prefix:
-    """Several items in a row onto the lightest pack, while it is strictly lighter than the second."""
+def _pile(lib: Standard, load: Array, item_load: Array, free: Array) -> tuple[Array, Array]:
+    """Items onto the lightest pack: its load then, and how many more than one it may get: [rows, 1].
+
+    It may get another while it is strictly lighter than the second. Where all are full, it is one less.
+    """
     xp = lib.xp
-    first = front.load[:, :1]
-    second = xp.concat([front.load, xp.full_like(first, float("inf"))], axis=-1)[:, 1:2]
-    totals = [first]
-    for item in range(LONGEST_PILE):
-        totals.append(totals[-1] + front.item[:, item : item + 1])
-    number = lib.arange(LONGEST_PILE, first)[None, :]
-    still_lightest = (xp.concat(totals[:-1], axis=-1) < second) | (number == 0)
-    valid = still_lightest & (number < front.free[:, :1])
-    return _Prefix(count(lib, valid), xp.concat(totals[1:], axis=-1))
+    after = lib.running_sum(xp.concat([load[:, :1], item_load[:, :LONGEST_PILE]], axis=-1))
+    second = load[:, 1:2] if load.shape[-1] > 1 else float("inf")
+    more = xp.minimum(count(lib, after[:, 1:-1] < second), free[:, :1] - 1)
+    return xp.where(more + 1 < free[:, :1], lib.take_along_axis(after, more + 1), float("inf")), more
 
 
-def _fill_up(lib: Standard, packs: _Packs) -> _Packs:
-    """Items without load into the free slots, lightest pack first."""
+def _write(lib: Standard, packs: _Packs, item: Array, free: Array, piled: Array) -> Array:
+    """Each item to the next cell of its pack; what is not placed is written over later, or nobody's."""
     xp = lib.xp
-    lightest = _lightest_first(lib, packs)
-    free = packs.item.shape[-1] - packs.count
-    sorted_free = xp.take_along_axis(free, lightest, axis=-1)
-    start = xp.cumulative_sum(sorted_free, axis=-1, dtype=lib.index_dtype) - sorted_free
-    first = xp.take_along_axis(start, inverse(lib, lightest), axis=-1)
-    return _put(lib, packs, first, free, packs.load)
+    rows, num_packs = packs.cell.shape
+    window = item.shape[-1]
+    pile = packs.cell[:, :1] + xp.minimum(lib.arange(window, item)[None, :], free[:, :1])
+    spread = packs.cell
+    if window > num_packs:
+        spread = xp.concat([spread, xp.broadcast_to(pile[:, -1:], (rows, window - num_packs))], axis=-1)
+    return lib.put_along_axis(packs.item, xp.where(piled, pile, spread), item)
 
 
-def _put(lib: Standard, packs: _Packs, first: Array, number: Array, load: Array) -> _Packs:
-    """Put the next items into the packs: ``number`` from the ``first`` on that is still to be placed."""
+def _fill_up(lib: Standard, packs: _Packs, capacity: int) -> Array:
+    """Items without load into the free slots, lightest pack first: the item in each slot, [rows, items]."""
     xp = lib.xp
-    rank = lib.arange_like(packs.item)
-    item = (packs.placed + first - packs.count)[:, :, None] + rank
-    start, end = packs.count[:, :, None], (packs.count + number)[:, :, None]
-    return _Packs(
-        xp.where((rank >= start) & (rank < end), item, packs.item),
-        load,
-        packs.count + number,
-        packs.placed + xp.sum(number, axis=-1, keepdims=True, dtype=lib.index_dtype),
-    )
+    rows, num_packs = packs.cell.shape
+    cells = _cells(capacity)
+    free = _free(packs, capacity)
+    used = capacity - free
+    start = packs.placed + xp.cumulative_sum(free, axis=-1, dtype=lib.index_dtype) - capacity
+    # Both in one number, so that one write brings both to the packs' own order.
+    both = lib.put_along_axis(used, packs.cell // cells, start * cells + used)[:, :, None]
+    used, start = both % cells, both // cells
+    item = xp.reshape(packs.item, (rows, num_packs, cells))[:, :, :capacity]
+    rank = lib.arange(capacity, item)[None, None, :]
+    return xp.reshape(xp.where(rank < used, item, start + rank), (rows, num_packs * capacity))
 
 
-def _next_items(lib: Standard, sorted_load: Array, placed: Array, number: int) -> Array:
-    """Loads of the next items; past the end the last one is repeated, for which no slot is free."""
-    xp = lib.xp
-    index = xp.clip(placed + lib.arange(number, sorted_load)[None, :], None, sorted_load.shape[-1] - 1)
-    return xp.take_along_axis(sorted_load, index, axis=-1)
+def _cells(capacity: int) -> int:
+    """Cells of a pack: a power of two above its slots, which is quick to divide by."""
+    return 1 << capacity.bit_length()
 
 
-def _open_load(lib: Standard, packs: _Packs) -> Array:
-    """Loads of the packs, infinite where one is full."""
-    return lib.xp.where(packs.count < packs.item.shape[-1], packs.load, float("inf"))
-
-
-def _lightest_first(lib: Standard, packs: _Packs) -> Array:
-    """The packs, lightest first, full ones last; among equals by number."""
-    return lib.xp.argsort(_open_load(lib, packs), axis=-1, stable=True)
+def _free(packs: _Packs, capacity: int) -> Array:
+    """Free slots of the packs: [rows, packs]."""
+    return capacity - (packs.cell & (_cells(capacity) - 1))

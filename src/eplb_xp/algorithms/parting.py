@@ -8,69 +8,72 @@ makes the number of doubled replicas smaller.
 
 from typing import NamedTuple
 
-from eplb_xp.algorithms.swaps import Packed, swap
+from eplb_xp.algorithms.swaps import Items, Packed, Table, column, slots, swap, table
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
 
 class _Parting(NamedTuple):
-    item: Array  # [rows, items] the item in each slot
-    pack_load: Array  # [rows, packs]
-    doubled: Array  # [rows, items] whether the slot's expert is on the same GPU in a slot before it
+    """A table, and what is left to do."""
+
+    item: Array
+    load: Array
+    expert: Array
+    pack_load: Array
+    doubled: Array  # [rows, places] whether the expert is in the pack at a lower rank too
 
 
-def part(lib: Standard, packs: Packed, load: Array, expert: Array) -> Array:
-    """The item in each slot, once all are parted, each by the swap that leaves the busier GPU the least load.
-
-    ``load`` and ``expert`` are those of the items: [rows, items].
-    """
+def part(lib: Standard, packs: Packed, items: Items) -> Array:
+    """The item in each slot, once all are parted, each by the swap that leaves the busier GPU the least load."""
     xp = lib.xp
 
     def unfinished(parting: _Parting) -> Array:
         return xp.any(parting.doubled)
 
     def part_one(parting: _Parting) -> _Parting:
-        item, pack_load, doubled = parting
-        rows, items = item.shape
-        num_packs = pack_load.shape[-1]
-        capacity = items // num_packs
-        held = xp.take_along_axis(expert, item, axis=-1)
-        slot_load = xp.take_along_axis(load, item, axis=-1)
+        item, load, held, pack_load, doubled = parting
+        now = Table(item, load, held, pack_load)
+        rows, num_packs = pack_load.shape
+        by_rank = (rows, -1, num_packs)
+        one = lib.argmin(xp.astype(~doubled, lib.index_dtype))
+        pack = one % num_packs
+        expert = xp.reshape(held, by_rank)
+        theirs_here = _any_of(lib, lib.take_along_axis(held, column(lib, now, pack)), expert)
+        its_expert = lib.take_along_axis(held, one)
+        there = xp.any(expert == its_expert[:, :, None], axis=1, keepdims=True)
+        parts = ~there & (~theirs_here | xp.reshape(doubled, by_rank))
 
-        one = xp.argmax(xp.astype(doubled, lib.index_dtype), axis=-1, keepdims=True)
-        ours = one // capacity * capacity + lib.arange(capacity, load)[None, :]
-        in_ours = held[:, None, :] == xp.take_along_axis(held, ours, axis=-1)[:, :, None]
-        same = xp.reshape(held == xp.take_along_axis(held, one, axis=-1), (rows, num_packs, capacity))
-        in_theirs = _each_slot(lib, xp.any(same, axis=-1), capacity)
-        parts = ~in_theirs & (~xp.any(in_ours, axis=1) | doubled)
+        less = lib.take_along_axis(load, one)[:, :, None] - xp.reshape(load, by_rank)
+        ours_after = lib.take_along_axis(pack_load, pack)[:, :, None] - less
+        busier = xp.where(parts, xp.maximum(ours_after, pack_load[:, None, :] + less), float("inf"))
+        other = lib.argmin(xp.reshape(busier, item.shape))
 
-        less = xp.take_along_axis(slot_load, one, axis=-1) - slot_load
-        ours_after = xp.take_along_axis(pack_load, one // capacity, axis=-1) - less
-        theirs_after = _each_slot(lib, pack_load, capacity) + less
-        busier = xp.where(parts, xp.maximum(ours_after, theirs_after), float("inf"))
-        other = xp.argmin(busier, axis=-1, keepdims=True)
+        parted = swap(lib, now, (one, other), xp.any(doubled, axis=-1, keepdims=True))
+        return _Parting(*parted, _doubled(lib, parted))
 
-        wanted = xp.any(doubled, axis=-1, keepdims=True)
-        parted = swap(lib, Packed(item, pack_load), load, (one, other), wanted)
-        return _Parting(*parted, _doubled(lib, parted, expert))
-
-    return lib.while_loop(unfinished, part_one, _Parting(*packs, _doubled(lib, packs, expert))).item
+    whole = table(lib, packs, items)
+    item, load, held, pack_load, _ = lib.while_loop(unfinished, part_one, _Parting(*whole, _doubled(lib, whole)))
+    return slots(lib, Table(item, load, held, pack_load))
 
 
-def _doubled(lib: Standard, packs: Packed, expert: Array) -> Array:
-    """Whether each slot's expert is in a slot before it of the same GPU: [rows, items]."""
+def _any_of(lib: Standard, ours: Array, expert: Array) -> Array:
+    """Whether each of the experts [rows, capacity, packs] is one of ours [rows, capacity]."""
+
+    def also(rank: int, before: Array) -> Array:
+        return before | (expert == ours[:, rank][:, None, None])
+
+    return lib.fori_loop(1, ours.shape[1], also, expert == ours[:, :1][:, :, None])
+
+
+def _doubled(lib: Standard, now: Table) -> Array:
+    """Whether the expert of each place is in its pack at a lower rank too: [rows, places]."""
     xp = lib.xp
-    rows, items = packs.item.shape
-    num_packs = packs.pack_load.shape[-1]
-    capacity = items // num_packs
-    held = xp.reshape(xp.take_along_axis(expert, packs.item, axis=-1), (rows, num_packs, capacity))
-    place = lib.arange(capacity, expert)
-    before = (place[None, :] < place[:, None])[None, None, :, :]
-    again = before & (held[:, :, None, :] == held[:, :, :, None])
-    return xp.reshape(xp.any(again, axis=-1), (rows, items))
+    rows, num_packs = now.pack_load.shape
+    expert = xp.reshape(now.expert, (rows, -1, num_packs))
+    rank = lib.arange(expert.shape[1], expert)[None, :, None]
 
+    def also(other: int, before: Array) -> Array:
+        return before | ((expert == expert[:, other, :][:, None, :]) & (rank > other))
 
-def _each_slot(lib: Standard, x: Array, capacity: int) -> Array:
-    """What each slot's pack has: [rows, packs] to [rows, items]."""
-    rows, packs = x.shape
-    return lib.xp.reshape(lib.xp.broadcast_to(x[:, :, None], (rows, packs, capacity)), (rows, packs * capacity))
+    first = (expert == expert[:, :1, :]) & (rank > 0)
+    return xp.reshape(lib.fori_loop(1, expert.shape[1], also, first), now.expert.shape)

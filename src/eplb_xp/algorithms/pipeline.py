@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from eplb_xp.algorithms.assignment import assign
 from eplb_xp.algorithms.maps import expert_to_slots, rank_by_slot
-from eplb_xp.algorithms.replication import Range, Replicas, replica_counts, replicate, spares
+from eplb_xp.algorithms.replication import Replicas, hand_out, replicate
 from eplb_xp.algorithms.rows import inverse, tree_sum
 from eplb_xp.algorithms.scaling import scaled
+from eplb_xp.algorithms.spares import Range
 from eplb_xp.algorithms.swaps import packed
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import POLICIES, Policy
@@ -43,8 +44,10 @@ def plan(lib: Standard, weight: Array, *, sizes: Sizes, policy: Policy) -> Plan[
 def place(lib: Standard, weight: Array, *, sizes: Sizes, policy: Policy) -> Placement:
     """Replicas for the experts, and a slot for each."""
     load = scaled(lib, weight).load
+    if sizes.num_groups == 1:
+        return _place_in_node(lib, load, sizes, policy)
     node2log = _experts_by_node(lib, load, sizes, EPLB)
-    if not (policy.searches and 1 < sizes.num_nodes < sizes.num_groups):
+    if not (policy.rounds > 0 and 1 < sizes.num_nodes < sizes.num_groups):
         return _place_by_node(lib, load, node2log, sizes, policy)
     # Evener nodes mostly mean an evener plan, but not always: both splits of the groups are planned for.
     node2log = lib.xp.concat([node2log, _experts_by_node(lib, load, sizes, policy)], axis=0)
@@ -53,12 +56,15 @@ def place(lib: Standard, weight: Array, *, sizes: Sizes, policy: Policy) -> Plac
 
 
 def _experts_by_node(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Array:
-    """The experts of each node, node after node, whole groups packed onto nodes by their load."""
+    """The experts of each node, node after node, whole groups packed onto nodes by their load, from one start.
+
+    More starts give other splits, and so plans that are worse by the way.
+    """
     xp = lib.xp
     layers, experts = load.shape
     size = experts // sizes.num_groups
     group_load = tree_sum(lib, xp.reshape(load, (layers, sizes.num_groups, size)))
-    group = assign(lib, group_load, sizes.num_nodes, policy)  # [layers, groups], node after node
+    group = assign(lib, group_load, sizes.num_nodes, policy, starts=1)  # [layers, groups], node after node
     return xp.reshape(group[:, :, None] * size + lib.arange(size, load)[None, None, :], (layers, experts))
 
 
@@ -68,13 +74,12 @@ def _place_by_node(lib: Standard, load: Array, node2log: Array, sizes: Sizes, po
     layers, experts = load.shape
     nodes, replicas = sizes.num_nodes, sizes.num_replicas
     # Each node of each layer is a row.
-    node_load = xp.reshape(xp.take_along_axis(load, node2log, axis=-1), (layers * nodes, experts // nodes))
-    place_in_node = _place_as_eplb if policy.may_double else _place_apart
-    node = place_in_node(lib, node_load, sizes.of_node, policy)
+    node_load = xp.reshape(lib.take_along_axis(load, node2log), (layers * nodes, experts // nodes))
+    node = _place_in_node(lib, node_load, sizes.of_node, policy)
 
     first = lib.arange(nodes, load)[None, :, None] * (experts // nodes)
     slot2node = xp.reshape(xp.reshape(node.phy2log, (layers, nodes, replicas // nodes)) + first, (layers, replicas))
-    phy2log = xp.take_along_axis(node2log, slot2node, axis=-1)
+    phy2log = lib.take_along_axis(node2log, slot2node)
     count = xp.reshape(node.logcnt, (layers, experts))
     return Placement(phy2log, xp.reshape(node.rank, (layers, replicas)), lib.put_along_axis(count, node2log, count))
 
@@ -90,13 +95,19 @@ def _better_half(lib: Standard, load: Array, placement: Placement, sizes: Sizes)
     return Placement(*(xp.where(second, x[half:, :], x[:half, :]) for x in placement))
 
 
+def _place_in_node(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Placement:
+    """All experts within reach of all slots."""
+    return (_place_as_eplb if policy.may_double else _place_apart)(lib, load, sizes, policy)
+
+
 def _place_as_eplb(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Placement:
     """As many replicas as the load asks for, wherever they fit; ranks in the order handed out."""
     xp = lib.xp
     expert, rank, count = replicate(lib, load, sizes.num_replicas)
     share = lib.divide(load, xp.astype(count, xp.float32))
-    slot2phy = assign(lib, xp.take_along_axis(share, expert, axis=-1), sizes.num_gpus, policy)
-    return Placement(xp.take_along_axis(expert, slot2phy, axis=-1), xp.take_along_axis(rank, slot2phy, axis=-1), count)
+    replica_load = xp.concat([share, lib.take_along_axis(share, expert[:, load.shape[-1] :])], axis=-1)
+    slot2phy = assign(lib, replica_load, sizes.num_gpus, policy, starts=policy.starts)
+    return Placement(lib.take_along_axis(expert, slot2phy), lib.take_along_axis(rank, slot2phy), count)
 
 
 def _place_apart(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Placement:
@@ -113,14 +124,16 @@ def _place_apart(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Pl
     most = sizes.max_replicas or slots
     within = Range(fewest, most if everywhere else min(most, gpus))
     positive = xp.where(load > 0.0, load, IDLE_LOAD)
-    count = replica_counts(lib, positive, slots, within)
+    spare, _, count = hand_out(lib, positive, slots - experts * fewest, within)
     share = lib.divide(load, xp.astype(count, xp.float32))
 
-    spare, _ = spares(lib, positive, count - fewest, slots - experts * fewest, fewest)
-    expert = spare if everywhere else xp.concat([lib.arange_like(load), spare], axis=-1)
-    replica_load = xp.take_along_axis(share, expert, axis=-1)
-    slot2phy = assign(lib, replica_load, gpus, policy, None if everywhere else expert)
-    slot2expert = xp.take_along_axis(expert, slot2phy, axis=-1)
+    expert, replica_load = spare, lib.take_along_axis(share, spare)
+    if not everywhere:
+        expert = xp.concat([lib.arange_like(load), expert], axis=-1)
+        replica_load = xp.concat([share, replica_load], axis=-1)
+    apart = None if everywhere else expert
+    slot2phy = assign(lib, replica_load, gpus, policy, starts=policy.starts, expert=apart)
+    slot2expert = lib.take_along_axis(expert, slot2phy)
     if everywhere:
         each = xp.broadcast_to(lib.arange(experts, load), (rows, gpus, experts))
         more = xp.reshape(slot2expert, (rows, gpus, slots // gpus - experts))
@@ -131,7 +144,7 @@ def _place_apart(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Pl
 
 def pack_items(lib: Standard, weight: Array, *, num_packs: int, policy: Policy) -> tuple[Array, Array]:
     """The packing alone: the pack of each item, and its rank there."""
-    slot = inverse(lib, assign(lib, scaled(lib, weight).load, num_packs, policy))
+    slot = inverse(lib, assign(lib, scaled(lib, weight).load, num_packs, policy, starts=policy.starts))
     capacity = weight.shape[-1] // num_packs
     return slot // capacity, slot % capacity
 

@@ -1,12 +1,7 @@
-"""What the standard lacks for rows of a batch: order, inverse, search and sums of one order."""
+"""What the standard lacks for rows of a batch: inverse, counts, search and sums of one order."""
 
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
-
-
-def heaviest_first(lib: Standard, load: Array) -> Array:
-    """The items of each row, heaviest first; among equals the first in the row comes first."""
-    return lib.xp.argsort(-load, axis=-1, stable=True)
 
 
 def inverse(lib: Standard, permutation: Array) -> Array:
@@ -17,8 +12,7 @@ def inverse(lib: Standard, permutation: Array) -> Array:
 
 def count(lib: Standard, condition: Array) -> Array:
     """How often a condition holds in each row: [rows, 1]."""
-    xp = lib.xp
-    return xp.sum(xp.astype(condition, lib.index_dtype), axis=-1, keepdims=True, dtype=lib.index_dtype)
+    return lib.xp.count_nonzero(condition, axis=-1, keepdims=True)
 
 
 def count_at_most(lib: Standard, ascending: Array, queries: Array, span: int) -> Array:

@@ -29,15 +29,11 @@ def scaled(lib: Standard, weight: Array) -> Scaled:
     load = lib.float32(weight)
     load = xp.where((load >= SMALLEST_LOAD) & (load < float("inf")), load, 0.0)
     top = xp.max(load, axis=-1, keepdims=True)
-    one = xp.ones_like(top)
-    # In two factors, because 2^-127 is subnormal: the first brings the largest load into [1, 2^126).
-    first = xp.where(top < 1.0, 2.0**126 * one, xp.where(top >= 2.0**64, 2.0**-64 * one, one))
-    unit = xp.where(top < 1.0, 2.0**-126 * one, xp.where(top >= 2.0**64, 2.0**64 * one, one))
-    top, second = top * first, one
-    for exponent in (64, 32, 16, 8, 4, 2, 1):
-        large = top >= 2.0**exponent
-        down = xp.where(large, 2.0**-exponent * one, one)
-        top, second = top * down, second * down
-        unit = unit * xp.where(large, 2.0**exponent * one, one)
+    top = xp.where(top == 0.0, 1.0, top)
+    # In two factors, because 2^-127 is subnormal.
+    huge = top >= 2.0**64
+    first = xp.where(huge, 2.0**-64, xp.ones_like(top))
+    second = lib.reciprocal_of_binade(top * first)
+    unit = lib.reciprocal_of_binade(second) * xp.where(huge, 2.0**64, xp.ones_like(top))
     load = load * first * second
     return Scaled(xp.where(load >= SMALLEST_SHARE, load, 0.0), unit)

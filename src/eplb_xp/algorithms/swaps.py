@@ -1,4 +1,4 @@
-"""Swaps of two items between packs; the state that they change, and how good each would be."""
+"""Swaps of two items between packs, and the state that they change."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ class Items(NamedTuple):
     """What is packed."""
 
     load: Array  # [rows, items]
-    expert: Array | None  # [rows, items] of which a pack must not get two of one; none where that doesn't matter
+    expert: Array  # [rows, items] of which a pack must not get two of one
 
 
 class Packed(NamedTuple):
@@ -21,23 +21,65 @@ class Packed(NamedTuple):
     pack_load: Array  # [rows, packs]
 
 
+class Table(NamedTuple):
+    """The slots as a table whose columns are packs, place = rank * packs + pack, with all that swaps look at.
+
+    So what belongs to a pack goes along the last axis, which is long where packs are many.
+    """
+
+    item: Array  # [rows, places]
+    load: Array  # [rows, places] of the item
+    expert: Array  # [rows, places] of the item
+    pack_load: Array  # [rows, packs]
+
+
 def packed(lib: Standard, item: Array, load: Array, num_packs: int) -> Packed:
     """These items in the slots, and the loads of the packs, added up in slot order."""
     rows, items = item.shape
-    slot_load = lib.xp.take_along_axis(load, item, axis=-1)
+    slot_load = lib.take_along_axis(load, item)
     return Packed(item, slot_sum(lib, lib.xp.reshape(slot_load, (rows, num_packs, items // num_packs))))
 
 
-def swap(lib: Standard, packs: Packed, load: Array, slots: tuple[Array, Array], wanted: Array) -> Packed:
-    """Swap the items in two slots of different packs, in the rows where that is wanted: [rows, 1] each."""
+def table(lib: Standard, packs: Packed, items: Items) -> Table:
+    """The table of a packing."""
+    num_packs = packs.pack_load.shape[-1]
+    item = _transposed(lib, packs.item, num_packs)
+    return Table(item, lib.take_along_axis(items.load, item), lib.take_along_axis(items.expert, item), packs.pack_load)
+
+
+def slots(lib: Standard, table: Table) -> Array:
+    """The item in each slot: [rows, items]."""
+    return _transposed(lib, table.item, table.item.shape[-1] // table.pack_load.shape[-1])
+
+
+def _transposed(lib: Standard, x: Array, columns: int) -> Array:
+    """The rows of a table one after the other, from its columns one after the other."""
     xp = lib.xp
-    item, pack_load = packs
-    one, other = slots
-    capacity = item.shape[-1] // pack_load.shape[-1]
-    item_of_one = xp.take_along_axis(item, one, axis=-1)
-    item_of_other = xp.take_along_axis(item, other, axis=-1)
-    less = xp.take_along_axis(load, item_of_one, axis=-1) - xp.take_along_axis(load, item_of_other, axis=-1)
-    slot, pack = lib.arange_like(item), lib.arange_like(pack_load)
-    item = xp.where(wanted & (slot == one), item_of_other, xp.where(wanted & (slot == other), item_of_one, item))
-    lighter, heavier = wanted & (pack == one // capacity), wanted & (pack == other // capacity)
-    return Packed(item, xp.where(lighter, pack_load - less, xp.where(heavier, pack_load + less, pack_load)))
+    rows, size = x.shape
+    by_column = xp.reshape(x, (rows, columns, size // columns))
+    return xp.reshape(xp.permute_dims(by_column, (0, 2, 1)), (rows, size))
+
+
+def column(lib: Standard, table: Table, pack: Array) -> Array:
+    """The places of one pack of each row, [rows, 1]: [rows, capacity]."""
+    num_packs = table.pack_load.shape[-1]
+    capacity = table.item.shape[-1] // num_packs
+    return pack + lib.arange(capacity, pack)[None, :] * num_packs
+
+
+def swap(lib: Standard, table: Table, places: tuple[Array, Array], wanted: Array) -> Table:
+    """Swap the items in two places of different packs, in the rows where that is wanted: [rows, 1] each."""
+    xp = lib.xp
+    num_packs = table.pack_load.shape[-1]
+    there, back = xp.concat(places, axis=-1), xp.concat(places[::-1], axis=-1)
+    source = xp.where(wanted, back, there)
+    item, load, expert = (
+        lib.put_along_axis(x, there, lib.take_along_axis(x, source)) for x in (table.item, table.load, table.expert)
+    )
+    before = lib.take_along_axis(table.load, there)
+    less = before[:, :1] - before[:, 1:]
+    pack = there % num_packs
+    pack_load = lib.take_along_axis(table.pack_load, pack)
+    after = xp.concat([pack_load[:, :1] - less, pack_load[:, 1:] + less], axis=-1)
+    pack_load = lib.put_along_axis(table.pack_load, pack, xp.where(wanted, after, pack_load))
+    return Table(item, load, expert, pack_load)
