@@ -11,6 +11,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 MINUTES ?= 10
 MUTANTS ?= eplb_xp.algorithms.*
 MUTATION_VENV := .venv-mutation
+# More for bench: pytest's options, such as BENCH='-k "swap and jit"', and --family, --seed, --budget.
+BENCH ?=
 # Reproducible; fuzz draws anew.
 HYPOTHESIS_PROFILE ?= ci
 export HYPOTHESIS_PROFILE
@@ -21,7 +23,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint fuzz mutate docs clean
+.PHONY: help demo test test-lowest lint fuzz mutate bench bench-growth bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -82,6 +84,19 @@ $(MUTATION_VENV)/.ready: pyproject.toml
 	@$(MUTATION_VENV)/bin/python -m pip install -qq --group mutation
 	@$(MUTATION_VENV)/bin/python -m pip install -qq --no-deps --editable .
 	@touch $@
+
+bench: $(READY)  ## Time every policy on every library against a NumPy loop: a table, out/bench.json
+	@echo "Checking every plan, then timing it (about three minutes)"
+	@mkdir -p out && rm -f out/bench.json
+	@PYTHONPATH=benchmarks:tests $(BIN)/python -m pytest -p bench --benchmark-quiet --benchmark-json out/bench.json --quiet $(BENCH) benchmarks/test_speed.py
+
+bench-growth: $(READY)  ## Time and memory against layers, experts and GPUs: tables, out/growth.json, out/growth.png
+	@echo "Planning for more and more layers, experts and GPUs (some minutes)"
+	@PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/growth.py
+
+bench-start: $(READY)  ## Time importing and first plans, before and after JAX's cache has them: a table, out/start.json
+	@echo "Starting processes (about two minutes)"
+	@$(BIN)/python benchmarks/start.py
 
 docs: $(VENV)/.docs  ## Pages in build/docs; every example of pages and docstrings is run
 	@echo "Building build/docs"
