@@ -57,11 +57,13 @@ def program(experts: int, policy: str = "greedy") -> list[Any]:
 
 
 def test_program_grows_with_the_logarithm_of_the_experts() -> None:
-    sizes = [len(program(experts)) for experts in (64, 128, 256, 512, 1024)]
+    sizes = [len(program(experts)) for experts in (512, 1024, 2048, 4096)]
     growth = np.diff(sizes)
-    assert sizes[0] > 500  # the loops' bodies are counted
+    assert sizes[0] > 400  # the loops' bodies are counted
     assert max(growth) <= 8
     assert len(set(growth)) == 1  # the same for each doubling
+    # Short rows are ranked by counting, 32 entries at a time, up to 128.
+    assert max(len(program(experts)) for experts in (64, 128, 256)) <= sizes[0] + 150
 
 
 def test_nothing_leaves_the_device(weight: jax.Array) -> None:

@@ -8,8 +8,8 @@ two prefixes of the items that are left:
   every pack that this round has already added to and that is still open;
 - pile: several items in a row onto the lightest pack, for as long as it stays the lightest.
 
-Items without load change no pack's load, so they fill the free slots, lightest pack first, in one
-step at the end.
+The first round gives every pack an item, whatever the loads. Items without load change no pack's
+load, so they fill the free slots, lightest pack first, in one step at the end.
 
 The packs stand lightest first, so that a round looks nothing up but its items: one sort brings
 them back into order. A pack has more cells than slots; the first after the slots takes the items
@@ -49,9 +49,9 @@ def pack(lib: Standard, load: Array, num_packs: int, *, key: Array) -> Array:
     sorted_key, order = lib.sort_rows(key, lib.arange_like(key), descending=True)
     sorted_load = sorted_key if key is load else lib.take_along_axis(load, order)
     loaded = count(lib, load > 0.0)
-    # A round may look past the last item, for which no slot is free.
-    past = xp.broadcast_to(xp.zeros_like(load[:, :1]), (rows, max(num_packs, LONGEST_PILE)))
-    ahead = xp.concat([sorted_load, past], axis=-1)
+    # A round may look past the last item, for which no slot is free: what it sees there doesn't matter.
+    window = min(max(num_packs, LONGEST_PILE), items)
+    ahead = xp.concat([sorted_load, sorted_load[:, :window]], axis=-1)
 
     def unfinished(packs: _Packs) -> Array:
         return xp.any(packs.placed < loaded)
@@ -59,15 +59,30 @@ def pack(lib: Standard, load: Array, num_packs: int, *, key: Array) -> Array:
     def place(packs: _Packs) -> _Packs:
         return _round(lib, ahead, capacity, packs)
 
-    number = xp.broadcast_to(lib.arange(num_packs, load), (rows, num_packs))
-    empty = _Packs(
-        xp.zeros_like(load[:, :num_packs]),
-        number * _cells(capacity),
-        xp.zeros_like(xp.broadcast_to(number[:, :1], (rows, num_packs * _cells(capacity)))),
-        xp.zeros_like(loaded),
+    def idle_left(packs: _Packs) -> Array:
+        return xp.any(packs.placed < items)
+
+    def fill_up(packs: _Packs) -> _Packs:
+        return _fill_up(lib, packs, capacity)
+
+    packs = lib.while_loop(unfinished, place, _first_items(lib, sorted_load, loaded, num_packs))
+    packs = lib.while_loop(idle_left, fill_up, packs)  # once, or not at all
+    item = xp.reshape(packs.item, (rows, num_packs, -1))[:, :, :capacity]
+    return lib.take_along_axis(order, xp.reshape(item, (rows, items)))
+
+
+def _first_items(lib: Standard, sorted_load: Array, loaded: Array, num_packs: int) -> _Packs:
+    """The packs with an item each, as far as there are items with load: the first round of all."""
+    xp = lib.xp
+    rows, items = sorted_load.shape
+    cells = _cells(items // num_packs)
+    number = lib.arange(num_packs, sorted_load)[None, :]
+    has_one = number < loaded
+    load, cell = lib.sort_rows(
+        xp.where(has_one, sorted_load[:, :num_packs], 0.0), xp.where(has_one, number * cells + 1, number * cells)
     )
-    item = _fill_up(lib, lib.while_loop(unfinished, place, empty), capacity)
-    return lib.take_along_axis(order, item)
+    of_cell = xp.broadcast_to(lib.arange(num_packs * cells, sorted_load)[None, :], (rows, num_packs * cells))
+    return _Packs(load, cell, of_cell // cells, xp.where(loaded < num_packs, loaded, num_packs))
 
 
 def _round(lib: Standard, ahead: Array, capacity: int, packs: _Packs) -> _Packs:
@@ -106,8 +121,8 @@ def _spread(lib: Standard, load: Array, item_load: Array, free: Array) -> tuple[
     """
     xp = lib.xp
     after = xp.where(free > 1, load + item_load[:, : load.shape[-1]], float("inf"))
-    nobody = xp.full_like(load[:, :1], float("inf"))
-    return after, load < xp.concat([nobody, lib.running_minimum(after)[:, :-1]], axis=-1)
+    lighter = load[:, 1:] < lib.running_minimum(after)[:, :-1]
+    return after, xp.concat([free[:, :1] > 0, lighter], axis=-1)
 
 
 def _pile(lib: Standard, load: Array, item_load: Array, free: Array) -> tuple[Array, Array]:
@@ -134,8 +149,8 @@ def _write(lib: Standard, packs: _Packs, item: Array, free: Array, piled: Array)
     return lib.put_along_axis(packs.item, xp.where(piled, pile, spread), item)
 
 
-def _fill_up(lib: Standard, packs: _Packs, capacity: int) -> Array:
-    """Items without load into the free slots, lightest pack first: the item in each slot, [rows, items]."""
+def _fill_up(lib: Standard, packs: _Packs, capacity: int) -> _Packs:
+    """Items without load into the free slots, lightest pack first."""
     xp = lib.xp
     rows, num_packs = packs.cell.shape
     cells = _cells(capacity)
@@ -144,10 +159,15 @@ def _fill_up(lib: Standard, packs: _Packs, capacity: int) -> Array:
     start = packs.placed + xp.cumulative_sum(free, axis=-1, dtype=lib.index_dtype) - capacity
     # Both in one number, so that one write brings both to the packs' own order.
     both = lib.put_along_axis(used, packs.cell // cells, start * cells + used)[:, :, None]
-    used, start = both % cells, both // cells
-    item = xp.reshape(packs.item, (rows, num_packs, cells))[:, :, :capacity]
-    rank = lib.arange(capacity, item)[None, None, :]
-    return xp.reshape(xp.where(rank < used, item, start + rank), (rows, num_packs * capacity))
+    rank = lib.arange(cells, both)[None, None, :]
+    item = xp.reshape(packs.item, (rows, num_packs, cells))
+    item = xp.where(rank < both % cells, item, both // cells + rank)
+    return _Packs(
+        packs.load,
+        packs.cell,
+        xp.reshape(item, (rows, num_packs * cells)),
+        xp.full_like(packs.placed, num_packs * capacity),
+    )
 
 
 def _cells(capacity: int) -> int:

@@ -20,7 +20,10 @@ def hand_out(lib: Standard, load: Array, num_spares: int, within: Range) -> Spar
     """The spares in the order handed out; ties go to the first expert."""
     xp = lib.xp
     rows, experts = load.shape
-    most = xp.clip(num_spares // (lib.arange(min(experts, num_spares), load) + 1), None, within.most - within.fewest)
+    most = num_spares // (lib.arange(min(experts, num_spares), load) + 1)
+    room = within.most - within.fewest
+    if room < num_spares:
+        most = xp.where(most > room, room, most)
     end = xp.cumulative_sum(most, dtype=lib.index_dtype)
     entry = lib.arange(table_length(experts, num_spares, within), load)
     rank = xp.astype(xp.searchsorted(end, entry, side="right"), lib.index_dtype)
@@ -28,7 +31,9 @@ def hand_out(lib: Standard, load: Array, num_spares: int, within: Range) -> Spar
     rank, replica = (xp.broadcast_to(x, (rows, *x.shape)) for x in (rank, replica))
 
     ranked_load, ranked = lib.sort_rows(load, lib.arange_like(load), descending=True)
-    quotient = lib.divide(lib.take_along_axis(ranked_load, rank), xp.astype(replica, xp.float32))
+    entry_load = lib.take_along_axis(ranked_load, rank)
+    entry_load = xp.where((ranked_load[:, :1] == 0.0) & (rank == 0), 1.0, entry_load)
+    quotient = lib.divide(entry_load, xp.astype(replica, xp.float32))
     span = 1 << (within.fewest + num_spares).bit_length()  # quick to divide by
     tag = lib.take_along_axis(ranked, rank) * span + replica
     _, tag = lib.sort_rows(quotient, tag, descending=True)

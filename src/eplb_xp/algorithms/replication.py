@@ -26,14 +26,9 @@ class Replicas(NamedTuple):
 
 
 def replicate(lib: Standard, load: Array, num_replicas: int) -> Replicas:
-    """Give every expert one replica, and the spares by D'Hondt's rule; ties go to the first expert.
-
-    A row without load gives all its spares to its first expert, as EPLB does.
-    """
+    """Give every expert one replica, and the spares by D'Hondt's rule."""
     xp = lib.xp
     first = lib.arange_like(load)
-    idle = xp.max(load, axis=-1, keepdims=True) == 0.0
-    load = xp.where(idle & (first == 0), 1.0, load)
     num_spares = num_replicas - load.shape[-1]
     expert, rank, count = hand_out(lib, load, num_spares, Range(1, num_spares + 1))
     return Replicas(xp.concat([first, expert], axis=-1), xp.concat([xp.zeros_like(first), rank], axis=-1), count)
@@ -42,8 +37,9 @@ def replicate(lib: Standard, load: Array, num_replicas: int) -> Replicas:
 def hand_out(lib: Standard, load: Array, num_spares: int, within: Range) -> Spares:
     """The spares in the order handed out, and how many replicas each expert has then.
 
-    No other counts within the range make the largest replica smaller. The range must leave room for
-    all spares, and the spares must find loads that are not zero.
+    Ties go to the first expert; a row without load gives it all, as in EPLB. No other counts within the
+    range make the largest replica smaller. The range must leave room for all spares, and where it is
+    narrower than that, all loads must be positive.
     """
     xp = lib.xp
     if num_spares == 0:

@@ -50,6 +50,8 @@ def _counts(lib: Standard, load: Array, num_spares: int, within: Range) -> Array
     """How many replicas each expert gets: [rows, experts]. No other counts make the largest replica smaller."""
     xp = lib.xp
     fewest, most = within
+    idle = xp.max(load, axis=-1, keepdims=True) == 0.0
+    load = xp.where(idle & (lib.arange_like(load) == 0), 1.0, load)
     top = xp.max(load, axis=-1, keepdims=True)
     # Without a cap the expert with the top load has enough quotients by itself.
     enough = most - fewest >= num_spares
