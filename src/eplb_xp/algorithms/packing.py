@@ -34,6 +34,13 @@ class _Packs(NamedTuple):
     placed: Array  # [rows, 1] items in all packs
 
 
+class _Filling(NamedTuple):
+    """What changes when free slots are filled up."""
+
+    item: Array
+    placed: Array
+
+
 def pack(lib: Standard, load: Array, num_packs: int, *, key: Array) -> Array:
     """Pack items by load, those with the largest key first; the result is a permutation of each row.
 
@@ -59,15 +66,17 @@ def pack(lib: Standard, load: Array, num_packs: int, *, key: Array) -> Array:
     def place(packs: _Packs) -> _Packs:
         return _round(lib, ahead, capacity, packs)
 
-    def idle_left(packs: _Packs) -> Array:
-        return xp.any(packs.placed < items)
-
-    def fill_up(packs: _Packs) -> _Packs:
-        return _fill_up(lib, packs, capacity)
-
     packs = lib.while_loop(unfinished, place, _first_items(lib, sorted_load, loaded, num_packs))
-    packs = lib.while_loop(idle_left, fill_up, packs)  # once, or not at all
-    item = xp.reshape(packs.item, (rows, num_packs, -1))[:, :, :capacity]
+
+    def idle_left(filling: _Filling) -> Array:
+        return xp.any(filling.placed < items)
+
+    def fill_up(filling: _Filling) -> _Filling:
+        return _fill_up(lib, packs.cell, filling, capacity)
+
+    # Once, or not at all.
+    filled = lib.while_loop(idle_left, fill_up, _Filling(packs.item, packs.placed))
+    item = xp.reshape(filled.item, (rows, num_packs, _cells(capacity)))[:, :, :capacity]
     return lib.take_along_axis(order, xp.reshape(item, (rows, items)))
 
 
@@ -92,7 +101,7 @@ def _round(lib: Standard, ahead: Array, capacity: int, packs: _Packs) -> _Packs:
     number = lib.arange(ahead.shape[-1] - num_packs * capacity, ahead)[None, :]
     item = packs.placed + number
     item_load = lib.take_along_axis(ahead, item)
-    free = _free(packs, capacity)
+    free = _free(packs.cell, capacity)
 
     load, spread = _spread(lib, packs.load, item_load, free)
     spread_length = count(lib, spread)
@@ -131,7 +140,8 @@ def _pile(lib: Standard, load: Array, item_load: Array, free: Array) -> tuple[Ar
     It may get another while it is strictly lighter than the second. Where all are full, it is one less.
     """
     xp = lib.xp
-    after = lib.running_sum(xp.concat([load[:, :1], item_load[:, :LONGEST_PILE]], axis=-1))
+    longest = min(LONGEST_PILE, item_load.shape[-1])
+    after = lib.running_sum(xp.concat([load[:, :1], item_load[:, :longest]], axis=-1))
     second = load[:, 1:2] if load.shape[-1] > 1 else float("inf")
     more = xp.minimum(count(lib, after[:, 1:-1] < second), free[:, :1] - 1)
     return xp.where(more + 1 < free[:, :1], lib.take_along_axis(after, more + 1), float("inf")), more
@@ -149,25 +159,20 @@ def _write(lib: Standard, packs: _Packs, item: Array, free: Array, piled: Array)
     return lib.put_along_axis(packs.item, xp.where(piled, pile, spread), item)
 
 
-def _fill_up(lib: Standard, packs: _Packs, capacity: int) -> _Packs:
+def _fill_up(lib: Standard, cell: Array, filling: _Filling, capacity: int) -> _Filling:
     """Items without load into the free slots, lightest pack first."""
     xp = lib.xp
-    rows, num_packs = packs.cell.shape
+    rows, num_packs = cell.shape
     cells = _cells(capacity)
-    free = _free(packs, capacity)
+    free = _free(cell, capacity)
     used = capacity - free
-    start = packs.placed + xp.cumulative_sum(free, axis=-1, dtype=lib.index_dtype) - capacity
+    start = filling.placed + xp.cumulative_sum(free, axis=-1, dtype=lib.index_dtype) - capacity
     # Both in one number, so that one write brings both to the packs' own order.
-    both = lib.put_along_axis(used, packs.cell // cells, start * cells + used)[:, :, None]
+    both = lib.put_along_axis(used, cell // cells, start * cells + used)[:, :, None]
     rank = lib.arange(cells, both)[None, None, :]
-    item = xp.reshape(packs.item, (rows, num_packs, cells))
+    item = xp.reshape(filling.item, (rows, num_packs, cells))
     item = xp.where(rank < both % cells, item, both // cells + rank)
-    return _Packs(
-        packs.load,
-        packs.cell,
-        xp.reshape(item, (rows, num_packs * cells)),
-        xp.full_like(packs.placed, num_packs * capacity),
-    )
+    return _Filling(xp.reshape(item, (rows, num_packs * cells)), xp.full_like(filling.placed, num_packs * capacity))
 
 
 def _cells(capacity: int) -> int:
@@ -175,6 +180,6 @@ def _cells(capacity: int) -> int:
     return 1 << capacity.bit_length()
 
 
-def _free(packs: _Packs, capacity: int) -> Array:
-    """Free slots of the packs: [rows, packs]."""
-    return capacity - (packs.cell & (_cells(capacity) - 1))
+def _free(cell: Array, capacity: int) -> Array:
+    """Free slots of the packs with these next cells: [rows, packs]."""
+    return capacity - (cell & (_cells(capacity) - 1))

@@ -34,7 +34,7 @@ def part(lib: Standard, packs: Packed, items: Items) -> Array:
         item, load, held, pack_load, doubled = parting
         now = Table(item, load, held, pack_load)
         rows, num_packs = pack_load.shape
-        by_rank = (rows, -1, num_packs)
+        by_rank = (rows, item.shape[-1] // num_packs, num_packs)
         one = lib.argmin(xp.astype(~doubled, lib.index_dtype))
         pack = one % num_packs
         expert = xp.reshape(held, by_rank)
@@ -69,7 +69,7 @@ def _doubled(lib: Standard, now: Table) -> Array:
     """Whether the expert of each place is in its pack at a lower rank too: [rows, places]."""
     xp = lib.xp
     rows, num_packs = now.pack_load.shape
-    expert = xp.reshape(now.expert, (rows, -1, num_packs))
+    expert = xp.reshape(now.expert, (rows, now.expert.shape[-1] // num_packs, num_packs))
     rank = lib.arange(expert.shape[1], expert)[None, :, None]
 
     def also(other: int, before: Array) -> Array:

@@ -76,7 +76,8 @@ def _one_pack(lib: Standard, now: Table, pack: Array) -> _Side:
 def _all_packs(lib: Standard, now: Table) -> _Side:
     """All packs of each row."""
     rows, num_packs = now.pack_load.shape
-    load, expert = (lib.xp.reshape(x, (rows, -1, num_packs)) for x in (now.load, now.expert))
+    capacity = now.item.shape[-1] // num_packs
+    load, expert = (lib.xp.reshape(x, (rows, capacity, num_packs)) for x in (now.load, now.expert))
     return _Side(lib.arange_like(now.pack_load), load, expert, now.pack_load)
 
 
@@ -115,7 +116,8 @@ def _best_partner(lib: Standard, ours: _Side, theirs: _Side, movable: Array) -> 
 
     after = lib.fori_loop(1, ours.load.shape[1], least, busier(0))
     after = xp.where(after < 0.0, float("inf"), after)  # an expert that is ours too stays where it is
-    after = xp.reshape(after, (after.shape[0], -1))
+    rows, capacity, width = after.shape
+    after = xp.reshape(after, (rows, capacity * width))
     best = lib.argmin(after)
     return best, lib.take_along_axis(after, best)
 
@@ -126,6 +128,6 @@ def _best_item(lib: Standard, ours: _Side, theirs: _Side, movable: Array, other:
     rows, capacity, width = movable.shape
     pack = other % width
     entries = lib.arange(capacity, other)[None, :] * width + pack
-    our_load = lib.take_along_axis(xp.reshape(movable, (rows, -1)), entries)
-    less = our_load - lib.take_along_axis(xp.reshape(theirs.load, (rows, -1)), other)
+    our_load = lib.take_along_axis(xp.reshape(movable, (rows, capacity * width)), entries)
+    less = our_load - lib.take_along_axis(xp.reshape(theirs.load, (rows, capacity * width)), other)
     return lib.argmin(xp.maximum(ours.pack_load - less, lib.take_along_axis(theirs.pack_load, pack) + less))
