@@ -37,6 +37,49 @@ def test_running_minimum(asarray: Any) -> None:
 
 
 @every_library
+def test_running_sum_adds_up_from_the_left(asarray: Any) -> None:
+    x = np.random.default_rng(0).lognormal(0, 3, (5, 9)).astype(np.float32)
+    given = asarray(x)
+    result = np.asarray(library_of("x", given).running_sum(given))
+    for row, sums in zip(x, result, strict=True):
+        total = np.float32(0)
+        for value, got in zip(row, sums, strict=True):
+            total += value
+            assert got == total
+
+
+@every_library
+def test_argmin_takes_the_first(asarray: Any) -> None:
+    x = np.random.default_rng(0).integers(0, 4, (50, 7))
+    for given in (x, x.astype(np.float32), np.where(x > 1, np.inf, x).astype(np.float32)):
+        result = library_of("x", asarray(given)).argmin(asarray(given))
+        assert np.array_equal(np.asarray(result), np.argmin(given, axis=1, keepdims=True))
+
+
+@every_library
+def test_reciprocal_of_binade(asarray: Any) -> None:
+    x = np.float32([[2.0**-125, 2.0**-125 * 1.5, 0.75, 1.0, 1.9999999, 2.0, 3.0, 2.0**64, 2.0**125 * 1.9]])
+    expected = np.float32([[2.0**125, 2.0**125, 2, 1, 1, 0.5, 0.5, 2.0**-64, 2.0**-125]])
+    result = library_of("x", asarray(x)).reciprocal_of_binade(asarray(x))
+    assert np.array_equal(np.asarray(result), expected)
+
+
+# JAX ranks rows of up to 128 by counting, 32 at a time.
+@pytest.mark.parametrize("size", [1, 2, 31, 33, 128, 129, 300])
+@every_library
+def test_sort_rows_by_key_then_by_tag(asarray: Any, size: int) -> None:
+    rng = np.random.default_rng(size)
+    key = rng.choice([0.0, 0.5, 2.0, np.inf, *rng.random(20)], (6, size)).astype(np.float32)
+    tag = np.stack([rng.permutation(3 * size)[:size] for _ in range(6)])
+    lib = library_of("x", asarray(key))
+    for sign in (1, -1):
+        order = np.lexsort((tag, sign * key), axis=-1)
+        keys, tags = lib.sort_rows(asarray(key), asarray(tag), descending=sign < 0)
+        assert np.array_equal(np.asarray(keys), np.take_along_axis(key, order, axis=1))
+        assert np.array_equal(np.asarray(tags), np.take_along_axis(tag, order, axis=1))
+
+
+@every_library
 def test_put_along_axis_leaves_the_original_alone(asarray: Any) -> None:
     rng = np.random.default_rng(1)
     x = rng.integers(0, 100, (4, 9))
