@@ -1,15 +1,16 @@
 """replicate_experts: the reference's replicas, and the smallest largest replica that any counts can give."""
 
 from itertools import pairwise
+from types import ModuleType
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
 from eplb_xp import replicate_experts
 from eplb_xp.algorithms import ranking, threshold
-from eplb_xp.algorithms.replication import hand_out
 from eplb_xp.algorithms.scaling import scaled
 from eplb_xp.algorithms.spares import Range
 from eplb_xp.backends.numpy import LIBRARY
@@ -118,10 +119,11 @@ def test_a_quotient_just_below_the_last_one_handed_out_gets_nothing() -> None:
     assert logcnt.tolist() == [[34, 2]]
 
 
-def test_an_expert_of_the_fewest_replicas_does_not_share_in_a_tie() -> None:
+@pytest.mark.parametrize("form", [ranking, threshold], ids=["table", "search"])
+def test_an_expert_of_the_fewest_replicas_does_not_share_in_a_tie(form: ModuleType) -> None:
     # 2 / 2 is the only quotient handed out; 1 / 1 is as large, but belongs to replicas that every expert has.
     load = np.array([[2, 2, 1]], np.float32)
-    assert hand_out(LIBRARY, load, 1, Range(2, 6)).count.tolist() == [[3, 2, 2]]
+    assert form.hand_out(LIBRARY, load, 1, Range(2, 6)).count.tolist() == [[3, 2, 2]]
 
 
 @thorough

@@ -106,7 +106,7 @@ def test_packing_never_takes_more_rounds_than_a_row_has_items_with_load(data: st
 
 def test_a_single_pack_takes_eight_items_a_round() -> None:
     lib = Counting()
-    load = np.ones((1, 20), np.float32)
+    load = np.ones((1, 25), np.float32)
     lib.call(pack, load, 1, key=load)
     assert lib.rounds == [3, 0]  # the first item is there from the start, and none is without load
 

@@ -8,6 +8,8 @@ from hypothesis import given
 
 import reference_policies
 from eplb_xp import POLICIES, Policy
+from eplb_xp.algorithms.swaps import Items, packed, swap, table
+from eplb_xp.backends.numpy import LIBRARY
 from libraries import NUMPY, NumPyArray
 from loads import FAMILIES, batch, thorough
 from plans import assert_same, busiest, plan, policies, problems, report_of
@@ -75,3 +77,21 @@ def test_gaps_at_the_size_of_deepseek_v3(policy: str, most: float, seed: int) ->
     report = report_of(plan(NUMPY, weight, sizes, policy=policy), weight, sizes)
     assert report.gap.mean() <= most
     assert (report.doubled == 0).all()
+
+
+def test_starts_without_swaps_are_tried_too() -> None:
+    weight = np.random.default_rng(0).lognormal(0, 1, (200, 16)).astype(np.float32)
+    sizes = (16, 1, 1, 4)
+    policy = Policy(may_double=True, starts=2, noise=1.0, rounds=0)
+    assert (busiest(weight, sizes, policy) < busiest(weight, sizes, POLICIES["greedy"])).any()
+
+
+def test_a_row_that_wants_no_swap_stays_as_it_is() -> None:
+    load = np.array([[5, 1, 2, 3]] * 2, np.float32)
+    packs = packed(LIBRARY, np.array([[0, 1, 2, 3]] * 2), load, 2)
+    before = table(LIBRARY, packs, Items(load, np.array([[0, 1, 2, 3]] * 2)))
+    first, last = np.array([[0]] * 2), np.array([[3]] * 2)  # the loads 5 and 3
+    after = swap(LIBRARY, before, (first, last), np.array([[True], [False]]))
+    assert after.pack_load.tolist() == [[4, 7], [6, 5]]
+    for now, then in zip(after, before, strict=True):
+        np.testing.assert_array_equal(now[1], then[1], strict=True)
