@@ -58,8 +58,8 @@ def test_argmin_takes_the_first(asarray: Any) -> None:
 
 @every_library
 def test_reciprocal_of_binade(asarray: Any) -> None:
-    x = np.float32([[2.0**-125, 2.0**-125 * 1.5, 0.75, 1.0, 1.9999999, 2.0, 3.0, 2.0**64, 2.0**125 * 1.9]])
-    expected = np.float32([[2.0**125, 2.0**125, 2, 1, 1, 0.5, 0.5, 2.0**-64, 2.0**-125]])
+    x = np.array([[2.0**-125, 2.0**-125 * 1.5, 0.75, 1.0, 1.9999999, 2.0, 3.0, 2.0**64, 2.0**125 * 1.9]], np.float32)
+    expected = np.array([[2.0**125, 2.0**125, 2, 1, 1, 0.5, 0.5, 2.0**-64, 2.0**-125]], np.float32)
     result = library_of("x", asarray(x)).reciprocal_of_binade(asarray(x))
     assert np.array_equal(np.asarray(result), expected)
 

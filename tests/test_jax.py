@@ -187,6 +187,14 @@ def test_a_plan_is_a_pytree(weight: jax.Array) -> None:
     assert len(jax.tree.leaves(doubled)) == 3
 
 
+def test_indices_of_many_experts_fit_32_bits() -> None:
+    weight = np.random.default_rng(3).random((1, 600_000)).astype(np.float32)
+    assert_same(replicate_experts(jnp.asarray(weight), 604_000), replicate_experts(weight, 604_000))
+    # Idle ones on one GPU: 2^15 items, and as many cells.
+    weight = np.where(np.arange(2**16) % 2 == 0, weight[:, : 2**16], 0)
+    assert_same(balanced_packing(jnp.asarray(weight), 2), balanced_packing(weight, 2))
+
+
 def test_index_type_follows_x64(weight: jax.Array) -> None:
     expected = plan_for(weight)
     assert {x.dtype for x in expected} == {np.dtype(np.int32)}

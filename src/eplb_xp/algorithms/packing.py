@@ -1,8 +1,8 @@
 """Which pack each item goes to, every pack getting the same number of items.
 
 EPLB packs item by item, heaviest first, each into the lightest pack that is not full. The rounds
-here give the same packs, bit for bit, and place many items at once. A round takes the longer of
-two prefixes of the items that are left:
+here give the same packs, bit for bit, and place many items at once. A round takes one of two prefixes
+of the items that are left, whichever is longer; only one of them can be longer than one item:
 
 - spread: one item to each pack, lightest pack first, for as long as the next pack is lighter than
   every pack that this round has already added to and that is still open;
@@ -106,13 +106,10 @@ def _round(lib: Standard, ahead: Array, capacity: int, packs: _Packs) -> _Packs:
     load, spread = _spread(lib, packs.load, item_load, free)
     spread_length = count(lib, spread)
     pile_load, more = _pile(lib, packs.load, item_load, free)
-    piled = (more >= spread_length) & (more > 0)
-
-    first = number[:, :num_packs] == 0
-    changed = xp.where(piled, first, spread)
-    load = xp.where(changed, xp.where(piled, pile_load, load), packs.load)
+    piled = more > 0  # then the spread is one item, on the same pack
+    load = xp.where(spread, xp.where(piled, pile_load, load), packs.load)
     length = xp.where(piled, more + 1, 1)
-    load, cell = lib.sort_rows(load, packs.cell + xp.where(changed, length, 0))
+    load, cell = lib.sort_rows(load, packs.cell + xp.where(spread, length, 0))
     return _Packs(
         load,
         cell,
@@ -167,11 +164,10 @@ def _fill_up(lib: Standard, cell: Array, filling: _Filling, capacity: int) -> _F
     free = _free(cell, capacity)
     used = capacity - free
     start = filling.placed + xp.cumulative_sum(free, axis=-1, dtype=lib.index_dtype) - capacity
-    # Both in one number, so that one write brings both to the packs' own order.
-    both = lib.put_along_axis(used, cell // cells, start * cells + used)[:, :, None]
-    rank = lib.arange(cells, both)[None, None, :]
+    used, start = (lib.put_along_axis(x, cell // cells, x)[:, :, None] for x in (used, start))
+    rank = lib.arange(cells, cell)[None, None, :]
     item = xp.reshape(filling.item, (rows, num_packs, cells))
-    item = xp.where(rank < both % cells, item, both // cells + rank)
+    item = xp.where(rank < used, item, start + rank)
     return _Filling(xp.reshape(item, (rows, num_packs * cells)), xp.full_like(filling.placed, num_packs * capacity))
 
 

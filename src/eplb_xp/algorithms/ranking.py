@@ -31,9 +31,7 @@ def hand_out(lib: Standard, load: Array, num_spares: int, within: Range) -> Spar
     rank, replica = (xp.broadcast_to(x, (rows, *x.shape)) for x in (rank, replica))
 
     ranked_load, ranked = lib.sort_rows(load, lib.arange_like(load), descending=True)
-    entry_load = lib.take_along_axis(ranked_load, rank)
-    entry_load = xp.where((ranked_load[:, :1] == 0.0) & (rank == 0), 1.0, entry_load)
-    quotient = lib.divide(entry_load, xp.astype(replica, xp.float32))
+    quotient = lib.divide(lib.take_along_axis(ranked_load, rank), xp.astype(replica, xp.float32))
     span = 1 << (within.fewest + num_spares).bit_length()  # quick to divide by
     tag = lib.take_along_axis(ranked, rank) * span + replica
     _, tag = lib.sort_rows(quotient, tag, descending=True)

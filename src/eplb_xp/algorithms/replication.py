@@ -16,6 +16,9 @@ from eplb_xp.types import Array
 # The longest table, in quotients for each expert.
 LONGEST_TABLE = 4
 
+# The table puts expert and replica into one number of less than 31 bits, 13 of them for the replica.
+MOST_RANKED = 2**17
+
 
 class Replicas(NamedTuple):
     """Experts first, each in its own place, then the spares in the order handed out."""
@@ -45,6 +48,8 @@ def hand_out(lib: Standard, load: Array, num_spares: int, within: Range) -> Spar
     if num_spares == 0:
         expert = lib.arange_like(load)
         return Spares(expert[:, :0], expert[:, :0], xp.full_like(expert, within.fewest))
+    if load.shape[-1] > MOST_RANKED:
+        return threshold.hand_out(lib, load, num_spares, within)
     if ranking.table_length(load.shape[-1], num_spares, within) <= LONGEST_TABLE * load.shape[-1]:
         return ranking.hand_out(lib, load, num_spares, within)
     return threshold.hand_out(lib, load, num_spares, within)
