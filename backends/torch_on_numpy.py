@@ -1,6 +1,6 @@
 """Tensors in host memory are left to NumPy, which works on the same memory.
 
-A step is some hundred small operations. Each costs NumPy a third of what it costs torch, and no threads are
+A step is some hundred small operations. Each costs NumPy a fifth of what it costs torch, and no threads are
 woken for it, which on busy cores can take longer than the step.
 """
 
