@@ -11,6 +11,7 @@ import numpy as np
 
 from eplb_xp import Plan, Report
 from libraries import NumPyArray
+from reference_bounds import lower_bound
 
 Float = Any  # np.float32
 Row = Sequence[Float] | NumPyArray
@@ -105,45 +106,10 @@ def tree_sum(values: Row) -> Float:
     return tree_sum([padded[i] + padded[half + i] for i in range(half)])
 
 
-def splits(items: tuple[Any, ...], size: int) -> Iterator[list[tuple[Any, ...]]]:
-    """All ways to split items into sets of a size, the order of the sets aside."""
-    if not items:
-        yield []
-    else:
-        for others in combinations(range(1, len(items)), size - 1):
-            rest = tuple(items[i] for i in range(1, len(items)) if i not in others)
-            for split in splits(rest, size):
-                yield [(items[0], *(items[i] for i in others)), *split]
-
-
-def busiest_of_best_split(loads: Row, size: int) -> float:
-    """The load of the busiest set under the best of all splits into sets of a size."""
-    return min(max(float(sum(part)) for part in split) for split in splits(tuple(loads), size))
-
-
 def all_counts(experts: int, replicas: int) -> Iterator[tuple[int, ...]]:
     """All replica counts of so many experts, each at least one."""
     for cuts in combinations(range(1, replicas), experts - 1):
         yield tuple(b - a for a, b in zip((0, *cuts), (*cuts, replicas), strict=True))
-
-
-def best_busiest(load: Row, replicas: int, gpus: int) -> float:
-    """The busiest GPU's load under the best of all plans of one node, tried one after another."""
-    best = np.inf
-    for count in all_counts(len(load), replicas):
-        share = tuple(float(w) / n for w, n in zip(load, count, strict=True) for _ in range(n))
-        best = min(best, busiest_of_best_split(share, replicas // gpus))
-    return best
-
-
-def best_busiest_by_node(load: Row, replicas: int, groups: int, nodes: int, gpus: int) -> float:
-    """The same, over all ways to split whole groups over nodes."""
-    size = len(load) // groups
-    group_loads = tuple(tuple(load[g * size : (g + 1) * size]) for g in range(groups))
-    return min(
-        max(best_busiest(sum(node, ()), replicas // nodes, gpus // nodes) for node in split)
-        for split in splits(group_loads, groups // nodes)
-    )
 
 
 def report(phy2log: NumPyArray, weight: NumPyArray, num_gpus: int, num_groups: int, num_nodes: int) -> Report[Any]:
@@ -168,13 +134,3 @@ def _report(experts: list[int], load: NumPyArray, num_gpus: int, num_groups: int
     balancedness = sum(gpu_load) / num_gpus / busiest if busiest else 1
     doubled = sum(capacity - len(set(gpu)) for gpu in gpus)
     return gpu_load, balancedness, bound, busiest / bound - 1 if busiest else 0, doubled
-
-
-def lower_bound(load: NumPyArray, num_replicas: int, num_gpus: int, num_groups: int, num_nodes: int) -> float:
-    """The mean GPU load, the largest replica under the best counts, or the busiest node under the best split."""
-    if num_groups % num_nodes:
-        num_groups = num_nodes = 1
-    _, _, count = replicate(load, num_replicas)
-    groups = [part.sum() for part in np.split(load, num_groups)]
-    node = busiest_of_best_split(groups, num_groups // num_nodes)
-    return max(sum(load) / num_gpus, *(load / count), node / (num_gpus // num_nodes))

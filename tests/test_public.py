@@ -30,7 +30,7 @@ SIGNATURES = {
 
 # Libraries divide and sum floats each in their own way, so planning leaves that to the backends and to trees of
 # additions. The exceptions: a guess that is corrected, a sum of small integers, and figures for people to read.
-DIVISIONS = {"threshold": 1, "bounds": 2, "evaluation": 3}
+DIVISIONS = {"threshold": 1, "bounds": 2, "bound_points": 3, "evaluation": 3}
 FLOAT_SUMS = {"threshold": 1, "evaluation": 1}
 
 every_algorithm = pytest.mark.parametrize("path", ALGORITHMS, ids=lambda path: path.stem)

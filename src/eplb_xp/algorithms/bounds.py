@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+from eplb_xp.algorithms.bound_points import raised
 from eplb_xp.algorithms.replication import replicate
 from eplb_xp.algorithms.rows import tree_sum
 from eplb_xp.backends.standard import Standard
@@ -15,7 +16,7 @@ MOST_GROUPS_TOGETHER = 4
 def lower_bound(lib: Standard, load: Array, sizes: Sizes) -> Array:
     """Load that the busiest GPU of any valid plan has at least, replicas sharing equally: [layers].
 
-    The largest of three:
+    The largest of three, raised as far as points prove (`bound_points.py`):
 
     - the mean GPU load;
     - the largest replica under D'Hondt's counts, which make it as small as any counts can;
@@ -37,7 +38,7 @@ def lower_bound(lib: Standard, load: Array, sizes: Sizes) -> Array:
         evenly = xp.maximum(evenly, node / (sizes.num_gpus // sizes.num_nodes))
     additions = 2 * experts.bit_length() + sizes.num_replicas // sizes.num_gpus
     down = 1.0 - (additions + 4) * 2.0**-24
-    return xp.maximum(replica, evenly * down)
+    return xp.maximum(replica, raised(lib, load, sizes, xp.maximum(replica, evenly)) * down)
 
 
 def _busiest_node(lib: Standard, group_load: Array, num_nodes: int) -> Array:
