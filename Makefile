@@ -13,6 +13,8 @@ MUTANTS ?= eplb_xp.algorithms.*
 MUTATION_VENV := .venv-mutation
 # More for bench: pytest's options, such as BENCH='-k "swap and jit"', and --family, --seed, --budget.
 BENCH ?=
+# More for bench-quality: --only, --policies, --seed.
+QUALITY ?=
 # Reproducible; fuzz draws anew.
 HYPOTHESIS_PROFILE ?= ci
 export HYPOTHESIS_PROFILE
@@ -23,11 +25,11 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint fuzz mutate bench bench-growth bench-start docs clean
+.PHONY: help demo test test-lowest lint fuzz mutate bench bench-growth bench-quality bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 $(READY): pyproject.toml
 	@echo "Setting up $(VENV) (about a minute, once)"
@@ -93,6 +95,10 @@ bench: $(READY)  ## Time every policy on every library against a NumPy loop: a t
 bench-growth: $(READY)  ## Time and memory against layers, experts and GPUs: tables, out/growth.json, out/growth.png
 	@echo "Planning for more and more layers, experts and GPUs (some minutes)"
 	@PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/growth.py
+
+bench-quality: $(READY)  ## Gaps of every policy for many loads and sizes: a table, out/quality.json, .md and .png
+	@echo "Planning for all loads and sizes (some minutes, most of them compiling)"
+	@PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/quality.py $(QUALITY)
 
 bench-start: $(READY)  ## Time importing and first plans, before and after JAX's cache has them: a table, out/start.json
 	@echo "Starting processes (about two minutes)"
