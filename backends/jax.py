@@ -29,6 +29,10 @@ class Jax(Standard):
     def __init__(self) -> None:
         super().__init__(jnp)
 
+    @property
+    def slots_at_once(self) -> int:  # type: ignore[override]
+        return 2**17 if jax.default_backend() == "cpu" else 2**20
+
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         return lax.while_loop(cond, body, _varying_as_result(body, carry))
 

@@ -24,6 +24,9 @@ class Standard:
         The array namespace, as array_api_compat gives it.
     """
 
+    # How many slots are best worked on at once, where that is a choice: the caches of a CPU hold no more.
+    slots_at_once = 2**17
+
     def __init__(self, xp: Any) -> None:
         self.xp = xp
 

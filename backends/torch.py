@@ -21,22 +21,24 @@ from eplb_xp.types import Array
 class Torch(Standard):
     """PyTorch on any device."""
 
+    slots_at_once = 2**20  # a GPU's time is that of the launches
+
     def __init__(self) -> None:
         super().__init__(xp)
 
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         if not torch.compiler.is_compiling():
             return super().while_loop(cond, body, carry)
-        # torch's structured loop knows plain tuples only.
+        # torch's structured loop knows plain tuples only, and wants the strides of a carry to stay what they are.
         pack = type(carry)
 
         def flat_cond(*leaves: Array) -> Array:
             return cond(pack(*leaves))
 
         def flat_body(*leaves: Array) -> tuple[Array, ...]:
-            return tuple(body(pack(*leaves)))
+            return tuple(leaf.contiguous() for leaf in body(pack(*leaves)))
 
-        return pack(*while_loop(flat_cond, flat_body, tuple(carry)))
+        return pack(*while_loop(flat_cond, flat_body, tuple(leaf.contiguous() for leaf in carry)))
 
     @property
     def index_dtype(self) -> Any:

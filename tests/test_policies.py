@@ -23,11 +23,18 @@ from reference import clean
 
 SWAP, MULTISTART = POLICIES["swap"], POLICIES["multistart"]
 FEW_STARTS = replace(MULTISTART, starts=4, seed=3)
-MIXED = replace(MULTISTART, starts=3, noise=1.0, neighbourhood="any", rounds=9, threshold=0.0, seed=2**31 - 1)
+MIXED = replace(MULTISTART, starts=3, noise=1.0, neighbourhood="any", rounds=9, finish=5, threshold=0.0, seed=2**31 - 1)
+JOINT = Policy(rounds=9, finish=20, levels=4, refined=5, finalists=2)
 # replicas, groups, nodes, GPUs, for 16 experts
 EXPERTS = 16
 HIERARCHICAL, GLOBAL = (24, 8, 2, 4), (24, 1, 1, 8)
-TRIED = {"swap": (HIERARCHICAL, SWAP), "few starts": (HIERARCHICAL, FEW_STARTS), "mixed": (GLOBAL, MIXED)}
+TRIED = {
+    "swap": (HIERARCHICAL, SWAP),
+    "few starts": (HIERARCHICAL, FEW_STARTS),
+    "mixed": (GLOBAL, MIXED),
+    "joint, 2 slots a GPU": ((24, 1, 1, 12), JOINT),
+    "joint, 4 slots a GPU": ((32, 8, 2, 8), replace(JOINT, levels=3, refined=9, tolerance=0.0, threshold=0.0)),
+}
 every_policy = pytest.mark.parametrize(("sizes", "policy"), TRIED.values(), ids=TRIED)
 # Room for all of 6 experts on every GPU and more, and just so.
 ROOMY, FULL = (28, 1, 1, 4), (24, 2, 2, 8)
@@ -81,8 +88,19 @@ def test_plans_with_room_for_every_expert_on_every_gpu(
     assert (report_of(made, weight, sizes).doubled == least_doubled(6, sizes)).all()
 
 
+joint_policies = st.builds(
+    replace,
+    policies,
+    finish=st.integers(0, 9),
+    levels=st.integers(0, 5),
+    refined=st.integers(1, 12),
+    finalists=st.integers(1, 4),
+    tolerance=st.sampled_from([0.0, 2.0**-13, 0.1]),
+)
+
+
 @thorough
-@given(problem=problems(), policy=policies, room=st.integers(0, 4))
+@given(problem=problems(), policy=policies | joint_policies, room=st.integers(0, 4))
 def test_plans_of_many_sizes(problem: tuple[NumPyArray, tuple[int, ...]], policy: Policy, room: int) -> None:
     weight, sizes = problem
     experts = weight.shape[1]

@@ -19,6 +19,7 @@ def test_the_named_policies_are_settings_of_one_pipeline() -> None:
         "greedy": Policy(may_double=True, starts=1, rounds=0),
         "swap": Policy(starts=1, neighbourhood="any", rounds=50, threshold=2.0**-20),
         "multistart": Policy(starts=64, noise=0.2, neighbourhood="lightest", rounds=20, threshold=2.0**-20, seed=0),
+        "joint": Policy(rounds=50, finish=100, levels=12, refined=8, finalists=3, tolerance=2.0**-13),
     }
 
 
@@ -48,6 +49,17 @@ def test_numbers_of_any_kind_become_python_s() -> None:
         ("rounds", -1, ValueError, "rounds must be at least 0, got -1"),
         ("rounds", 2**20 + 1, ValueError, "rounds must be at most 1048576, got 1048577"),
         ("rounds", None, TypeError, "rounds must be an integer, got None of type NoneType"),
+        ("finish", -1, ValueError, "finish must be at least 0, got -1"),
+        ("finish", 2**20 + 1, ValueError, "finish must be at most 1048576, got 1048577"),
+        ("levels", -1, ValueError, "levels must be at least 0, got -1"),
+        ("levels", 1025, ValueError, "levels must be at most 1024, got 1025"),
+        ("levels", 2.5, TypeError, "levels must be an integer, got 2.5 of type float"),
+        ("refined", 0, ValueError, "refined must be at least 1, got 0"),
+        ("refined", 2049, ValueError, "refined must be at most 2048, got 2049"),
+        ("finalists", 0, ValueError, "finalists must be at least 1, got 0"),
+        ("finalists", 2049, ValueError, "finalists must be at most 2048, got 2049"),
+        ("tolerance", 1.1, ValueError, "tolerance must be between 0 and 1, got 1.1"),
+        ("tolerance", float("inf"), ValueError, "tolerance must be between 0 and 1, got inf"),
         ("seed", -1, ValueError, "seed must be at least 0, got -1"),
         ("seed", 2**31, ValueError, "seed must be at most 2147483647, got 2147483648"),
         ("noise", 1.5, ValueError, "noise must be between 0 and 1, got 1.5"),
@@ -70,12 +82,36 @@ def test_fields_out_of_range(field: str, value: Any, error: type[Exception], mes
         replace(SWAP, **{field: value})
 
 
+def test_other_counts_are_not_for_replicas_that_may_share_a_gpu() -> None:
+    with pytest.raises(ValueError, match="may_double must be False, got levels=3"):
+        Policy(may_double=True, levels=3)
+    assert Policy(may_double=True, levels=0, finish=3).finish == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "largest"),
+    [
+        ("rounds", 2**20),
+        ("finish", 2**20),
+        ("levels", 1024),
+        ("refined", 2048),
+        ("finalists", 2048),
+        ("seed", 2**31 - 1),
+    ],
+)
+def test_fields_at_their_ends(field: str, largest: int) -> None:
+    changed: dict[str, Any] = {field: np.int64(largest)}
+    value = getattr(replace(SWAP, **changed), field)
+    assert value == largest
+    assert type(value) is int
+
+
 @in_hand_or_traced
 @takes_a_policy
 @pytest.mark.parametrize(
     ("policy", "error", "message"),
     [
-        ("best", ValueError, "policy 'best' is not known; the names are 'greedy', 'swap', 'multistart'"),
+        ("best", ValueError, "policy 'best' is not known; the names are 'greedy', 'swap', 'multistart', 'joint'"),
         (3, TypeError, "policy must be a name or a Policy, got 3 of type int; the names are 'greedy'"),
         (None, TypeError, "policy must be a name or a Policy, got None of type NoneType"),
     ],

@@ -8,7 +8,7 @@ from hypothesis import given
 
 import reference_policies
 from eplb_xp import POLICIES, Policy
-from eplb_xp.algorithms.swaps import Items, packed, swap, table
+from eplb_xp.algorithms.swaps import Items, packed, swap, swap_twice, table
 from eplb_xp.backends.numpy import LIBRARY
 from libraries import NUMPY, NumPyArray
 from loads import FAMILIES, batch, thorough
@@ -69,7 +69,7 @@ def test_an_idle_expert_counts_less_than_any_replica_of_another() -> None:
 
 
 # 58 layers of 256 experts on 32 GPUs with 288 replicas, lognormal of sigma 0.6
-@pytest.mark.parametrize(("policy", "most"), [("swap", 0.0003), ("multistart", 0.0012)])
+@pytest.mark.parametrize(("policy", "most"), [("swap", 0.0003), ("multistart", 0.0012), ("joint", 0.00005)])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_gaps_at_the_size_of_deepseek_v3(policy: str, most: float, seed: int) -> None:
     weight = np.random.default_rng(seed).lognormal(0, 0.6, (58, 256)).astype(np.float32)
@@ -95,3 +95,18 @@ def test_a_row_that_wants_no_swap_stays_as_it_is() -> None:
     assert after.pack_load.tolist() == [[4, 7], [6, 5]]
     for now, then in zip(after, before, strict=True):
         np.testing.assert_array_equal(now[1], then[1], strict=True)
+
+
+def test_rows_that_want_no_exchange_two_swaps_or_one_twice() -> None:
+    load = np.array([[9, 1, 2, 3, 4, 5]] * 3, np.float32)
+    item = np.array([[0, 1, 2, 3, 4, 5]] * 3)
+    packs = packed(LIBRARY, item, load, 3)  # 9 and 1, 2 and 3, 4 and 5
+    before = table(LIBRARY, packs, Items(load, item))
+    # Places are of the loads 9, 2, 4 at rank 0, then 1, 3, 5: 9 for 2, and then 3 for 4; or 9 for 2 alone.
+    first = np.array([[0]] * 3), np.array([[1]] * 3)
+    second = np.array([[4], [4], [0]]), np.array([[2], [2], [1]])
+    after = swap_twice(LIBRARY, before, first, second, np.array([[True], [False], [True]]))
+    assert after.load.tolist() == [[2, 9, 3, 1, 4, 5], [9, 2, 4, 1, 3, 5], [2, 9, 4, 1, 3, 5]]
+    assert after.pack_load.tolist() == [[3, 13, 8], [10, 5, 9], [3, 12, 9]]
+    np.testing.assert_array_equal(after.item, after.expert)
+    np.testing.assert_array_equal(np.take_along_axis(load, after.item, axis=1), after.load)

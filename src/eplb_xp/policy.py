@@ -9,6 +9,7 @@ from eplb_xp.sizes import check_integer, check_number
 
 NEIGHBOURHOODS = ("any", "lightest")
 MOST_STARTS = 4096
+MOST_LEVELS = 1024
 MOST_ROUNDS = 2**20
 MOST_SEED = 2**31 - 1
 WIDEST = 4096  # log2phy, unless there are more replicas
@@ -19,9 +20,9 @@ class Policy:
     """A way of planning; frozen and hashable, so that it is static under ``jax.jit``.
 
     Every policy hands out replicas by EPLB's rule and packs them heaviest first into the lightest
-    GPU that is not full. What differs is what comes on top: several starts of the packing, and
-    swaps of replicas between GPUs that lower the busiest one. The named policies are entries of
-    `eplb_xp.POLICIES`; ``dataclasses.replace`` changes their fields.
+    GPU that is not full. What differs is what comes on top: several starts of the packing, swaps of
+    replicas between GPUs that lower the busiest one, two swaps at once, and other replica counts. The
+    named policies are entries of `eplb_xp.POLICIES`; ``dataclasses.replace`` changes their fields.
 
     Parameters
     ----------
@@ -40,11 +41,26 @@ class Policy:
         the lightest.
     rounds : int
         The most swaps for each start, layer and node; 0 for none, at most 1048576.
+    finish : int
+        The most further swaps, and then the most rounds of exchanges: two replicas of the busiest GPU for two
+        of another or, with two or three slots a GPU, a swap whose excess another swap passes on to a
+        third GPU; no exchanges where a GPU has more than 16 slots. 0 for neither, at most 1048576.
     threshold : float
         Swaps end when the best one would bring the two GPUs less than this share of the mean GPU load
         below the busiest GPU's load.
     seed : int
         Seed of the noise, at most 2147483647.
+    levels : int
+        Levels of other replica counts to try, 0 for none, at most 1024. At each level fewer spare replicas go
+        to the largest replicas; the rest go one each to experts with one replica, once to the
+        heaviest and once to the lightest of them.
+    refined : int
+        Of those candidates, how many of the best after packing are refined by swaps, at most 2048.
+    finalists : int
+        Of these, how many of the best are refined by exchanges.
+    tolerance : float
+        Other counts are tried where the busiest GPU is more than this share above a bound, the mean GPU load or
+        the largest replica.
 
     Raises
     ------
@@ -64,8 +80,13 @@ class Policy:
     noise: float = 0.2
     neighbourhood: str = "any"
     rounds: int = 50
+    finish: int = 0
     threshold: float = 2.0**-20
     seed: int = 0
+    levels: int = 0
+    refined: int = 8
+    finalists: int = 3
+    tolerance: float = 2.0**-13
 
     def __post_init__(self) -> None:
         if not isinstance(self.may_double, bool):
@@ -76,9 +97,16 @@ class Policy:
             raise ValueError(f"neighbourhood must be {names}, got {neighbourhood!r}")
         self._set_integer("starts", 1, MOST_STARTS)
         self._set_integer("rounds", 0, MOST_ROUNDS)
+        self._set_integer("finish", 0, MOST_ROUNDS)
+        self._set_integer("levels", 0, MOST_LEVELS)
+        self._set_integer("refined", 1, 2 * MOST_LEVELS)
+        self._set_integer("finalists", 1, 2 * MOST_LEVELS)
         self._set_integer("seed", 0, MOST_SEED)
         self._set_float("noise")
         self._set_float("threshold")
+        self._set_float("tolerance")
+        if self.may_double and self.levels:
+            raise ValueError(f"levels keep replicas apart, so may_double must be False, got levels={self.levels}")
 
     def _set_integer(self, name: str, least: int, most: int) -> None:
         value = check_integer(name, getattr(self, name), at_least=least)
@@ -97,6 +125,7 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
         "greedy": Policy(may_double=True, rounds=0),
         "swap": Policy(),
         "multistart": Policy(starts=64, neighbourhood="lightest", rounds=20),
+        "joint": Policy(finish=100, levels=12),
     }
 )
 

@@ -1,8 +1,10 @@
-"""Which pack each item goes to under a policy: starts -> packing -> parting -> refinement -> best start."""
+"""Which pack each item goes to under a policy: starts -> packing -> parting -> swaps -> exchanges -> best start."""
 
+from eplb_xp.algorithms.exchanges import exchange
 from eplb_xp.algorithms.packing import pack
 from eplb_xp.algorithms.parting import part
 from eplb_xp.algorithms.refinement import refine
+from eplb_xp.algorithms.rows import for_each
 from eplb_xp.algorithms.starts import sort_keys
 from eplb_xp.algorithms.swaps import Items, Packed, packed
 from eplb_xp.backends.standard import Standard
@@ -11,17 +13,19 @@ from eplb_xp.types import Array
 
 
 def assign(
-    lib: Standard, load: Array, num_packs: int, policy: Policy, *, starts: int, expert: Array | None = None
+    lib: Standard, load: Array, num_packs: int, policy: Policy, *, thorough: bool, expert: Array | None = None
 ) -> Array:
     """Pack items by load; the result is a permutation of each row, as that of `pack`.
 
-    Each start is a row of its own, so that all are packed at once: one, or as many as the policy has.
+    Each start is a row of its own, so that all are packed at once: as many as the policy has, or one and no
+    finish if it need not be thorough.
     With ``expert`` [rows, items], the expert of each item, no pack gets two of one expert, of which
     there must be at most as many as packs.
     """
     xp = lib.xp
     rows, items = load.shape
-    nothing_to_do = expert is None and starts == 1 and policy.rounds == 0
+    starts, finish = (policy.starts, policy.finish) if thorough else (1, 0)
+    nothing_to_do = expert is None and starts == 1 and policy.rounds + finish == 0
     if nothing_to_do or num_packs == 1 or items <= num_packs:
         return pack(lib, load, num_packs, key=load)
     # Without experts each item is one of its own.
@@ -29,30 +33,40 @@ def assign(
     key = load
     if starts > 1:
         key = xp.reshape(sort_keys(lib, load, policy), (rows * starts, items))
-        all_items = Items(*(_for_each_start(lib, x, starts) for x in all_items))
+        all_items = Items(*(for_each(lib, x, starts) for x in all_items))
     load = all_items.load
 
     packs = packed(lib, pack(lib, load, num_packs, key=key), load, num_packs)
     if expert is not None:
         packs = packed(lib, part(lib, packs, all_items), load, num_packs)
     if policy.rounds > 0:
-        packs = _lower(lib, packs, packed(lib, refine(lib, packs, all_items, policy), load, num_packs))
+        packs = swapped(lib, packs, all_items, policy, rounds=policy.rounds)
+    if finish > 0:
+        packs = swapped(lib, packs, all_items, policy, rounds=finish)
+        packs = exchanged(lib, packs, all_items, policy)
 
     busiest = xp.reshape(xp.max(packs.pack_load, axis=-1), (rows, starts))
     best = lib.argmin(busiest)[:, 0] + lib.arange(rows, load) * starts
     return xp.take(packs.item, best, axis=0)
 
 
-def _for_each_start(lib: Standard, x: Array, starts: int) -> Array:
-    """Each row once for each start: [rows * starts, items]."""
-    xp = lib.xp
-    rows, items = x.shape
-    return xp.reshape(xp.broadcast_to(x[:, None, :], (rows, starts, items)), (rows * starts, items))
+def swapped(lib: Standard, packs: Packed, items: Items, policy: Policy, *, rounds: int) -> Packed:
+    """After at most so many swaps."""
+    return _lower(lib, packs, refine(lib, packs, items, policy, rounds=rounds), items)
 
 
-def _lower(lib: Standard, before: Packed, after: Packed) -> Packed:
-    """The one whose busiest pack is lower, as slot-ordered sums have it: swaps round in another order."""
+def exchanged(lib: Standard, packs: Packed, items: Items, policy: Policy) -> Packed:
+    """After swaps, and two at once where no single one helps."""
+    return _lower(lib, packs, exchange(lib, packs, items, policy), items)
+
+
+def _lower(lib: Standard, before: Packed, item: Array, items: Items) -> Packed:
+    """Of what was before and these items in the slots, that with the lower busiest pack.
+
+    As slot-ordered sums have it, while swaps round in another order.
+    """
     xp = lib.xp
+    after = packed(lib, item, items.load, before.pack_load.shape[-1])
     before_busiest = xp.max(before.pack_load, axis=-1, keepdims=True)
     worse = xp.max(after.pack_load, axis=-1, keepdims=True) > before_busiest
     return Packed(*(xp.where(worse, x, y) for x, y in zip(before, after, strict=True)))

@@ -9,6 +9,7 @@ pipeline.
 from typing import NamedTuple
 
 from eplb_xp.algorithms.assignment import assign
+from eplb_xp.algorithms.joint import Placed, better_placed
 from eplb_xp.algorithms.maps import expert_to_slots, rank_by_slot
 from eplb_xp.algorithms.replication import Replicas, hand_out, replicate
 from eplb_xp.algorithms.rows import inverse, tree_sum
@@ -58,13 +59,13 @@ def place(lib: Standard, weight: Array, *, sizes: Sizes, policy: Policy) -> Plac
 def _experts_by_node(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Array:
     """The experts of each node, node after node, whole groups packed onto nodes by their load, from one start.
 
-    More starts give other splits, and so plans that are worse by the way.
+    More starts, and exchanges, give other splits, and so plans that are worse by the way.
     """
     xp = lib.xp
     layers, experts = load.shape
     size = experts // sizes.num_groups
     group_load = tree_sum(lib, xp.reshape(load, (layers, sizes.num_groups, size)))
-    group = assign(lib, group_load, sizes.num_nodes, policy, starts=1)  # [layers, groups], node after node
+    group = assign(lib, group_load, sizes.num_nodes, policy, thorough=False)  # [layers, groups], node after node
     return xp.reshape(group[:, :, None] * size + lib.arange(size, load)[None, None, :], (layers, experts))
 
 
@@ -106,7 +107,7 @@ def _place_as_eplb(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> 
     expert, rank, count = replicate(lib, load, sizes.num_replicas)
     share = lib.divide(load, xp.astype(count, xp.float32))
     replica_load = xp.concat([share, lib.take_along_axis(share, expert[:, load.shape[-1] :])], axis=-1)
-    slot2phy = assign(lib, replica_load, sizes.num_gpus, policy, starts=policy.starts)
+    slot2phy = assign(lib, replica_load, sizes.num_gpus, policy, thorough=True)
     return Placement(lib.take_along_axis(expert, slot2phy), lib.take_along_axis(rank, slot2phy), count)
 
 
@@ -124,7 +125,8 @@ def _place_apart(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Pl
     most = sizes.max_replicas or slots
     within = Range(fewest, most if everywhere else min(most, gpus))
     positive = xp.where(load > 0.0, load, IDLE_LOAD)
-    spare, _, count = hand_out(lib, positive, slots - experts * fewest, within)
+    spares = hand_out(lib, positive, slots - experts * fewest, within)
+    spare, count = spares.expert, spares.count
     share = lib.divide(load, xp.astype(count, xp.float32))
 
     expert, replica_load = spare, lib.take_along_axis(share, spare)
@@ -132,19 +134,22 @@ def _place_apart(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Pl
         expert = xp.concat([lib.arange_like(load), expert], axis=-1)
         replica_load = xp.concat([share, replica_load], axis=-1)
     apart = None if everywhere else expert
-    slot2phy = assign(lib, replica_load, gpus, policy, starts=policy.starts, expert=apart)
+    slot2phy = assign(lib, replica_load, gpus, policy, thorough=True, expert=apart)
     slot2expert = lib.take_along_axis(expert, slot2phy)
     if everywhere:
         each = xp.broadcast_to(lib.arange(experts, load), (rows, gpus, experts))
         more = xp.reshape(slot2expert, (rows, gpus, slots // gpus - experts))
         # Behind what differs between GPUs: added to two sums, the same loads can't turn their order round.
         slot2expert = xp.reshape(xp.concat([more, each], axis=-1), (rows, slots))
+    elif gpus > 1:
+        placed = Placed(slot2expert, count)
+        slot2expert, count = better_placed(lib, load, spares, placed, num_packs=gpus, most=within.most, policy=policy)
     return Placement(slot2expert, rank_by_slot(lib, slot2expert, count), count)
 
 
 def pack_items(lib: Standard, weight: Array, *, num_packs: int, policy: Policy) -> tuple[Array, Array]:
     """The packing alone: the pack of each item, and its rank there."""
-    slot = inverse(lib, assign(lib, scaled(lib, weight).load, num_packs, policy, starts=policy.starts))
+    slot = inverse(lib, assign(lib, scaled(lib, weight).load, num_packs, policy, thorough=True))
     capacity = weight.shape[-1] // num_packs
     return slot // capacity, slot % capacity
 

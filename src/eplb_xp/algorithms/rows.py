@@ -15,6 +15,13 @@ def count(lib: Standard, condition: Array) -> Array:
     return lib.xp.count_nonzero(condition, axis=-1, keepdims=True)
 
 
+def for_each(lib: Standard, x: Array, number: int) -> Array:
+    """Each row so many times, one after the other: [rows * number, items]."""
+    xp = lib.xp
+    rows, items = x.shape
+    return xp.reshape(xp.broadcast_to(x[:, None, :], (rows, number, items)), (rows * number, items))
+
+
 def count_at_most(lib: Standard, ascending: Array, queries: Array, span: int) -> Array:
     """How many values of an ascending row are at most each query: [rows, values], [rows, queries].
 
