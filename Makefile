@@ -25,11 +25,11 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint fuzz mutate bench bench-growth bench-quality bench-start docs clean
+.PHONY: help demo test test-lowest lint fuzz mutate bench bench-growth bench-quality bench-settings bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 23
 
 $(READY): pyproject.toml
 	@echo "Setting up $(VENV) (about a minute, once)"
@@ -43,8 +43,8 @@ demo: $(READY)  ## Plan generated loads: tables, out/loads.npz, out/plan.npz and
 	@echo "Planning generated loads with every policy"
 	@mkdir -p out
 	@$(BIN)/eplb-xp demo -o out/loads.npz --plot out/plan.png
-	@echo "Writing the plan of one of them, swap"
-	@$(BIN)/eplb-xp plan out/loads.npz --num-replicas 288 --num-gpus 32 --policy swap -o out/plan.npz
+	@echo "Writing the plan of the default policy, joint"
+	@$(BIN)/eplb-xp plan out/loads.npz --num-replicas 288 --num-gpus 32 -o out/plan.npz
 
 test: lint  ## Lint, types and tests
 	@echo "Testing on $$(nproc) cores (some minutes)"
@@ -99,6 +99,10 @@ bench-growth: $(READY)  ## Time and memory against layers, experts and GPUs: tab
 bench-quality: $(READY)  ## Gaps of every policy for many loads and sizes: a table, out/quality.json, .md and .png
 	@echo "Planning for all loads and sizes (some minutes, most of them compiling)"
 	@PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/quality.py $(QUALITY)
+
+bench-settings: $(READY)  ## Quality against time for settings of policy joint: the table of docs/policies.md
+	@echo "Planning with every setting (some minutes, most of them compiling)"
+	@PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/settings.py
 
 bench-start: $(READY)  ## Time importing and first plans, before and after JAX's cache has them: a table, out/start.json
 	@echo "Starting processes (about two minutes)"

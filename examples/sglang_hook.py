@@ -44,5 +44,5 @@ def rebalance_experts(
         groups, nodes = num_groups, num_nodes
     num_gpus = num_physical_experts // num_local_physical_experts
     load = tokens_per_expert.sum(dim=0).cpu().numpy()  # on a CPU, NumPy is faster than eager PyTorch
-    plan = eplb_xp.rebalance_experts(load, num_physical_experts, groups, nodes, num_gpus, policy="swap")
+    plan = eplb_xp.rebalance_experts(load, num_physical_experts, groups, nodes, num_gpus, policy="joint")
     return torch.from_numpy(plan.phy2log), torch.from_numpy(plan.log2phy), torch.from_numpy(plan.logcnt)

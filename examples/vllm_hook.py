@@ -31,5 +31,5 @@ def rebalance_experts(
         The plan in use. Nothing is read from it here.
     """
     load = weight.cpu().numpy()  # on a CPU, NumPy is faster than eager PyTorch, and the plan is the same
-    plan = eplb_xp.rebalance_experts(load, num_replicas, num_groups, num_nodes, num_ranks, policy="swap")
+    plan = eplb_xp.rebalance_experts(load, num_replicas, num_groups, num_nodes, num_ranks, policy="joint")
     return torch.from_numpy(plan.phy2log)

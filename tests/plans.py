@@ -12,9 +12,11 @@ from loads import weights
 NAMES = ("num_replicas", "num_groups", "num_nodes", "num_gpus")
 
 
-def plan(library: Library, weight: NumPyArray, sizes: tuple[int, ...], **options: Any) -> Plan[NumPyArray]:
-    """The plan for replicas, groups, nodes and GPUs."""
-    result = library.run(rebalance_experts, weight, **dict(zip(NAMES, sizes, strict=True)), **options)
+def plan(
+    library: Library, weight: NumPyArray, sizes: tuple[int, ...], *, policy: str | Policy = "greedy", **options: Any
+) -> Plan[NumPyArray]:
+    """The plan for replicas, groups, nodes and GPUs: EPLB's, unless another policy is named."""
+    result = library.run(rebalance_experts, weight, **dict(zip(NAMES, sizes, strict=True)), policy=policy, **options)
     assert isinstance(result, Plan)
     return result
 

@@ -39,7 +39,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "steps, four parts": ({"steps": "1:2:3:4"}, "--steps must be A:B as in Python"),
     "steps, stride of zero": ({"steps": "::0"}, "--steps must be A:B as in Python"),
     "steps, none there": ({"steps": "5:"}, "there is 1 step, and none of them is in 5:"),
-    "greedy has no cap": ({"max_replicas": 3}, "--max-replicas"),
+    "greedy has no cap": ({"policy": "greedy", "max_replicas": 3}, "--max-replicas"),
     "cap too low": ({"policy": "swap", "max_replicas": 0}, "--max-replicas must be at least 1, got 0"),
     "no such option": ({"num_gpu": 4}, "No such option"),
 }

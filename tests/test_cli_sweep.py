@@ -143,4 +143,4 @@ def test_groups_are_kept_on_nodes(file: Path, capsys: pytest.CaptureFixture[str]
     report = evaluate(rebalance_experts(LOAD, 8, 2, 2, 4), LOAD, 4, num_groups=2, num_nodes=2)
     assert found["gap"]["layers"] == pytest.approx(report.gap.tolist(), rel=1e-5, abs=1e-6)
     assert run("sweep", file, *sizes) == 0
-    assert "policy greedy, 2 groups kept whole on 2 nodes" in capsys.readouterr().out
+    assert "policy joint, 2 groups kept whole on 2 nodes" in capsys.readouterr().out

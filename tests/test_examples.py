@@ -82,7 +82,7 @@ def test_vllm_hook(groups: int, nodes: int) -> None:
     phy2log = hook.rebalance_experts(torch.asarray(SUM), SLOTS, groups, nodes, RANKS, old)
     assert phy2log.dtype == torch.int64
     assert phy2log.device.type == "cpu"
-    expected = rebalance_experts(SUM, SLOTS, groups, nodes, RANKS, policy="swap")
+    expected = rebalance_experts(SUM, SLOTS, groups, nodes, RANKS, policy="joint")
     assert np.array_equal(phy2log.numpy(), expected.phy2log)
 
 
@@ -119,7 +119,7 @@ def test_sglang_hook(groups: int | None, nodes: int, algorithm: Algorithm, kept:
     assert plan.log2phy.shape[:2] == (LAYERS, EXPERTS)
     assert plan.log2phy.shape[2] <= SLOTS
     assert torch.equal((plan.log2phy >= 0).sum(dim=-1), plan.logcnt)
-    expected = rebalance_experts(SUM, SLOTS, 8 if kept else 1, nodes if kept else 1, RANKS, policy="swap")
+    expected = rebalance_experts(SUM, SLOTS, 8 if kept else 1, nodes if kept else 1, RANKS, policy="joint")
     assert np.array_equal(plan.phy2log.numpy(), expected.phy2log)
     if kept:
         evaluate(plan, torch.asarray(SUM), RANKS, num_groups=8, num_nodes=nodes)  # raises where a group is split

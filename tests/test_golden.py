@@ -24,7 +24,13 @@ def test_plans_are_those_of_eplb(library: Library, shape: int) -> None:
         )
         replicas, groups, nodes, gpus = map(int, cases["args"][case])
         plan = library.run(
-            rebalance_experts, weight, num_replicas=replicas, num_groups=groups, num_nodes=nodes, num_gpus=gpus
+            rebalance_experts,
+            weight,
+            num_replicas=replicas,
+            num_groups=groups,
+            num_nodes=nodes,
+            num_gpus=gpus,
+            policy="greedy",
         )
         np.testing.assert_array_equal(plan.phy2log, phy2log)
         np.testing.assert_array_equal(plan.logcnt, logcnt)

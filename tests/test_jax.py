@@ -15,7 +15,7 @@ from eplb_xp import POLICIES, Plan, balanced_packing, check_loads, evaluate, reb
 
 
 def plan_for(weight: jax.Array) -> Plan[jax.Array]:
-    return rebalance_experts(weight, num_replicas=80, num_groups=8, num_nodes=2, num_gpus=8)
+    return rebalance_experts(weight, num_replicas=80, num_groups=8, num_nodes=2, num_gpus=8, policy="greedy")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_one_compilation_for_each_shape(caplog: pytest.LogCaptureFixture) -> Non
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         for layers, expected in ((3, 1), (3, 1), (2, 2)):
             loads = jax.device_put(rng.random((layers, 20)).astype(np.float32))
-            jax.block_until_ready(rebalance_experts(loads, 27, 1, 1, 9))  # no other test has these sizes
+            jax.block_until_ready(rebalance_experts(loads, 27, 1, 1, 9, policy="swap"))  # no other test has these sizes
             assert len(compilations(caplog)) == expected
 
 
@@ -133,6 +133,16 @@ def test_policies_in_a_mesh(weight: jax.Array, axis_type: AxisType) -> None:
     loads = jax.device_put(weight, NamedSharding(devices, spec))
     expected = plan(np.asarray(weight))
     assert_same(plan(loads), Plan(*expected))
+    assert_same(jax.jit(jax.shard_map(plan, mesh=devices, in_specs=spec, out_specs=spec))(loads), Plan(*expected))
+
+
+def test_the_default_in_a_mesh(weight: jax.Array) -> None:
+    def plan(weight: Any) -> Plan[Any]:
+        return rebalance_experts(weight, 24, 1, 1, 8)
+
+    devices, spec = mesh((4,), ("layers",), AxisType.Explicit), PartitionSpec("layers")
+    loads = jax.device_put(weight[:, :16], NamedSharding(devices, spec))
+    expected = plan(np.asarray(loads))
     assert_same(jax.jit(jax.shard_map(plan, mesh=devices, in_specs=spec, out_specs=spec))(loads), Plan(*expected))
 
 

@@ -1,4 +1,4 @@
-"""rebalance_experts: the reference's plan, maps that belong together, and what must not change a plan."""
+"""rebalance_experts as EPLB plans: the reference's plan, maps that belong together, and what must not change a plan."""
 
 import numpy as np
 import pytest
@@ -145,7 +145,7 @@ def test_groups_and_nodes_that_do_not_divide_are_ignored(weight: NumPyArray) -> 
 def test_a_small_plan_by_hand() -> None:
     # The spares go to 70 / 1 and 40 / 1, so the replicas weigh 10, 20, 35, 20, 35 and 20. The two of 35
     # open GPUs 0 and 1; GPU 2 gets both first ones of 20, GPU 0 the other one, GPU 1 the one of 10.
-    phy2log, log2phy, logcnt = rebalance_experts(np.array([[10, 20, 70, 40]]), 6, 1, 1, 3)
+    phy2log, log2phy, logcnt = rebalance_experts(np.array([[10, 20, 70, 40]]), 6, 1, 1, 3, policy="greedy")
     assert phy2log.tolist() == [[2, 3, 2, 0, 1, 3]]
     assert log2phy.tolist() == [[[3, -1, -1], [4, -1, -1], [0, 2, -1], [5, 1, -1]]]
     assert logcnt.tolist() == [[1, 1, 2, 2]]

@@ -18,10 +18,10 @@ LIBRARIES = {"jax", "jaxlib", "torch", "triton"}
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if "backends" not in path.relative_to(PACKAGE).parts]
 
 # What the interface promises, positional and keyword-only arguments with their defaults.
-_SIZES = "num_groups, num_nodes, num_gpus, *, policy='greedy'"
+_SIZES = "num_groups, num_nodes, num_gpus, *"
 SIGNATURES = {
-    "rebalance_experts": f"weight, num_replicas, {_SIZES}, max_replicas=None",
-    "rebalance_experts_hierarchical": f"weight, num_physical_experts, {_SIZES}",
+    "rebalance_experts": f"weight, num_replicas, {_SIZES}, policy='joint', max_replicas=None",
+    "rebalance_experts_hierarchical": f"weight, num_physical_experts, {_SIZES}, policy='greedy'",
     "balanced_packing": "weight, num_packs, *, policy='greedy'",
     "replicate_experts": "weight, num_phy",
     "evaluate": "plan, weight, num_gpus, *, num_groups=1, num_nodes=1",

@@ -17,15 +17,16 @@ def rebalance_experts(
     num_nodes: int,
     num_gpus: int,
     *,
-    policy: str | Policy = "greedy",
+    policy: str | Policy = "joint",
     max_replicas: int | None = None,
 ) -> Plan[A]:
     """Plan how many replicas each expert gets and on which GPU each goes.
 
     A drop-in for the function of the same name in deepseek-ai/EPLB [1]_, for arrays of NumPy, JAX,
-    PyTorch and other libraries of the Array API standard. The same loads give the same plan, bit for
-    bit, from every library; it is made on the device that the loads are on. Under ``jax.jit`` the
-    sizes and the policy are static.
+    PyTorch and other libraries of the Array API standard. The plan is better balanced than EPLB's, which
+    ``policy="greedy"`` gives bit for bit. The same loads give the same plan, bit for bit, from every
+    library; it is made on the device that the loads are on. Under ``jax.jit`` the sizes and the policy
+    are static.
 
     Parameters
     ----------
@@ -42,13 +43,15 @@ def rebalance_experts(
     num_gpus : int
         GPUs of all nodes, the GPUs of a node contiguous.
     policy : str or Policy
-        How to plan: ``"greedy"`` is EPLB's own way; ``"swap"`` refines it by swaps between GPUs, and
-        ``"multistart"`` tries 64 starts with a few swaps each. All but greedy keep the replicas of an
-        expert on different GPUs. See `Policy` for what they are made of.
+        How to plan. ``"joint"`` chooses replica counts and places together: it packs the replicas of many
+        counts, refines the best, and keeps whatever has the lightest busiest GPU. ``"greedy"`` is EPLB's own
+        plan; ``"swap"`` refines it by swaps between GPUs, and ``"multistart"`` tries 64 starts with a
+        few swaps each. All but greedy keep the replicas of an expert on different GPUs. See `Policy` for
+        what they are made of.
     max_replicas : int, optional
         The most replicas of one expert, and the width of ``log2phy``, so that the width is the same
-        for any number of replicas; by default it is ``num_replicas - experts + 1``. Greedy can't cap
-        its counts and refuses it.
+        for any number of replicas; by default it is ``num_replicas - experts + 1``. Only greedy refuses
+        it, because EPLB caps no counts.
 
     Returns
     -------
@@ -73,14 +76,14 @@ def rebalance_experts(
     Examples
     --------
     >>> import numpy as np
-    >>> weight = np.array([[30, 10, 50, 25, 80, 45]])
+    >>> weight = np.array([[45, 40, 25, 50, 30, 50]])
     >>> plan = rebalance_experts(weight, num_replicas=8, num_groups=1, num_nodes=1, num_gpus=4)
     >>> plan.phy2log
-    array([[5, 1, 4, 3, 4, 2, 0, 2]])
-    >>> plan.logcnt
+    array([[3, 2, 5, 2, 0, 4, 1, 4]])
+    >>> plan.logcnt  # 62.5 on the busiest GPU
     array([[1, 1, 2, 1, 2, 1]])
-    >>> rebalance_experts(weight, 8, 1, 1, 4, policy="swap").phy2log
-    array([[5, 1, 4, 3, 4, 2, 0, 2]])
+    >>> rebalance_experts(weight, 8, 1, 1, 4, policy="greedy").logcnt  # EPLB's plan, 70
+    array([[1, 1, 1, 2, 1, 2]])
     """
     lib = check_array(weight)
     sizes = check_sizes(weight.shape[1], num_replicas, num_groups, num_nodes, num_gpus)
@@ -117,7 +120,7 @@ def rebalance_experts_hierarchical(
     num_gpus : int
         GPUs of all nodes, the GPUs of a node contiguous.
     policy : str or Policy
-        How to plan; see `rebalance_experts`.
+        How to plan, by default as EPLB does; see `rebalance_experts`, whose default is another.
 
     Returns
     -------

@@ -31,7 +31,9 @@ Nodes = Annotated[
 MaxReplicas = Annotated[
     int | None, typer.Option(help="The most replicas of one expert, and the width of log2phy; not with greedy.")
 ]
-PolicyName = Annotated[str, typer.Option("--policy", help=f"How to plan: {', '.join(POLICIES)}.")]
+PolicyName = Annotated[
+    str, typer.Option("--policy", help=f"How to plan: {', '.join(POLICIES)}; greedy is EPLB's own way.")
+]
 Library = Annotated[Backend, typer.Option("--backend", help="Library to plan with; the plan is the same.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
 Plot = Annotated[Path | None, typer.Option("--plot", metavar="PNG", help="Draw a picture: .png, .pdf or .svg.")]

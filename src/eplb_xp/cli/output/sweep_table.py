@@ -7,7 +7,7 @@ from rich.text import Text
 from eplb_xp.cli.output.tables import heading, new_table, percent
 from eplb_xp.cli.sweeping import PRICE, Sweep
 
-COLUMNS = 4  # numbers of GPUs beside each other
+COLUMNS = 3  # numbers of GPUs beside each other
 
 NOTES = f"""
 each cell: mean balancedness, and the mean gap to the lower bound of all plans
@@ -49,7 +49,7 @@ def _cell(found: Sweep, num_gpus: int, replicas: int) -> str:
     if measured is None:
         return "-"
     mark = "*" if found.worth(num_gpus) == replicas else " "
-    return f"{measured.balancedness.mean():.4f} {percent(measured.gap.mean()):>5}{mark}"
+    return f"{measured.balancedness.mean():.4f} {percent(measured.gap.mean()):>6}{mark}"
 
 
 def _verdict(found: Sweep, num_gpus: int) -> str:

@@ -68,8 +68,8 @@ def new_table(*columns: str) -> Table:
 
 
 def percent(share: float) -> str:
-    """Three digits or so: 0.02%, 12.3%, 456%."""
-    return f"{share:.{2 if share < 0.1 else 1 if share < 1 else 0}%}"
+    """Three digits or so: 0.004%, 0.02%, 12.3%, 456%."""
+    return f"{share:.{3 if share < 0.0001 else 2 if share < 0.1 else 1 if share < 1 else 0}%}"
 
 
 def _placements(placements: Iterable[Measured], *, timed: bool) -> Table:
