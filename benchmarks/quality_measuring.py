@@ -1,5 +1,6 @@
 """How good the plans of each policy are, and how long they take."""
 
+from collections.abc import Sequence
 from functools import cache, partial
 from statistics import median
 from typing import Any, NamedTuple
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from eplb_xp import Plan, evaluate, rebalance_experts
+from eplb_xp import Plan, Policy, evaluate, rebalance_experts
 from libraries import NumPyArray
 from quality_sizes import Size
 from timing import finished, seconds
@@ -32,7 +33,7 @@ class Row(NamedTuple):
     ratio: float  # to greedy's time
 
 
-def rows(name: str, load: NumPyArray, size: Size, policies: list[str]) -> list[Row]:
+def rows(name: str, load: NumPyArray, size: Size, policies: Sequence[str | Policy]) -> list[Row]:
     """A row for each policy, greedy before all others."""
     weight = jax.device_put(load.astype(np.float32), jax.devices("cpu")[0])
     layers, experts = load.shape
@@ -43,12 +44,12 @@ def rows(name: str, load: NumPyArray, size: Size, policies: list[str]) -> list[R
         times = [seconds(call)]
         times += [seconds(call) for _ in range(min(int(BUDGET / times[0]), MOST_ROUNDS))]
         ratio = median(times) / (found[0].seconds if found else median(times))
-        found.append(Row(name, layers, experts, size, policy, *figures, median(times), len(times), ratio))
+        found.append(Row(name, layers, experts, size, str(policy), *figures, median(times), len(times), ratio))
     return found
 
 
 @cache
-def _planner(size: Size, policy: str) -> Any:
+def _planner(size: Size, policy: str | Policy) -> Any:
     return jax.jit(
         partial(
             rebalance_experts,

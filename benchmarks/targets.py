@@ -19,4 +19,6 @@ TARGETS = {
     **{("greedy", route, library): EAGER for route in ("global", "hierarchical") for library in ("numpy", "torch")},
     ("swap", "global", "jax-jit"): Target(3, 1.5),
     ("multistart", "global", "jax-jit"): Target(60, 25),
+    # 60 and 25 times greedy's.
+    ("joint", "global", "jax-jit"): Target(17, 7),
 }
