@@ -10,28 +10,15 @@ swapping a and b alone would do, q being allowed a - b; if not, then c < a <= b,
 alone would do, r being allowed b - c, which is more. Only an expert that is there already could forbid that.
 """
 
-from typing import NamedTuple
-
 from eplb_xp.algorithms.chains import best_chain
 from eplb_xp.algorithms.pairs import MOST_ITEMS, best_pairs
-from eplb_xp.algorithms.refinement import best_swap
-from eplb_xp.algorithms.rows import tree_sum
-from eplb_xp.algorithms.swaps import Items, Packed, Table, slots, swap_twice, table
+from eplb_xp.algorithms.refinement import best_swap, improved
+from eplb_xp.algorithms.swaps import Items, Packed, Table, swap_twice
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array
 
 FEWEST_ITEMS_OF_PAIRS = 4
-
-
-class _Exchange(NamedTuple):
-    """A table, and what is left to do."""
-
-    item: Array
-    load: Array
-    expert: Array
-    pack_load: Array
-    left: Array  # [rows, 1] rounds that may still be made; 0 once nothing helps
 
 
 def exchange(lib: Standard, packs: Packed, items: Items, policy: Policy) -> Array:
@@ -42,25 +29,15 @@ def exchange(lib: Standard, packs: Packed, items: Items, policy: Policy) -> Arra
     if capacity > MOST_ITEMS:
         return packs.item
     best_two = best_pairs if capacity >= FEWEST_ITEMS_OF_PAIRS else best_chain
-    least = tree_sum(lib, items.load)[:, None] * policy.threshold
 
-    def unfinished(exchange: _Exchange) -> Array:
-        return xp.any(exchange.left > 0)
-
-    def best(exchange: _Exchange) -> _Exchange:
-        item, load, expert, pack_load, left = exchange
-        now = Table(item, load, expert, pack_load)
+    def best(now: Table, least: Array) -> tuple[Table, Array]:
         one, two = best_swap(lib, now, policy), best_two(lib, now)
         one_helps = one.less * num_packs > least
-        two_help = ~one_helps & (two.less * num_packs > least)
-        helps = one_helps | two_help
+        helps = one_helps | (two.less * num_packs > least)
         first, second = (
             tuple(xp.where(one_helps, x, y) for x, y in zip(one.places, places, strict=True))
             for places in (two.first, two.second)
         )
-        now = swap_twice(lib, now, first, second, helps)
-        return _Exchange(*now, xp.where(helps, left - 1, 0))
+        return swap_twice(lib, now, first, second, helps), helps
 
-    left = xp.full_like(packs.item[:, :1], policy.finish)
-    item, load, expert, pack_load, _ = lib.while_loop(unfinished, best, _Exchange(*table(lib, packs, items), left))
-    return slots(lib, Table(item, load, expert, pack_load))
+    return improved(lib, packs, items, policy, rounds=policy.finish, improve=best)

@@ -1,6 +1,6 @@
 """Swaps that lower the busiest GPU."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from eplb_xp.algorithms.rows import tree_sum
 from eplb_xp.algorithms.sides import Side, all_packs, busiest_pack, holds, place, some_packs
@@ -17,7 +17,14 @@ class _Refinement(NamedTuple):
     load: Array
     expert: Array
     pack_load: Array
-    left: Array  # [rows, 1] swaps that may still be made; 0 once none helps
+    left: Array  # [rows, 1] rounds that may still be made; 0 once none helps
+
+
+class Improvement(Protocol):
+    """One round: the table after it, and in which rows it helps [rows, 1], the others staying as they are."""
+
+    def __call__(self, now: Table, least: Array) -> tuple[Table, Array]:
+        """Improve a table where that brings more than ``least`` [rows, 1], in load x number of packs."""
 
 
 class Swap(NamedTuple):
@@ -29,25 +36,39 @@ class Swap(NamedTuple):
 
 def refine(lib: Standard, packs: Packed, items: Items, policy: Policy, *, rounds: int) -> Array:
     """The item in each slot, after swaps between the busiest pack and others for as long as the best one helps."""
+
+    def swap_best(now: Table, least: Array) -> tuple[Table, Array]:
+        best = best_swap(lib, now, policy)
+        helps = best.less * now.pack_load.shape[-1] > least
+        return swap(lib, now, best.places, helps), helps
+
+    return improved(lib, packs, items, policy, rounds=rounds, improve=swap_best)
+
+
+def improved(
+    lib: Standard,
+    packs: Packed,
+    items: Items,
+    policy: Policy,
+    *,
+    rounds: int,
+    improve: Improvement,
+) -> Array:
+    """The item in each slot, after at most so many improvements, for as long as they help."""
     xp = lib.xp
-    num_packs = packs.pack_load.shape[-1]
     least = tree_sum(lib, items.load)[:, None] * policy.threshold
 
     def unfinished(refinement: _Refinement) -> Array:
         return xp.any(refinement.left > 0)
 
-    def swap_best(refinement: _Refinement) -> _Refinement:
+    def one_round(refinement: _Refinement) -> _Refinement:
         item, load, expert, pack_load, left = refinement
-        now = Table(item, load, expert, pack_load)
-        best = best_swap(lib, now, policy)
-        helps = best.less * num_packs > least
-        swapped = swap(lib, now, best.places, helps)
-        return _Refinement(*swapped, xp.where(helps, left - 1, 0))
+        now, helps = improve(Table(item, load, expert, pack_load), least)
+        return _Refinement(*now, xp.where(helps, left - 1, 0))
 
     left = xp.full_like(packs.item[:, :1], rounds)
-    item, load, expert, pack_load, _ = lib.while_loop(
-        unfinished, swap_best, _Refinement(*table(lib, packs, items), left)
-    )
+    start = _Refinement(*table(lib, packs, items), left)
+    item, load, expert, pack_load, _ = lib.while_loop(unfinished, one_round, start)
     return slots(lib, Table(item, load, expert, pack_load))
 
 
