@@ -37,12 +37,17 @@ def unregister(library: type, step: Step) -> None:
     del _kernels[library, step]
 
 
+def is_switched_on() -> bool:
+    """Whether kernels may take over."""
+    return os.environ.get(SWITCH) != "0"
+
+
 def take_over(lib: Any, step: Step, arrays: tuple[Any, ...], sizes: dict[str, Any]) -> Any:
     """The result of the kernel for this step, or a refusal."""
     kernel = _kernels.get((type(lib), step))
     if kernel is None:
         return Refusal("there is no kernel for this step")
-    if os.environ.get(SWITCH) == "0":
+    if not is_switched_on():
         return Refusal(f"{SWITCH}=0")
     result = kernel(lib, *arrays, **sizes)
     if isinstance(result, Refusal):

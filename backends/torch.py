@@ -10,12 +10,13 @@ import torch
 from torch._higher_order_ops.while_loop import while_loop
 
 from eplb_xp.algorithms import evaluation, pipeline
+from eplb_xp.backends import torch_kernels
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.standard import Carry, Standard
-from eplb_xp.backends.takeover import Step, register
+from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
 from eplb_xp.backends.torch_on_numpy import on_numpy
-from eplb_xp.types import Array
+from eplb_xp.types import Array, Plan
 
 
 class Torch(Standard):
@@ -79,13 +80,23 @@ class Torch(Standard):
         return (-bits if descending else bits).view(torch.float32), line & (2**32 - 1)
 
     def run(self, step: Step, *arrays: Array, **sizes: Any) -> Any:
-        # torch.compile traces the step itself.
-        return (
-            self.call(step, *arrays, **sizes) if torch.compiler.is_compiling() else super().run(step, *arrays, **sizes)
-        )
+        if not torch.compiler.is_compiling():
+            return super().run(step, *arrays, **sizes)
+        # torch.compile traces the step itself, unless it is one operator.
+        if step is pipeline.plan and arrays[0].is_cuda and torch_kernels.is_installed() and is_switched_on():
+            return torch_kernels.planned(arrays[0], **sizes)
+        return self.call(step, *arrays, **sizes)
 
 
 LIBRARY = Torch()
 
-for step in (pipeline.plan, pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report):
+
+def _plan(lib: Standard, weight: torch.Tensor, **sizes: Any) -> Plan[torch.Tensor] | Refusal:
+    """By the kernels on a GPU, by NumPy in host memory."""
+    take_over = torch_kernels.plan if weight.is_cuda else functools.partial(on_numpy, pipeline.plan)
+    return take_over(lib, weight, **sizes)
+
+
+register(Torch, pipeline.plan, _plan)
+for step in (pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report):
     register(Torch, step, functools.partial(on_numpy, step))

@@ -71,7 +71,7 @@ class Torch(Library):
 
 
 class TorchAlone(Torch):
-    """torch's own operations on the CPU, which NumPy does otherwise."""
+    """torch's own operations, where NumPy or the kernels for GPUs would plan otherwise."""
 
     def call(self, function: Callable[..., Any], *arrays: Any, **static: Any) -> Any:
         with mock.patch.dict(os.environ, {SWITCH: "0"}):
@@ -134,7 +134,7 @@ OTHERS: list[Library] = [
     Strict("strict-device", "device1"),
     Torch("torch", "cpu"),
     TorchAlone("torch-alone", "cpu"),
-    Torch("torch-cuda", "cuda"),
+    TorchAlone("torch-cuda", "cuda"),
     Jax("jax"),
     Jit("jax-jit"),
     Vmap("jax-vmap"),

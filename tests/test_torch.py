@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from eplb_xp import POLICIES, Plan, balanced_packing, check_loads, evaluate, rebalance_experts, replicate_experts
+from eplb_xp.backends.takeover import SWITCH
 from eplb_xp.backends.torch import Torch
 
 
@@ -146,6 +147,7 @@ def reads_of(function: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> tu
 @pytest.mark.cuda
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.int32])
 def test_the_host_reads_only_the_conditions_of_loops(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SWITCH, "0")
     weight = (loads(layers=58, device="cuda") * 100).to(dtype)
     evaluate(plan_for(weight), weight, 8)
     waits, conditions = reads_of(lambda: plan_for(weight), monkeypatch)
@@ -160,6 +162,7 @@ def test_the_host_reads_only_the_conditions_of_loops(dtype: torch.dtype, monkeyp
 def test_the_host_reads_only_the_conditions_of_loops_under_any_policy(
     policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(SWITCH, "0")
     weight = loads(layers=58, device="cuda")
 
     def plan() -> Plan[torch.Tensor]:
