@@ -15,6 +15,8 @@ MUTATION_VENV := .venv-mutation
 BENCH ?=
 # More for bench-quality: --only, --policies, --seed.
 QUALITY ?=
+# More for bench-gpu: --only, --quick, --replays, --seed.
+GPU ?=
 # Reproducible; fuzz draws anew.
 HYPOTHESIS_PROFILE ?= ci
 export HYPOTHESIS_PROFILE
@@ -25,7 +27,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint fuzz mutate bench bench-growth bench-quality bench-settings bench-start docs clean
+.PHONY: help demo test test-lowest lint fuzz mutate bench bench-gpu bench-growth bench-quality bench-settings bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -91,6 +93,10 @@ bench: $(READY)  ## Time every policy on every library against a NumPy loop: a t
 	@echo "Checking every plan, then timing it (about three minutes)"
 	@mkdir -p out && rm -f out/bench.json
 	@PYTHONPATH=benchmarks:tests $(BIN)/python -m pytest -p bench --benchmark-quiet --benchmark-json out/bench.json --quiet $(BENCH) benchmarks/test_speed.py
+
+bench-gpu: $(READY)  ## Plans on an NVIDIA GPU, checked, then timed: a table, out/gpu.json, .md and .png
+	@echo "Checking plans on the GPU, then timing them (about five minutes, most of them compiling)"
+	@$(BIN)/python benchmarks/gpu.py $(GPU)
 
 bench-growth: $(READY)  ## Time and memory against layers, experts and GPUs: tables, out/growth.json, out/growth.png
 	@echo "Planning for more and more layers, experts and GPUs (some minutes)"

@@ -1,0 +1,42 @@
+"""Plans by JAX on the GPU, many in one compiled program."""
+
+import os
+
+# JAX must not take the memory that torch needs.
+os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+
+import jax
+import numpy as np
+
+from eplb_xp import rebalance_experts
+from gpu_cases import Case
+from gpu_found import Times, times
+from gpu_loads import NumPyArray
+from timing import seconds
+
+PLATFORM = "cuda"
+FIRST_CALLS = 3  # not timed
+KERNEL = "triton"  # so it stands in a program that calls one
+
+
+class NoKernelsError(Exception):
+    """A program that plans without the kernels."""
+
+
+def program(case: Case, sets: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    """The slots of all sets, [layers, replicas] each, one plan after the other.
+
+    One after the other in the program: `lax.map` adds three or four copies to each plan.
+    """
+    return tuple(rebalance_experts(load, **case.arguments).phy2log for load in sets)
+
+
+def measure(case: Case, sets: NumPyArray, rounds: int) -> tuple[Times, NumPyArray]:
+    """The time of a plan, the program's divided by the number of sets; and the slots of all sets."""
+    loads = tuple(jax.device_put(load, jax.devices(PLATFORM)[0]) for load in sets)
+    lowered = jax.jit(program, static_argnums=0).lower(case, loads)
+    if KERNEL not in lowered.as_text():
+        raise NoKernelsError("the program has no kernels; the logger eplb_xp says why at level DEBUG")
+    compiled = lowered.compile()
+    spent = [1e6 * seconds(lambda: compiled(loads)) / len(sets) for _ in range(FIRST_CALLS + rounds)]
+    return times(spent[FIRST_CALLS:]), np.stack(compiled(loads))
