@@ -48,6 +48,7 @@ def bench(
     missing = gpu_measuring.refused(cases)
     to_check = [case for case in cases if case not in missing]
     with progress(2 * len(to_check) + len(pairs), hidden=False) as announce:
+        gpu_measuring.compile_ahead(pairs)
         gpu_compiling.compile_all(to_check, announce)
         missing |= gpu_measuring.failed(to_check, seed, announce)
         found = gpu_measuring.measure(pairs, missing, replays, announce)

@@ -1,6 +1,9 @@
 """Plans by JAX on the GPU, many in one compiled program."""
 
+import functools
 import os
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 # JAX must not take the memory that torch needs.
 os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
@@ -11,12 +14,14 @@ import numpy as np
 from eplb_xp import rebalance_experts
 from gpu_cases import Case
 from gpu_found import Times, times
-from gpu_loads import NumPyArray
+from gpu_loads import SETS, NumPyArray
 from timing import seconds
 
 PLATFORM = "cuda"
 FIRST_CALLS = 3  # not timed
 KERNEL = "triton"  # so it stands in a program that calls one
+
+_BESIDE = ThreadPoolExecutor(1)
 
 
 class NoKernelsError(Exception):
@@ -31,12 +36,29 @@ def program(case: Case, sets: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
     return tuple(rebalance_experts(load, **case.arguments).phy2log for load in sets)
 
 
-def measure(case: Case, sets: NumPyArray, rounds: int) -> tuple[Times, NumPyArray]:
-    """The time of a plan, the program's divided by the number of sets; and the slots of all sets."""
-    loads = tuple(jax.device_put(load, jax.devices(PLATFORM)[0]) for load in sets)
+def compile_ahead(cases: Iterable[Case]) -> None:
+    """Compile the programs of these cases one after the other, beside whatever is done meanwhile."""
+    for case in cases:
+        _compiling(case)
+
+
+@functools.cache
+def _compiling(case: Case) -> Future[jax.stages.Compiled]:
+    return _BESIDE.submit(_compile, case)
+
+
+def _compile(case: Case) -> jax.stages.Compiled:
+    load = np.zeros((case.layers, case.experts), np.float32)
+    loads = (jax.device_put(load, jax.devices(PLATFORM)[0]),) * SETS
     lowered = jax.jit(program, static_argnums=0).lower(case, loads)
     if KERNEL not in lowered.as_text():
         raise NoKernelsError("the program has no kernels; the logger eplb_xp says why at level DEBUG")
-    compiled = lowered.compile()
+    return lowered.compile()
+
+
+def measure(case: Case, sets: NumPyArray, rounds: int) -> tuple[Times, NumPyArray]:
+    """The time of a plan, the program's divided by the number of sets; and the slots of all sets."""
+    loads = tuple(jax.device_put(load, jax.devices(PLATFORM)[0]) for load in sets)
+    compiled = _compiling(case).result()
     spent = [1e6 * seconds(lambda: compiled(loads)) / len(sets) for _ in range(FIRST_CALLS + rounds)]
     return times(spent[FIRST_CALLS:]), np.stack(compiled(loads))

@@ -33,6 +33,18 @@ def refused(cases: Iterable[Case]) -> dict[Case, Missing]:
     return found
 
 
+def compile_ahead(pairs: Iterable[tuple[Case, str]]) -> None:
+    """Begin to compile JAX's programs, which takes as long as all that comes before they are timed."""
+    if _missing_package() is None:
+        import gpu_jax  # noqa: PLC0415  it may be missing
+
+        gpu_jax.compile_ahead(case for case, way in pairs if way == "jax")
+
+
+def _missing_package() -> str | None:
+    return next((package for module, package in JAX_NEEDS.items() if util.find_spec(module) is None), None)
+
+
 def failed(cases: Iterable[Case], seed: int, announce: Callable[[str], None]) -> dict[Case, Missing]:
     """The cases that no plan is made of; all other plans are compared with NumPy's, and none may differ."""
     found = {}
@@ -66,9 +78,9 @@ def measure(
 
 
 def _jax(case: Case, sets: NumPyArray, rounds: int) -> Times | Missing:
-    for module, package in JAX_NEEDS.items():
-        if util.find_spec(module) is None:
-            return Missing(f"{package} is not installed")
+    package = _missing_package()
+    if package is not None:
+        return Missing(f"{package} is not installed")
     import gpu_jax  # noqa: PLC0415  it may be missing
 
     measured, slots = gpu_jax.measure(case, sets, rounds)

@@ -20,6 +20,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import gpu
 import gpu_cases
+import gpu_compiling
 import gpu_jax
 import gpu_loads
 import gpu_machine
@@ -75,6 +76,7 @@ def without_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(gpu_machine, "why_not", lambda: None)
     monkeypatch.setattr(gpu_machine, "describe", lambda: MACHINE)
     monkeypatch.setattr(gpu_torch, "plan", on_host)
+    monkeypatch.setattr(gpu_compiling, "compile_all", lambda *_: None)
     monkeypatch.setattr(gpu_loads, "CHECKED_LAYERS", 4)
     monkeypatch.setattr(gpu_torch, "graph", partial(made_up, 0.0, 1.0))
     monkeypatch.setattr(gpu_torch, "eager", partial(made_up, 58.0, 1.0))
@@ -410,6 +412,8 @@ def test_versions_are_told_where_there_are_any(monkeypatch: pytest.MonkeyPatch) 
 def jax_on_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both libraries plan in host memory, and nothing but JAX is needed."""
     monkeypatch.setattr(gpu_jax, "PLATFORM", "cpu")
+    for module in (gpu_jax, gpu_loads):
+        monkeypatch.setattr(module, "SETS", 2)
     monkeypatch.setattr(gpu_measuring, "JAX_NEEDS", {"jax": "jax"})
     monkeypatch.setattr(gpu_torch, "DEVICE", "cpu")
 
@@ -420,6 +424,7 @@ def test_jax_is_timed_where_its_plans_are_those_of_torch(monkeypatch: pytest.Mon
     assert "the program has no kernels" in str(found.times[SMALL, "jax"])
 
     monkeypatch.setattr(gpu_jax, "KERNEL", "")
+    gpu_jax._compiling.cache_clear()
     (taken,) = gpu_measuring.measure([(SMALL, "jax")], {}, 40, lambda _: None).times.values()
     assert isinstance(taken, Times)
     assert 0 < taken.lower <= taken.median <= taken.upper
@@ -434,6 +439,13 @@ def test_what_jax_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_measuring, "JAX_NEEDS", {"jax": "jax", "no_such_module": "no-such-package"})
     found = gpu_measuring.measure([(SMALL, "jax")], {}, 40, lambda _: None)
     assert found.times == {(SMALL, "jax"): Missing("no-such-package is not installed")}
+
+
+def test_kernels_are_compiled_in_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gpu_compiling, "MOST_PROCESSES", 1)
+    gpu_compiling.compile_all([SMALL], said.append)  # there is no GPU, which is for those who plan later to say
+    assert said == [f"compiled {SMALL}"]
 
 
 # PyTorch.

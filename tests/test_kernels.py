@@ -28,7 +28,7 @@ Interpreted = Callable[..., Plan[NumPyArray]]
 
 GREEDY, SWAP = POLICIES["greedy"], POLICIES["swap"]
 STARTS = replace(POLICIES["multistart"], starts=3)
-JOINT = replace(POLICIES["joint"], levels=2, refined=3, finalists=2)
+JOINT = replace(POLICIES["joint"], levels=1, refined=2, finalists=1)
 TRIED = {"greedy": GREEDY, "swap": SWAP, "multistart": STARTS, "joint": JOINT}
 every_policy = pytest.mark.parametrize("policy", TRIED.values(), ids=TRIED)
 
@@ -94,7 +94,7 @@ def test_the_named_policies(interpreted: Interpreted, name: str) -> None:
 
 
 def test_other_counts_win(interpreted: Interpreted) -> None:
-    weight, sizes = batch("lognormal", 1, 1, 8), (12, 1, 1, 4)
+    weight, sizes = batch("lognormal", 3, 1, 8), (12, 1, 1, 4)
     chosen = check(interpreted, weight, sizes, JOINT)
     swapped = plan(NUMPY, weight, sizes, policy=SWAP)
     assert (chosen.logcnt != swapped.logcnt).any()
@@ -103,7 +103,7 @@ def test_other_counts_win(interpreted: Interpreted) -> None:
 @pytest.mark.parametrize("policy", [SWAP, STARTS, JOINT], ids=["swap", "multistart", "joint"])
 @pytest.mark.parametrize("replicas", [16, 32])  # with 32 each expert is on every GPU of its node
 def test_another_split_of_the_groups_wins(interpreted: Interpreted, replicas: int, policy: Policy) -> None:
-    weight, sizes = batch("lognormal", 1, 1, 12), (replicas, 6, 2, 4)
+    weight, sizes = batch("lognormal", 4, 1, 12), (replicas, 6, 2, 4)
     chosen = check(interpreted, weight, sizes, policy)
     first = plan(NUMPY, weight, sizes, policy=Policy(rounds=0))
     assert {*chosen.phy2log[0, : replicas // 2]} != {*first.phy2log[0, : replicas // 2]}
@@ -128,6 +128,7 @@ OTHER_POLICIES = {
     "exchanges alone": Policy(rounds=0, finish=5),
     "a high threshold": Policy(threshold=0.05),
     "no threshold": Policy(threshold=0.0, finish=5),
+    "more counts": replace(JOINT, levels=3, refined=4, finalists=3),
     "counts and starts": replace(JOINT, starts=3),
     "counts and lightest neighbour": replace(JOINT, neighbourhood="lightest", rounds=2),
     "one candidate": Policy(levels=1, refined=1, finalists=1, tolerance=0.0),
