@@ -26,11 +26,8 @@ from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Plan
 
 # What Triton has pointers to; loads of other dtypes are converted first.
-DTYPES = frozenset(
-    (
-        *("float16", "bfloat16", "float32", "float64"),
-        *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    )
+DTYPES = frozenset(["float16", "bfloat16", "float32", "float64"]) | frozenset(
+    f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)
 )
 
 _TRITON_CACHE = "TRITON_CACHE_DIR"

@@ -83,7 +83,7 @@ class Torch(Standard):
         if not torch.compiler.is_compiling():
             return super().run(step, *arrays, **sizes)
         # torch.compile traces the step itself, unless it is one operator.
-        if step is pipeline.plan and arrays[0].is_cuda and torch_kernels.is_installed() and is_switched_on():
+        if step is pipeline.plan and arrays[0].is_cuda and torch_kernels.IS_INSTALLED and is_switched_on():
             return torch_kernels.planned(arrays[0], **sizes)
         return self.call(step, *arrays, **sizes)
 

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,6 +24,9 @@ DTYPES = frozenset(
     )
 )
 
+# Whether Triton is there, for NVIDIA's GPUs; it is imported only with the first plan.
+IS_INSTALLED = importlib.util.find_spec("triton") is not None and torch.version.hip is None
+
 # Fields of a policy, beside its neighbourhood.
 INTEGERS = ("may_double", "starts", "rounds", "finish", "seed", "levels", "refined", "finalists")
 FLOATS = ("noise", "threshold", "tolerance")
@@ -30,7 +34,7 @@ FLOATS = ("noise", "threshold", "tolerance")
 
 def plan(_: Standard, weight: torch.Tensor, *, sizes: Sizes, policy: Policy) -> Plan[torch.Tensor] | Refusal:
     """The plan by kernels, or why the once-written code makes it."""
-    if not is_installed():
+    if not IS_INSTALLED:
         return Refusal("the kernels need Triton and an NVIDIA GPU: install the extra 'cuda'")
     planner = _planner(*weight.shape, sizes, policy)
     if isinstance(planner, Refusal):
@@ -38,12 +42,6 @@ def plan(_: Standard, weight: torch.Tensor, *, sizes: Sizes, policy: Policy) -> 
     if type(weight) is not torch.Tensor or torch._C._are_functorch_transforms_active():
         return planned(weight, sizes, policy)
     return planner(weight)
-
-
-@functools.cache
-def is_installed() -> bool:
-    """Whether Triton is there, and NVIDIA's GPUs; it is imported only with the first plan."""
-    return importlib.util.find_spec("triton") is not None and torch.version.hip is None
 
 
 def planned(weight: torch.Tensor, sizes: Sizes, policy: Policy) -> Plan[torch.Tensor]:
@@ -126,11 +124,12 @@ class _Planner:
             )
             if programs
         ]
-        self._compiled: dict[Any, list[Any]] = {}
+        self._launches: dict[Any, list[Callable[..., None]]] = {}
 
     def __call__(self, weight: torch.Tensor) -> Plan[torch.Tensor]:
         """The plan, on the current stream of the loads' device."""
-        weight = weight.detach().resolve_neg()
+        if weight.requires_grad or weight.is_neg():
+            weight = weight.detach().resolve_neg()
         if weight.dtype not in DTYPES:
             weight = weight.to(torch.float32)
         device = weight.device
@@ -143,21 +142,19 @@ class _Planner:
         maps = [empty(shape, torch.int64, device) for shape in self._maps]
         memory = (*maps, empty(self._words, torch.int32, device), self._constants)
         strides = weight.stride()
+        before: tuple[Any, ...] = (weight, *strides)  # what only the first kernel gets
         # All that a compiled kernel depends on: to find that out anew takes Triton as long as a small plan.
         key = device.index, weight.dtype, strides, weight.data_ptr() % 16
-        compiled = self._compiled.get(key)
-        if compiled is None:
-            compiled = [
-                kernel[grid](*self._before(i, weight, strides), *memory, num_warps=warps, enable_fp_fusion=False)
-                for i, (kernel, grid, warps) in enumerate(self._kernels)
-            ]
-            self._compiled[key] = compiled
-        else:
-            for i, (kernel, (_, grid, _)) in enumerate(zip(compiled, self._kernels, strict=True)):
-                kernel[grid](*self._before(i, weight, strides), *memory)
+        launches = self._launches.get(key)
+        if launches is not None:
+            for start in launches:
+                start(*before, *memory)
+                before = ()
+            return Plan(*maps)
+        launches = []
+        for kernel, grid, warps in self._kernels:
+            compiled = kernel[grid](*before, *memory, num_warps=warps, enable_fp_fusion=False)
+            launches.append(compiled[grid])
+            before = ()
+        self._launches[key] = launches
         return Plan(*maps)
-
-    @staticmethod
-    def _before(i: int, weight: torch.Tensor, strides: tuple[int, ...]) -> tuple[Any, ...]:
-        """What only the first kernel gets."""
-        return () if i else (weight, *strides)

@@ -6,6 +6,7 @@
 import json
 import secrets
 import sys
+from concurrent.futures import wait
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,9 +49,10 @@ def bench(
     missing = gpu_measuring.refused(cases)
     to_check = [case for case in cases if case not in missing]
     with progress(2 * len(to_check) + len(pairs), hidden=False) as announce:
-        gpu_measuring.compile_ahead(pairs)
+        ahead = gpu_measuring.compile_ahead(pairs)
         gpu_compiling.compile_all(to_check, announce)
         missing |= gpu_measuring.failed(to_check, seed, announce)
+        wait(ahead)  # what is timed has the machine to itself
         found = gpu_measuring.measure(pairs, missing, replays, announce)
     machine, date = gpu_machine.describe(), datetime.now(UTC).date().isoformat()
     Console(width=140).print(gpu_table.table(chosen, found))

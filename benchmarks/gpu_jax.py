@@ -36,10 +36,9 @@ def program(case: Case, sets: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
     return tuple(rebalance_experts(load, **case.arguments).phy2log for load in sets)
 
 
-def compile_ahead(cases: Iterable[Case]) -> None:
-    """Compile the programs of these cases one after the other, beside whatever is done meanwhile."""
-    for case in cases:
-        _compiling(case)
+def compile_ahead(cases: Iterable[Case]) -> list[Future[jax.stages.Compiled]]:
+    """The programs of these cases, compiled one after the other beside whatever is done meanwhile."""
+    return [_compiling(case) for case in cases]
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """Every case in every way, or why not."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from importlib import util
 from typing import Any, TypeVar
 
@@ -33,12 +34,13 @@ def refused(cases: Iterable[Case]) -> dict[Case, Missing]:
     return found
 
 
-def compile_ahead(pairs: Iterable[tuple[Case, str]]) -> None:
-    """Begin to compile JAX's programs, which takes as long as all that comes before they are timed."""
-    if _missing_package() is None:
-        import gpu_jax  # noqa: PLC0415  it may be missing
+def compile_ahead(pairs: Iterable[tuple[Case, str]]) -> list[Future[Any]]:
+    """JAX's programs, compiled beside what is done before anything is timed; it takes as long."""
+    if _missing_package() is not None:
+        return []
+    import gpu_jax  # noqa: PLC0415  it may be missing
 
-        gpu_jax.compile_ahead(case for case, way in pairs if way == "jax")
+    return [*gpu_jax.compile_ahead(case for case, way in pairs if way == "jax")]
 
 
 def _missing_package() -> str | None:

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -97,9 +98,11 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, caplog:
 @pytest.mark.parametrize("before", [None, "/somewhere"])
 def test_triton_keeps_its_cache(before: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     find_a_gpu(monkeypatch)
-    for name in ("jax_triton", "triton"):
-        (tmp_path / f"{name}.py").write_text("import os\nos.environ['TRITON_CACHE_DIR'] = ''\n")
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "triton", ModuleType("triton"))
+    # Imported anew, and afterwards what it was.
+    monkeypatch.setitem(sys.modules, "jax_triton", None)
+    del sys.modules["jax_triton"]
+    (tmp_path / "jax_triton.py").write_text("import os\nos.environ['TRITON_CACHE_DIR'] = ''\n")
     monkeypatch.syspath_prepend(tmp_path)
     if before is None:
         monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)

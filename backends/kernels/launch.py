@@ -14,7 +14,7 @@ MOST_GPUS = 1024
 MOST_WORDS = 2**28  # a gibibyte
 
 # So many programs keep a GPU busy; beyond that several starts of a row share one.
-PROGRAMS = 16384
+PROGRAMS = 32768
 
 
 @dataclass(frozen=True)
