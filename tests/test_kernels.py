@@ -100,6 +100,37 @@ def test_other_counts_win(interpreted: Interpreted) -> None:
     assert (chosen.logcnt != swapped.logcnt).any()
 
 
+@pytest.mark.parametrize(
+    ("experts", "sizes", "seed"),
+    [
+        (12, (27, 1, 1, 9), 1),  # three slots a GPU: swaps that are passed on, to eight of nine GPUs
+        (18, (24, 1, 1, 6), 0),  # more: pairs
+        (24, (32, 6, 2, 8), 0),
+        (50, (63, 1, 1, 7), 0),  # with six of seven GPUs
+        (30, (33, 1, 1, 3), 0),
+        (24, (32, 1, 1, 2), 0),  # with one GPU
+    ],
+)
+def test_exchanges_help(interpreted: Interpreted, experts: int, sizes: Sizes, seed: int) -> None:
+    weight = batch("lognormal", seed, 1, experts)
+    chosen = check(interpreted, weight, sizes, Policy(finish=10))
+    assert (chosen.phy2log != plan(NUMPY, weight, sizes, policy=SWAP).phy2log).any()
+
+
+@pytest.mark.parametrize(
+    ("experts", "sizes", "policy", "seed"),
+    [
+        (10, (15, 1, 1, 5), Policy(rounds=0, finish=10), 0),
+        (9, (16, 1, 1, 4), Policy(rounds=0, finish=10), 0),
+        (6, (9, 1, 1, 3), replace(JOINT, tolerance=0.0), 3),
+        (8, (12, 4, 2, 4), STARTS, 0),
+    ],
+    ids=["swaps passed on", "pairs", "counts", "starts"],
+)
+def test_ties(interpreted: Interpreted, experts: int, sizes: Sizes, policy: Policy, seed: int) -> None:
+    check(interpreted, batch("ties", seed, 8, experts), sizes, policy)
+
+
 @pytest.mark.parametrize("policy", [SWAP, STARTS, JOINT], ids=["swap", "multistart", "joint"])
 @pytest.mark.parametrize("replicas", [16, 32])  # with 32 each expert is on every GPU of its node
 def test_another_split_of_the_groups_wins(interpreted: Interpreted, replicas: int, policy: Policy) -> None:
