@@ -118,17 +118,17 @@ def test_exchanges_help(interpreted: Interpreted, experts: int, sizes: Sizes, se
 
 
 @pytest.mark.parametrize(
-    ("experts", "sizes", "policy", "seed"),
+    ("weight", "sizes", "policy"),
     [
-        (10, (15, 1, 1, 5), Policy(rounds=0, finish=10), 0),
-        (9, (16, 1, 1, 4), Policy(rounds=0, finish=10), 0),
-        (6, (9, 1, 1, 3), replace(JOINT, tolerance=0.0), 3),
-        (8, (12, 4, 2, 4), STARTS, 0),
+        (batch("ties", 0, 8, 10)[6:], (15, 1, 1, 5), Policy(rounds=0, finish=10)),
+        (batch("ties", 0, 2, 9), (16, 1, 1, 4), Policy(rounds=0, finish=10)),
+        (batch("ties", 3, 2, 6), (9, 1, 1, 3), replace(JOINT, tolerance=0.0)),
+        (batch("ties", 0, 2, 8), (12, 4, 2, 4), STARTS),
     ],
     ids=["swaps passed on", "pairs", "counts", "starts"],
 )
-def test_ties(interpreted: Interpreted, experts: int, sizes: Sizes, policy: Policy, seed: int) -> None:
-    check(interpreted, batch("ties", seed, 8, experts), sizes, policy)
+def test_ties(interpreted: Interpreted, weight: NumPyArray, sizes: Sizes, policy: Policy) -> None:
+    check(interpreted, weight, sizes, policy)
 
 
 @pytest.mark.parametrize("policy", [SWAP, STARTS, JOINT], ids=["swap", "multistart", "joint"])

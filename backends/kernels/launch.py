@@ -1,6 +1,6 @@
 """How a plan is launched: the shape that its kernels are compiled for, and the memory they need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eplb_xp.algorithms.starts import NOISE_BITS
 from eplb_xp.backends.kernels.shape import Shape
@@ -75,10 +75,9 @@ def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Shape:
     packed = spares if everywhere else slots
     chooses = gpus > 1 and packed > gpus
     starts = policy.starts if chooses else 1
-    at_once = -(-starts // max(PROGRAMS // (layers * halves * nodes), 1))
     levels = 0 if not apart or everywhere or gpus == 1 else min(policy.levels, spares)
     refined = min(policy.refined, 2 * levels)
-    return Shape(
+    shape = Shape(
         experts=experts,
         groups=sizes.num_groups,
         nodes=nodes,
@@ -93,7 +92,7 @@ def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Shape:
         width=sizes.max_replicas or sizes.num_replicas - experts + 1,
         apart=apart,
         everywhere=everywhere,
-        parts=-(-starts // at_once),
+        parts=1,
         starts=starts,
         noise=round(policy.noise * 2**NOISE_BITS),
         seed=policy.seed,
@@ -106,6 +105,9 @@ def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Shape:
         finalists=min(policy.finalists, refined),
         close=1.0 + policy.tolerance,
     )
+    # As many programs for a row as keep a GPU busy and have room; several starts share one where that is not enough.
+    most = max(min(PROGRAMS, MOST_WORDS // 2 // shape.words) // (layers * shape.rows), 1)
+    return replace(shape, parts=-(-starts // -(-starts // most)))
 
 
 def _warps(shape: Shape) -> int:
