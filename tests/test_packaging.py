@@ -28,8 +28,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     modules = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src").rglob("*.py")}
-    backends = {f"eplb_xp/backends/{path.name}" for path in (ROOT / "backends").glob("*.py")}
-    assert {"eplb_xp/backends/torch.py", "eplb_xp/backends/jax.py", "eplb_xp/backends/standard.py"} <= backends
+    backends = {f"eplb_xp/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "backends").rglob("*.py")}
+    assert {"eplb_xp/backends/torch.py", "eplb_xp/backends/jax.py", "eplb_xp/backends/kernels/prepare.py"} <= backends
     assert names == modules | backends | {"eplb_xp/py.typed", "eplb_xp/backends/README.md"}
 
 
