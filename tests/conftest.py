@@ -1,6 +1,7 @@
 """Profiles of Hypothesis, and the proof that each test ran on its library."""
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,14 @@ def file(tmp_path: Path) -> Path:
     """Loads in a file, for the command line."""
     np.savez(tmp_path / "loads.npz", load=LOAD)
     return tmp_path / "loads.npz"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs() -> Generator[None]:
+    """A module's compiled programs end with it: they hold memory maps, of which Linux gives a process 65,530."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
