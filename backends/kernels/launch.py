@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from eplb_xp.algorithms.starts import NOISE_BITS
-from eplb_xp.backends.kernels.shape import Shape
+from eplb_xp.backends.kernels.layout import Layout
 from eplb_xp.backends.takeover import Refusal
 from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
@@ -21,7 +21,7 @@ PROGRAMS = 32768
 class Launch:
     """The kernels of a plan: how many programs each has, and the words of memory between them."""
 
-    shape: Shape
+    shape: Layout
     prepare_programs: int
     improve_programs: int  # 0 where nothing is improved
     choose_programs: int  # 0 where nothing is chosen from
@@ -59,7 +59,7 @@ def launch(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Launch | 
     )
 
 
-def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Shape:
+def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Layout:
     grouped = sizes.num_groups > 1
     nodes = sizes.num_nodes if grouped else 1
     halves = 2 if grouped and policy.rounds > 0 and 1 < nodes < sizes.num_groups else 1
@@ -77,7 +77,7 @@ def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Shape:
     starts = policy.starts if chooses else 1
     levels = 0 if not apart or everywhere or gpus == 1 else min(policy.levels, spares)
     refined = min(policy.refined, 2 * levels)
-    shape = Shape(
+    shape = Layout(
         experts=experts,
         groups=sizes.num_groups,
         nodes=nodes,
@@ -110,7 +110,7 @@ def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Shape:
     return replace(shape, parts=-(-starts // -(-starts // most)))
 
 
-def _warps(shape: Shape) -> int:
+def _warps(shape: Layout) -> int:
     """Swaps go fastest in one warp, which has no barriers, as long as it holds the table in its registers."""
     entries = shape.columns2 * shape.capacity2
     return min(max(entries // 1024, 1), 16)

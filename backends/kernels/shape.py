@@ -75,6 +75,46 @@ class Shape:
         """Whether tags are experts; else they are items."""
         return self.apart and not self.everywhere
 
+    @property
+    def candidates(self) -> int:
+        return 2 * self.levels
+
+    @property
+    def rows(self) -> int:
+        """Rows of a layer."""
+        return self.halves * self.nodes
+
+    @property
+    def chooses(self) -> bool:
+        """Whether there is anything to choose in packing."""
+        return self.gpus > 1 and self.packed > self.gpus
+
+    @property
+    def improves(self) -> bool:
+        """Whether packings are changed, or chosen from, before the maps are written."""
+        return self.chooses and (self.by_expert or self.rounds + self.finish > 0 or self.starts > 1)
+
+    @property
+    def is_packed_once(self) -> bool:
+        """Whether the first kernel packs."""
+        return self.starts == 1
+
+    @property
+    def compares(self) -> bool:
+        """Whether rows are compared with each other before the maps are written."""
+        return self.parts > 1 or self.halves == 2 or self.levels > 0
+
+    @property
+    def layer_programs(self) -> int:
+        """Programs of the last kernel for each layer: for candidates, those refined, finalists, and maps."""
+        tries = self.candidates + self.refined + self.finalists
+        return self.rows * tries + self.nodes if self.levels else self.nodes
+
+    @property
+    def mask_words(self) -> int:
+        """Words with a bit for each GPU."""
+        return -(-self.gpus // 32)
+
     # The same as powers of two.
 
     @property
@@ -150,6 +190,14 @@ class Shape:
     def candidates2(self) -> int:
         return power(self.candidates)
 
+    @property
+    def refined2(self) -> int:
+        return power(self.refined)
+
+    @property
+    def finalists2(self) -> int:
+        return power(self.finalists)
+
     # Exchanges.
 
     @property
@@ -173,164 +221,3 @@ class Shape:
         if self.light == self.gpus:
             return self.columns2
         return max(power(self.light * (self.capacity // 2)), 32)
-
-    @property
-    def candidates(self) -> int:
-        return 2 * self.levels
-
-    @property
-    def rows(self) -> int:
-        """Rows of a layer."""
-        return self.halves * self.nodes
-
-    @property
-    def chooses(self) -> bool:
-        """Whether there is anything to choose in packing."""
-        return self.gpus > 1 and self.packed > self.gpus
-
-    @property
-    def improves(self) -> bool:
-        """Whether packings are changed, or chosen from, before the maps are written."""
-        return self.chooses and (self.by_expert or self.rounds + self.finish > 0 or self.starts > 1)
-
-    @property
-    def is_packed_once(self) -> bool:
-        """Whether the first kernel packs."""
-        return self.starts == 1
-
-    @property
-    def compares(self) -> bool:
-        """Whether rows are compared with each other before the maps are written."""
-        return self.parts > 1 or self.halves == 2 or self.levels > 0
-
-    @property
-    def layer_programs(self) -> int:
-        """Programs of the last kernel for each layer: for candidates, those refined, finalists, and maps."""
-        tries = self.candidates + self.refined + self.finalists
-        return self.rows * tries + self.nodes if self.levels else self.nodes
-
-    @property
-    def mask_words(self) -> int:
-        """Words with a bit for each GPU."""
-        return -(-self.gpus // 32)
-
-    # Where what is kept for later lies in a program's part of the memory, in words.
-
-    @property
-    def segment(self) -> int:
-        return (max(self.node_experts, self.packed, self.slots, self.groups) + 15) // 8 * 8
-
-    @property
-    def load_at(self) -> int:
-        return 0
-
-    @property
-    def count_at(self) -> int:
-        return self.segment
-
-    @property
-    def spare_at(self) -> int:
-        return 2 * self.segment
-
-    @property
-    def spare_rank_at(self) -> int:
-        return 3 * self.segment
-
-    @property
-    def sorted_load_at(self) -> int:
-        return 4 * self.segment
-
-    @property
-    def sorted_tag_at(self) -> int:
-        return 5 * self.segment
-
-    @property
-    def slot_at(self) -> int:
-        """The tag in each place, rank * GPUs + GPU.
-
-        Odd, while a program's part is even: so it is read a word at a time, whole columns by one thread.
-        """
-        return 6 * self.segment + 1
-
-    @property
-    def slot_load_at(self) -> int:
-        """The load in each place."""
-        return 7 * self.segment + 1
-
-    @property
-    def order_at(self) -> int:
-        """Experts, heaviest first."""
-        return 8 * self.segment
-
-    @property
-    def item_load_at(self) -> int:
-        """The items, where they are looked up."""
-        return 10 * self.segment
-
-    @property
-    def item_tag_at(self) -> int:
-        return 11 * self.segment
-
-    @property
-    def group_at(self) -> int:
-        return 9 * self.segment
-
-    @property
-    def busiest_at(self) -> int:
-        """The busiest pack of what is placed, and which start that is of."""
-        return 12 * self.segment
-
-    @property
-    def gain_at(self) -> int:
-        """What a swap must bring."""
-        return 12 * self.segment + 2
-
-    @property
-    def is_new_at(self) -> int:
-        """Whether the row's groups are not those of the other half."""
-        return 12 * self.segment + 3
-
-    @property
-    def mask_at(self) -> int:
-        """For each expert on which GPUs it is."""
-        return 12 * self.segment + 8
-
-    @property
-    def words(self) -> int:
-        """Of a program."""
-        masks = self.node_experts * self.mask_words if self.by_expert else 0
-        return 12 * self.segment + 8 + (masks + 7) // 8 * 8
-
-    # What is kept of a row's candidates, in words.
-
-    @property
-    def tried_at(self) -> int:
-        """The busiest pack of each candidate, packed."""
-        return 4
-
-    @property
-    def refined_at(self) -> int:
-        """Those of the refined ones, and after them which candidates they are."""
-        return self.tried_at + self.candidates
-
-    @property
-    def final_at(self) -> int:
-        """Those of the finalists, likewise."""
-        return self.refined_at + 2 * self.refined
-
-    @property
-    def record_words(self) -> int:
-        """Counters of the three stages, whether there are candidates, and the above."""
-        return self.final_at + 2 * self.finalists
-
-    @property
-    def record_words2(self) -> int:
-        return power(self.record_words)
-
-    @property
-    def refined2(self) -> int:
-        return power(self.refined)
-
-    @property
-    def finalists2(self) -> int:
-        return power(self.finalists)

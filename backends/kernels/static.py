@@ -5,13 +5,13 @@ from typing import Any
 import triton
 import triton.language as tl
 
-from eplb_xp.backends.kernels.shape import Shape
+from eplb_xp.backends.kernels.layout import Layout
 
 
 class Static:
     """A shape whose attributes are constants that functions in Triton take."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Layout) -> None:
         self._shape = shape
         self._text = repr(shape)  # which Triton asks for at every launch
 
