@@ -58,7 +58,7 @@ def missing() -> str | None:
         return "the kernels need an NVIDIA GPU, and JAX finds none"
     before = os.environ.get(_TRITON_CACHE)
     try:
-        import jax_triton  # noqa: F401, PLC0415 # a second, and only where there is a GPU
+        import jax_triton  # noqa: PLC0415 # a second, and only where there is a GPU
         import triton  # noqa: F401, PLC0415
     except (ImportError, AttributeError) as error:
         return f"the kernels need jax-triton and Triton, install the extra 'cuda': {error}"
@@ -67,6 +67,8 @@ def missing() -> str | None:
         os.environ.pop(_TRITON_CACHE, None)
         if before is not None:
             os.environ[_TRITON_CACHE] = before
+    if not jax_triton.__version__.startswith("0.3."):
+        return f"the kernels need jax-triton 0.3, whose calls later ones changed, and {jax_triton.__version__} is there"
     return None
 
 

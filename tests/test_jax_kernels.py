@@ -95,6 +95,18 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, caplog:
     )
 
 
+def test_another_jax_triton_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    find_a_gpu(monkeypatch)
+    monkeypatch.setitem(sys.modules, "triton", ModuleType("triton"))
+    other = ModuleType("jax_triton")
+    monkeypatch.setattr(other, "__version__", "0.4.0", raising=False)
+    monkeypatch.setitem(sys.modules, "jax_triton", other)
+    reason = jax_kernels.missing.__wrapped__()
+    assert reason is not None
+    assert "need jax-triton 0.3" in reason
+    assert "0.4.0 is there" in reason
+
+
 @pytest.mark.parametrize("before", [None, "/somewhere"])
 def test_triton_keeps_its_cache(before: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     find_a_gpu(monkeypatch)
@@ -102,7 +114,7 @@ def test_triton_keeps_its_cache(before: str | None, monkeypatch: pytest.MonkeyPa
     # Imported anew, and afterwards what it was.
     monkeypatch.setitem(sys.modules, "jax_triton", None)
     del sys.modules["jax_triton"]
-    (tmp_path / "jax_triton.py").write_text("import os\nos.environ['TRITON_CACHE_DIR'] = ''\n")
+    (tmp_path / "jax_triton.py").write_text("import os\nos.environ['TRITON_CACHE_DIR'] = ''\n__version__ = '0.3.1'\n")
     monkeypatch.syspath_prepend(tmp_path)
     if before is None:
         monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
