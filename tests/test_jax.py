@@ -12,6 +12,7 @@ from jax import export
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from eplb_xp import POLICIES, Plan, balanced_packing, check_loads, evaluate, rebalance_experts, replicate_experts
+from eplb_xp.backends import takeover
 
 
 def plan_for(weight: jax.Array) -> Plan[jax.Array]:
@@ -49,6 +50,12 @@ def equations(jaxpr: Any) -> list[Any]:
     return list(jaxpr.eqns) + [eqn for program in programs if hasattr(program, "eqns") for eqn in equations(program)]
 
 
+@pytest.fixture
+def once_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """XLA's program, in a process with a GPU too."""
+    monkeypatch.setenv(takeover.SWITCH, "0")
+
+
 def program(experts: int, policy: str = "greedy") -> list[Any]:
     def plan(weight: jax.Array) -> Plan[jax.Array]:
         return rebalance_experts(weight, experts + 32, 8, 2, 8, policy=policy)
@@ -56,6 +63,7 @@ def program(experts: int, policy: str = "greedy") -> list[Any]:
     return equations(jax.make_jaxpr(plan)(jnp.ones((2, experts))).jaxpr)
 
 
+@pytest.mark.usefixtures("once_written")
 def test_program_grows_with_the_logarithm_of_the_experts() -> None:
     sizes = [len(program(experts)) for experts in (512, 1024, 2048, 4096)]
     growth = np.diff(sizes)
@@ -66,6 +74,7 @@ def test_program_grows_with_the_logarithm_of_the_experts() -> None:
     assert max(len(program(experts)) for experts in (64, 128, 256)) <= sizes[0] + 150
 
 
+@pytest.mark.usefixtures("once_written")
 def test_nothing_leaves_the_device(weight: jax.Array) -> None:
     for policy in POLICIES:
         primitives = {str(eqn.primitive) for eqn in program(64, policy)}
