@@ -22,7 +22,7 @@ from eplb_xp.sizes import check_sizes
 from kernels import POISON, Sizes, compiled, interpreter, launch_of
 from libraries import NUMPY, NumPyArray
 from loads import FAMILIES, batch, weights
-from plans import assert_same, plan
+from plans import assert_same, plan, policies
 
 Interpreted = Callable[..., Plan[NumPyArray]]
 
@@ -199,14 +199,11 @@ def test_every_dtype_and_stride(interpreted: Interpreted, dtype: str, is_spread:
 
 
 small_policies = st.builds(
-    Policy,
-    starts=st.integers(1, 3),
-    noise=st.floats(0, 1),
+    replace,
+    policies,
     neighbourhood=st.sampled_from(["any", "lightest"]),
     rounds=st.integers(0, 5),
     finish=st.integers(0, 3),
-    threshold=st.sampled_from([0.0, 2.0**-20, 0.01]),
-    seed=st.integers(0, 2**31 - 1),
     levels=st.integers(0, 2),
     refined=st.integers(1, 3),
     finalists=st.integers(1, 2),
