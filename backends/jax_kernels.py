@@ -18,17 +18,12 @@ from jax.interpreters import batching, mlir
 from jax.sharding import NamedSharding, PartitionSpec
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.backends.kernels.launch import launch
+from eplb_xp.backends.kernels.launch import DTYPES, launch
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Refusal
 from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Plan
-
-# What Triton has pointers to; loads of other dtypes are converted first.
-DTYPES = frozenset(["float16", "bfloat16", "float32", "float64"]) | frozenset(
-    f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)
-)
 
 _TRITON_CACHE = "TRITON_CACHE_DIR"
 

@@ -8,21 +8,14 @@ from typing import Any
 import torch
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.backends.kernels.launch import Launch, launch
+from eplb_xp.backends.kernels.launch import DTYPES, Launch, launch
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Refusal
 from eplb_xp.policy import NEIGHBOURHOODS, Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Plan
 
-# What Triton has pointers to; loads of other dtypes are converted first.
-DTYPES = frozenset(
-    getattr(torch, name)
-    for name in (
-        *("float16", "bfloat16", "float32", "float64"),
-        *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    )
-)
+_DTYPES = frozenset(getattr(torch, name) for name in DTYPES)
 
 # Whether Triton is there, for NVIDIA's GPUs; it is imported only with the first plan.
 IS_INSTALLED = importlib.util.find_spec("triton") is not None and torch.version.hip is None
@@ -130,7 +123,7 @@ class _Planner:
         """The plan, on the current stream of the loads' device."""
         if weight.requires_grad or weight.is_neg():
             weight = weight.detach().resolve_neg()
-        if weight.dtype not in DTYPES:
+        if weight.dtype not in _DTYPES:
             weight = weight.to(torch.float32)
         device = weight.device
         if device.index == torch.cuda.current_device():

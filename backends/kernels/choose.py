@@ -1,4 +1,4 @@
-"""The second kernel: candidates for rows that are not close to a bound, the best start, the better split, the maps.
+"""The last kernel: candidates for rows that are not close to a bound, the best start, the better split, the maps.
 
 Its programs draw numbers, and each waits only for work of lower numbers than its own. So all that it waits for
 has begun, and no program waits for one that has found no room on the GPU yet.
@@ -11,7 +11,7 @@ from eplb_xp.backends.kernels.bits import HIGHEST, INFINITE, LOWEST, bits_of, fl
 from eplb_xp.backends.kernels.exchanges import exchange
 from eplb_xp.backends.kernels.items import items, least_gain, read_table, store_items, store_packed, store_table
 from eplb_xp.backends.kernels.levels import store_candidate
-from eplb_xp.backends.kernels.loads import leaf, tree_sum
+from eplb_xp.backends.kernels.loads import tree_total
 from eplb_xp.backends.kernels.maps import write_maps
 from eplb_xp.backends.kernels.parting import part
 from eplb_xp.backends.kernels.swaps import refine
@@ -70,12 +70,6 @@ def _best_part(row, scratch, S: tl.constexpr):
 
 
 @triton.jit
-def _total(load, S: tl.constexpr):
-    place, is_one = leaf(tl.arange(0, S.node_experts2), S.node_experts, S.expert_levels)
-    return tree_sum(tl.where(is_one, tl.gather(load, place, 0), 0.0), S.expert_levels)
-
-
-@triton.jit
 def _pack_candidate(row, candidate, scratch, records, tries, S: tl.constexpr):
     row_at = scratch + row.to(tl.int64) * (S.parts * S.words)
     record = records + row.to(tl.int64) * S.record_words
@@ -83,7 +77,7 @@ def _pack_candidate(row, candidate, scratch, records, tries, S: tl.constexpr):
     e = tl.arange(0, S.node_experts2)
     load = float_of(tl.load(row_at + S.load_at + e, mask=e < S.node_experts, other=0))
     count = tl.load(row_at + S.count_at + e, mask=e < S.node_experts, other=1)
-    total = _total(load, S)
+    total = tree_total(load, S.node_experts, S.expert_levels)
     high_bits = _best_part(row, scratch, S)[0]
     high = float_of(high_bits)
     largest = float_of(tl.max(bits_of(tl.div_rn(load, count.to(tl.float32))), axis=0))

@@ -4,7 +4,7 @@ import triton
 import triton.language as tl
 
 from eplb_xp.backends.kernels.bits import bits_of, descending, float_of, index_in
-from eplb_xp.backends.kernels.loads import leaf, tree_sum
+from eplb_xp.backends.kernels.loads import tree_total
 from eplb_xp.backends.kernels.packing import pack
 from eplb_xp.backends.kernels.table import SINGLE, places
 
@@ -29,8 +29,7 @@ def items(row_at, own, S: tl.constexpr):
 @triton.jit
 def least_gain(load, S: tl.constexpr):
     """The load, times the number of packs, that an improvement must bring."""
-    place, is_one = leaf(tl.arange(0, S.packed2), S.packed, S.packed_levels)
-    return tree_sum(tl.where(is_one, tl.gather(load, place, 0), 0.0), S.packed_levels) * S.threshold
+    return tree_total(load, S.packed, S.packed_levels) * S.threshold
 
 
 @triton.jit

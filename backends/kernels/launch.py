@@ -13,6 +13,12 @@ MOST_REPLICAS = 2048
 MOST_GPUS = 1024
 MOST_WORDS = 2**28  # a gibibyte
 
+# What Triton has pointers to; loads of other dtypes are converted first.
+DTYPES = (
+    *("float16", "bfloat16", "float32", "float64"),
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+)
+
 # So many programs keep a GPU busy; beyond that several starts of a row share one.
 PROGRAMS = 32768
 
@@ -106,8 +112,8 @@ def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Layout:
         close=1.0 + policy.tolerance,
     )
     # As many programs for a row as keep a GPU busy and have room; several starts share one where that is not enough.
-    most = max(min(PROGRAMS, MOST_WORDS // 2 // shape.words) // (layers * shape.rows), 1)
-    return replace(shape, parts=-(-starts // -(-starts // most)))
+    programs = max(min(PROGRAMS, MOST_WORDS // 2 // shape.words) // (layers * shape.rows), 1)
+    return replace(shape, parts=-(-starts // -(-starts // programs)))
 
 
 def _warps(shape: Layout) -> int:

@@ -55,6 +55,13 @@ def tree_sum(x, LEVELS: tl.constexpr):
 
 
 @triton.jit
+def tree_total(x, N: tl.constexpr, LEVELS: tl.constexpr):
+    """The sum of the first N entries of a row."""
+    place, is_one = leaf(tl.arange(0, x.shape[0]), N, LEVELS)
+    return tree_sum(tl.where(is_one, tl.gather(x, place, 0), 0.0), LEVELS)
+
+
+@triton.jit
 def tree_sums(x, ROWS: tl.constexpr, LEVELS: tl.constexpr):
     """The sums of rows of values at leaves: [ROWS]."""
     for i in tl.static_range(LEVELS):

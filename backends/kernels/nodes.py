@@ -4,7 +4,7 @@ import triton
 import triton.language as tl
 
 from eplb_xp.backends.kernels.bits import descending, index_in, load_in
-from eplb_xp.backends.kernels.loads import clean, leaf, scaled, tree_sum, tree_sums
+from eplb_xp.backends.kernels.loads import clean, leaf, scaled, tree_sums, tree_total
 from eplb_xp.backends.kernels.packing import pack
 from eplb_xp.backends.kernels.swaps import refine
 from eplb_xp.backends.kernels.table import SINGLE, places, slot_sums
@@ -44,9 +44,7 @@ def split(group_load, own, rounds, S: tl.constexpr):
             tag = tl.load(own + S.sorted_tag_at + item, mask=there, other=-1) + SINGLE
             if S.halves == 2:
                 load = tl.load(loads_at + item, mask=there, other=0.0)
-                at, is_one = leaf(g, S.groups, S.group_levels)
-                in_tree = tl.where(is_one, tl.gather(group_load, at, 0), 0.0)
-                least_gain = tree_sum(in_tree, S.group_levels) * S.threshold
+                least_gain = tree_total(group_load, S.groups, S.group_levels) * S.threshold
                 pack_load = slot_sums(load, rank, S.node_groups)
                 load, tag, _ = refine(load, tag, pack_load, least_gain, rounds, S.nodes, S.node_groups, S.lightest)
             tl.store(to_at + node * S.node_groups + rank, tag - SINGLE, mask=there)
