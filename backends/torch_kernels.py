@@ -92,7 +92,7 @@ def _planner(layers: int, experts: int, sizes: Sizes, policy: Policy) -> "_Plann
 
 def empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Memory that kernels write."""
-    return torch.empty(shape, dtype=dtype, device=device)
+    return torch.empty(*shape, dtype=dtype, device=device)  # a shape as one argument takes torch half as long again
 
 
 class _Planner:
@@ -132,22 +132,42 @@ class _Planner:
             return self._launched(weight, device)
 
     def _launched(self, weight: torch.Tensor, device: torch.device) -> Plan[torch.Tensor]:
-        maps = [empty(shape, torch.int64, device) for shape in self._maps]
-        memory = (*maps, empty(self._words, torch.int32, device), self._constants)
-        strides = weight.stride()
-        before: tuple[Any, ...] = (weight, *strides)  # what only the first kernel gets
+        phy2log, log2phy, logcnt = [empty(shape, torch.int64, device) for shape in self._maps]
+        scratch = empty(self._words, torch.int32, device)
+        strides, address = weight.stride(), weight.data_ptr()
         # All that a compiled kernel depends on: to find that out anew takes Triton as long as a small plan.
-        key = device.index, weight.dtype, strides, weight.data_ptr() % 16
+        key = device.index, weight.dtype, strides, address % 16
         launches = self._launches.get(key)
-        if launches is not None:
-            for start in launches:
-                start(*before, *memory)
-                before = ()
-            return Plan(*maps)
+        if launches is None:
+            launches = self._launches[key] = self._compiled(weight, phy2log, log2phy, logcnt, scratch)
+        stream = torch._C._cuda_getCurrentRawStream(device.index)
+        # Addresses as numbers: of a tensor each launch asks the driver whether the GPU can reach it.
+        memory = phy2log.data_ptr(), log2phy.data_ptr(), logcnt.data_ptr(), scratch.data_ptr(), self._constants
+        before: tuple[int, ...] = (address, *strides)  # what only the first kernel gets
+        for start in launches:
+            start(stream, *before, *memory)
+            before = ()
+        return Plan(phy2log, log2phy, logcnt)
+
+    def _compiled(self, weight: torch.Tensor, *memory: torch.Tensor) -> list[Callable[..., None]]:
+        """What starts each kernel: on a stream, with its arguments."""
+        before = (weight, *weight.stride())
         launches = []
         for kernel, grid, warps in self._kernels:
-            compiled = kernel[grid](*before, *memory, num_warps=warps, enable_fp_fusion=False)
-            launches.append(compiled[grid])
+            compiled = kernel.warmup(
+                *before, *memory, self._constants, grid=grid, num_warps=warps, enable_fp_fusion=False
+            )
+            launches.append(_launcher(compiled, grid))
             before = ()
-        self._launches[key] = launches
-        return Plan(*maps)
+        return launches
+
+
+def _launcher(compiled: Any, grid: tuple[int, int, int]) -> Callable[..., None]:
+    """What starts a compiled kernel, without the hooks that Triton calls at each launch."""
+    run = compiled.run  # loads it, so that it has a function
+    function, metadata = compiled.function, compiled.packed_metadata
+
+    def start(stream: int, *arguments: Any) -> None:
+        run(*grid, stream, function, metadata, None, None, None, *arguments)
+
+    return start

@@ -10,6 +10,7 @@ NumPyArray = np.ndarray[Any, Any]
 
 SEED = 0  # of those that are timed, the same in every run, so that runs compare
 SETS = 50  # in turn, so that no plan is that of the loads before
+TURNS = 4  # of all sets in one program of JAX, so that what it takes to start counts for little
 CHECKED_LAYERS = 58  # at least, of each case
 
 # The loads of one layer.

@@ -8,7 +8,7 @@ from rich.text import Text
 from eplb_xp.cli.output.tables import new_table
 from gpu_cases import Case, Section
 from gpu_found import Found, Missing, Times
-from gpu_loads import SETS
+from gpu_loads import SETS, TURNS
 from gpu_targets import PUBLISHED, Target, met, target
 
 COLUMNS = (
@@ -30,7 +30,7 @@ NOTES = f"""\
 case: policy and route, layers x experts, replicas / GPUs; hierarchical: 8 groups, 4 nodes
 in a CUDA graph: between events around a replay, with a GPU that is busy before it; {SETS} sets of loads in turn
 called from Python: until the GPU has the plan; reach is the graph's median + 60 us
-inside jax.jit: a program that plans for {SETS} sets, divided by {SETS}; reach is 1.3 times the graph's median
+inside jax.jit: a program of {TURNS * SETS} plans, divided by that; reach is 1.3 times the graph's median
 launches: kernels, copies and memsets of one call, as torch.profiler counts them
 published: for the vectorised torch code of vLLM on an H200, and by UltraEP; x: that / the median, met from 1 on"""
 
