@@ -77,7 +77,7 @@ def launches(case: Case, sets: NumPyArray) -> tuple[str, ...] | Missing:
     load = torch.asarray(sets[0], device=DEVICE)
     _call(case, load)
     torch.cuda.synchronize()
-    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiled:  # else it warns
         _call(case, load)
         torch.cuda.synchronize()
     names = tuple(event.name for event in profiled.events() or () if event.device_type.name == "CUDA")
