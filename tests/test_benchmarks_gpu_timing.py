@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from unittest.mock import MagicMock
 
+import jax
 import numpy as np
 import pytest
 import torch
@@ -18,7 +19,7 @@ from eplb_xp import Plan, rebalance_experts
 from gpu_cases import Case
 from gpu_checking import WrongPlanError, check
 from gpu_found import Missing, Times
-from gpu_loads import timed
+from gpu_loads import NumPyArray, timed
 
 SMALL = Case("swap", layers=3, experts=8, replicas=12, gpus=4)
 
@@ -51,6 +52,18 @@ def test_jax_is_timed_where_its_plans_are_those_of_torch(monkeypatch: pytest.Mon
     monkeypatch.setattr(gpu_torch, "phy2log", lambda case, sets: np.zeros((len(sets), case.layers, case.replicas)))
     with pytest.raises(WrongPlanError, match=r"^swap global, 3 x 8, 12 / 4: "):
         gpu_measuring.measure([(SMALL, "jax")], {}, 40, lambda _: None)
+
+
+@pytest.mark.usefixtures("jax_on_host")
+def test_plans_of_the_same_loads_must_not_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    def program(loads: tuple[jax.Array, ...]) -> NumPyArray:
+        slots = np.zeros((len(loads), SMALL.layers, SMALL.replicas))
+        slots[-1, -1, -1] = 1
+        return slots
+
+    monkeypatch.setattr(gpu_jax, "_compiling", lambda _: MagicMock(result=lambda: program))
+    with pytest.raises(WrongPlanError, match=r"^swap global, 3 x 8, 12 / 4: .* for the same loads before"):
+        gpu_jax.measure(SMALL, timed(SMALL.layers, SMALL.experts), 1)
 
 
 def test_what_jax_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
