@@ -73,7 +73,7 @@ lint: $(READY)  ## Style and types
 
 fuzz: $(READY)  ## New random cases for every property on every library, MINUTES=10 in all
 	@echo "Fuzzing on $$(nproc) cores for about $(MINUTES) minutes"
-	@HYPOTHESIS_PROFILE=fuzz PYTHONPATH=tests $(BIN)/python -m pytest -p fuzz --minutes $(MINUTES) --numprocesses auto --quiet tests
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -p tests.fuzz --minutes $(MINUTES) --numprocesses auto --quiet tests
 
 mutate: $(MUTATION_VENV)/.ready  ## Break the algorithms, one small change at a time: the tests must fail
 	@echo "Trying $(MUTANTS) on $$(nproc) cores (out/mutation.log)"
@@ -92,27 +92,27 @@ $(MUTATION_VENV)/.ready: pyproject.toml
 bench: $(READY)  ## Time every policy on every library against a NumPy loop: a table, out/bench.json
 	@echo "Checking every plan, then timing it (about three minutes)"
 	@mkdir -p out && rm -f out/bench.json
-	@PYTHONPATH=benchmarks:tests $(BIN)/python -m pytest -p bench --benchmark-quiet --benchmark-json out/bench.json --quiet $(BENCH) benchmarks/test_speed.py
+	@$(BIN)/python -m pytest -p benchmarks.speed.plugin --benchmark-quiet --benchmark-json out/bench.json --quiet $(BENCH) benchmarks/speed
 
 bench-gpu: $(READY)  ## Plans on an NVIDIA GPU, checked, then timed: a table, out/gpu.json, .md and .png
 	@echo "Checking plans on the GPU, then timing them (about five minutes, most of them compiling)"
-	@$(BIN)/python benchmarks/gpu.py $(GPU)
+	@$(BIN)/python -m benchmarks.gpu $(GPU)
 
 bench-growth: $(READY)  ## Time and memory against layers, experts and GPUs: tables, out/growth.json, out/growth.png
 	@echo "Planning for more and more layers, experts and GPUs (some minutes)"
-	@PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/growth.py
+	@$(BIN)/python -m benchmarks.growth
 
 bench-quality: $(READY)  ## Gaps of every policy for many loads and sizes: a table, out/quality.json, .md and .png
 	@echo "Planning for all loads and sizes (some minutes, most of them compiling)"
-	@PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/quality.py $(QUALITY)
+	@$(BIN)/python -m benchmarks.quality $(QUALITY)
 
 bench-settings: $(READY)  ## Quality against time for settings of policy joint: the table of docs/policies.md
 	@echo "Planning with every setting (some minutes, most of them compiling)"
-	@PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/settings.py
+	@$(BIN)/python -m benchmarks.quality.settings
 
 bench-start: $(READY)  ## Time importing and first plans, before and after JAX's cache has them: a table, out/start.json
 	@echo "Starting processes (about two minutes)"
-	@$(BIN)/python benchmarks/start.py
+	@$(BIN)/python -m benchmarks.start
 
 docs: $(VENV)/.docs  ## Pages in build/docs; every example of pages and docstrings is run
 	@echo "Building build/docs"

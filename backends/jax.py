@@ -10,9 +10,9 @@ import numpy as np
 from jax import export, lax
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.backends import jax_kernels
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
+from eplb_xp.backends.launching import from_jax
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Step, register
 from eplb_xp.types import Array, Plan, Report
@@ -130,7 +130,7 @@ class Jax(Standard):
 
 LIBRARY = Jax()
 
-register(Jax, pipeline.plan, jax_kernels.plan)
+register(Jax, pipeline.plan, from_jax.plan)
 
 # So that an exported program that returns one can be serialized.
 for result in (Plan, Report):

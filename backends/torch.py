@@ -10,9 +10,9 @@ import torch
 from torch._higher_order_ops.while_loop import while_loop
 
 from eplb_xp.algorithms import evaluation, pipeline
-from eplb_xp.backends import torch_kernels
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
+from eplb_xp.backends.launching import from_torch
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
 from eplb_xp.backends.torch_on_numpy import on_numpy
@@ -83,8 +83,8 @@ class Torch(Standard):
         if not torch.compiler.is_compiling():
             return super().run(step, *arrays, **sizes)
         # torch.compile traces the step itself, unless it is one operator.
-        if step is pipeline.plan and arrays[0].is_cuda and torch_kernels.IS_INSTALLED and is_switched_on():
-            return torch_kernels.planned(arrays[0], **sizes)
+        if step is pipeline.plan and arrays[0].is_cuda and from_torch.IS_INSTALLED and is_switched_on():
+            return from_torch.planned(arrays[0], **sizes)
         return self.call(step, *arrays, **sizes)
 
 
@@ -93,7 +93,7 @@ LIBRARY = Torch()
 
 def _plan(lib: Standard, weight: torch.Tensor, **sizes: Any) -> Plan[torch.Tensor] | Refusal:
     """By the kernels on a GPU, by NumPy in host memory."""
-    take_over = torch_kernels.plan if weight.is_cuda else functools.partial(on_numpy, pipeline.plan)
+    take_over = from_torch.plan if weight.is_cuda else functools.partial(on_numpy, pipeline.plan)
     return take_over(lib, weight, **sizes)
 
 

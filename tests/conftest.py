@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import Phase, settings
 
-from command_line import LOAD
-from libraries import Library  # first of all, because it says how the libraries start
+from tests.support.command_line import LOAD
+from tests.support.libraries import Library  # first of all, because it says how the libraries start
 
 settings.register_profile("dev", max_examples=8, deadline=None)
 settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True, print_blob=True)

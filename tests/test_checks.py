@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calls import WEIGHT, Call, every_call, every_call_but_check
 from eplb_xp import check_loads
-from libraries import LIBRARIES, NUMPY, Library, NumPyArray, every_library, over
-from other_libraries import Jit
+from tests.support.calls import WEIGHT, Call, every_call, every_call_but_check
+from tests.support.libraries import LIBRARIES, NUMPY, Library, NumPyArray, every_library, over
+from tests.support.other_libraries import Jit
 
 
 @every_library

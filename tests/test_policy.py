@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calls import CALLS, in_hand_or_traced
 from eplb_xp import POLICIES, Policy
-from libraries import NUMPY, Library
+from tests.support.calls import CALLS, in_hand_or_traced
+from tests.support.libraries import NUMPY, Library
 
 SWAP = POLICIES["swap"]
 takes_a_policy = pytest.mark.parametrize("name", ["rebalance", "hierarchical", "packing"])

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from calls import CALLS, Call, every_call_but_check, in_hand_or_traced
 from eplb_xp import rebalance_experts
-from libraries import NUMPY, Library
-from loads import thorough
+from tests.support.calls import CALLS, Call, every_call_but_check, in_hand_or_traced
+from tests.support.libraries import NUMPY, Library
+from tests.support.loads import thorough
 
 # Every size of every function.
 NAMES = [(call, name) for call in CALLS.values() for name in call.sizes] + [

@@ -6,14 +6,9 @@ Where rows are not compared after that, it writes the maps too.
 import triton
 import triton.language as tl
 
-from eplb_xp.backends.kernels.bits import HIGHEST, INFINITE, float_of
-from eplb_xp.backends.kernels.exchanges import exchange
-from eplb_xp.backends.kernels.items import noisy, read_table, store_packed, store_table, store_tags
+from eplb_xp.backends.kernels.assignment import best_start, improve_packed
+from eplb_xp.backends.kernels.bits import INFINITE
 from eplb_xp.backends.kernels.maps import write_maps
-from eplb_xp.backends.kernels.parting import part
-from eplb_xp.backends.kernels.prepare import with_every_expert
-from eplb_xp.backends.kernels.swaps import refine
-from eplb_xp.backends.kernels.table import busiest, slot_sums
 
 
 @triton.jit
@@ -24,86 +19,12 @@ def improve(phy2log, log2phy, logcnt, scratch, S: tl.constexpr):
     own = row_at + program % S.parts * S.words
     if tl.load(row_at + S.is_new_at) != 0:
         if S.is_packed_once:
-            _improve_packed(own, S)
+            improve_packed(own, S)
         else:
-            _best_start(program % S.parts, row_at, own, S)
+            best_start(program % S.parts, row_at, own, S)
         if not S.compares:
             tl.debug_barrier()
             layer, node = (row // S.rows).to(tl.int64), row % S.nodes
             write_maps(own, row_at + S.count_at, row_at, layer, node, phy2log, log2phy, logcnt, S)
     else:
         tl.store(own + S.busiest_at, INFINITE)
-
-
-@triton.jit
-def _improved(load, tag, gain, S: tl.constexpr):
-    """A table parted, swapped and exchanged, and the loads of its packs."""
-    C: tl.constexpr = S.capacity
-    P: tl.constexpr = S.gpus
-    rank = tl.arange(0, S.capacity2)[:, None]
-    if S.by_expert:
-        load, tag = part(load, tag, slot_sums(load, rank, C), P, C)
-    pack_load = slot_sums(load, rank, C)
-    if S.rounds > 0:
-        load, tag, pack_load = refine(load, tag, pack_load, gain, S.rounds, P, C, S.lightest)
-    if S.finish > 0:
-        load, tag, pack_load = refine(load, tag, pack_load, gain, S.finish, P, C, S.lightest)
-        load, tag, pack_load = exchange(
-            load, tag, pack_load, gain, S.finish, P, C, S.lightest, S.light, S.light2, S.pairs2
-        )
-    return load, tag, pack_load
-
-
-@triton.jit
-def _improve_packed(own, S: tl.constexpr):
-    """Improve the one packing that there is."""
-    load, tag = read_table(own, S)
-    load, tag, pack_load = _improved(load, tag, float_of(tl.load(own + S.gain_at)), S)
-    tl.debug_barrier()
-    if S.everywhere & (S.halves == 2):
-        pack_load = with_every_expert(pack_load, _share(own, S), S)
-    store_table(load, tag, own, S)
-    tl.store(own + S.busiest_at, _busiest(pack_load, S))
-    tl.store(own + S.busiest_at + 1, 0)
-
-
-@triton.jit
-def _best_start(first, row_at, own, S: tl.constexpr):
-    """Pack and improve some starts of a row, and keep the best."""
-    i = tl.arange(0, S.packed2)
-    item_load = float_of(tl.load(row_at + S.item_load_at + i, mask=i < S.packed, other=0))
-    gain = float_of(tl.load(row_at + S.gain_at))
-    best = HIGHEST
-    best_start = 0  # not the first: Triton 3.6 takes two variables that begin with one value for one
-    best_tag = tl.zeros([S.capacity2, S.columns2], tl.int32)
-    best_pack_load = tl.zeros([S.columns2], tl.float32)
-    start = first
-    while start < S.starts:
-        store_packed(item_load, i, noisy(item_load, start, S), row_at, own, S, True)
-        load, tag = read_table(own, S)
-        load, tag, pack_load = _improved(load, tag, gain, S)
-        high = _busiest(pack_load, S)
-        if high < best:
-            best, best_start, best_tag, best_pack_load = high, start, tag, pack_load
-        tl.debug_barrier()
-        start += S.parts
-    if S.everywhere & (S.halves == 2):
-        best = _busiest(with_every_expert(best_pack_load, _share(row_at, S), S), S)
-    store_tags(best_tag, own, S)
-    tl.store(own + S.busiest_at, best)
-    tl.store(own + S.busiest_at + 1, best_start)
-
-
-@triton.jit
-def _share(row_at, S: tl.constexpr):
-    """What a replica of each expert has: [experts]."""
-    e = tl.arange(0, S.node_experts2)
-    there = e < S.node_experts
-    load = float_of(tl.load(row_at + S.load_at + e, mask=there, other=0))
-    count = tl.load(row_at + S.count_at + e, mask=there, other=1)
-    return tl.div_rn(load, count.to(tl.float32))
-
-
-@triton.jit
-def _busiest(pack_load, S: tl.constexpr):
-    return busiest(tl.where(tl.arange(0, S.columns2) < S.gpus, pack_load, 0.0))

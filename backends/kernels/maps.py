@@ -1,10 +1,10 @@
-"""The three maps of a plan, from the tag in each slot of a row."""
+"""The three maps of a plan, as `algorithms/maps.py` has them, from the tag in each slot of a row."""
 
 import triton
 import triton.language as tl
 
 from eplb_xp.backends.kernels.nodes import experts_of_node
-from eplb_xp.backends.kernels.table import SINGLE
+from eplb_xp.backends.kernels.packing.packed import SINGLE
 
 
 @triton.jit

@@ -1,13 +1,15 @@
-"""Whole groups of experts onto nodes, as `pipeline.py` packs them."""
+"""Whole groups of experts onto nodes, as `algorithms/nodes.py` packs them."""
 
 import triton
 import triton.language as tl
 
 from eplb_xp.backends.kernels.bits import descending, index_in, load_in
-from eplb_xp.backends.kernels.loads import clean, leaf, scaled, tree_sums, tree_total
-from eplb_xp.backends.kernels.packing import pack
-from eplb_xp.backends.kernels.swaps import refine
-from eplb_xp.backends.kernels.table import SINGLE, places, slot_sums
+from eplb_xp.backends.kernels.improving.refinement import refine
+from eplb_xp.backends.kernels.improving.table import places, slot_sums
+from eplb_xp.backends.kernels.packing.heaviest_first import pack
+from eplb_xp.backends.kernels.packing.packed import SINGLE
+from eplb_xp.backends.kernels.rows import leaf, tree_sums, tree_total
+from eplb_xp.backends.kernels.scaling import clean, scaled
 
 
 @triton.jit

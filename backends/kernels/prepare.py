@@ -6,16 +6,11 @@ What needs no more than that gets its maps here too.
 import triton
 import triton.language as tl
 
-from eplb_xp.backends.kernels.bits import INFINITE, bits_of, descending, float_of, index_in
-from eplb_xp.backends.kernels.items import items, least_gain, read_table, store_items, store_packed
-from eplb_xp.backends.kernels.loads import clean, factors, scaled
+from eplb_xp.backends.kernels.bits import INFINITE, bits_of, float_of
 from eplb_xp.backends.kernels.maps import clear, write_maps
 from eplb_xp.backends.kernels.nodes import experts_of_node, group_loads, split
-from eplb_xp.backends.kernels.replication import spare_numbers, store_spares
-from eplb_xp.backends.kernels.table import busiest, slot_sums
-
-# `pipeline.IDLE_LOAD`.
-IDLE = tl.constexpr(2.0**-80)
+from eplb_xp.backends.kernels.placement import store_packing, store_replicas
+from eplb_xp.backends.kernels.scaling import clean, factors, scaled
 
 
 @triton.jit
@@ -53,8 +48,8 @@ def prepare(weight, row_stride, column_stride, phy2log, log2phy, logcnt, scratch
         expert = experts_of_node(own + S.group_at, node, S)
         e = tl.arange(0, S.node_experts2)
         load = tl.load(weight_at + expert * column_stride, mask=e < S.node_experts, other=0)
-        share = _replicate(scaled(clean(load), first, second), own, S)
-        _pack(share, own, S)
+        share = store_replicas(scaled(clean(load), first, second), own, S)
+        store_packing(share, own, S)
         if (not S.improves) & (not S.compares):
             tl.debug_barrier()
             write_maps(own, own + S.count_at, own, layer, node, phy2log, log2phy, logcnt, S)
@@ -75,71 +70,3 @@ def _clear_record(row, scratch, S: tl.constexpr):
     tl.store(record + word, tl.where(is_final, INFINITE, 0), mask=word < S.record_words)
     if row == 0:
         tl.store(records + rows * S.record_words, 0)
-
-
-@triton.jit
-def _replicate(load, own, S: tl.constexpr):
-    """Write loads, counts and spares; what a replica of each expert has: [experts]."""
-    e = tl.arange(0, S.node_experts2)
-    there = e < S.node_experts
-    loads_at = (own + S.load_at).to(tl.pointer_type(tl.float32), bitcast=True)
-    tl.store(loads_at + e, load, mask=there)
-    count = tl.full([S.node_experts2], S.fewest, tl.int32)
-    if S.spares > 0:
-        idle_load: tl.constexpr = IDLE if S.apart else 0.0
-        wanted = tl.where(there & (load == 0.0), idle_load, load)
-        number = spare_numbers(wanted, S.spares, S.fewest, S.most)
-        count += number
-        store_spares(
-            loads_at,
-            number,
-            own + S.sorted_tag_at,
-            own + S.spare_at,
-            own + S.spare_rank_at,
-            S.node_experts,
-            S.spares,
-            S.spares2,
-            S.fewest,
-            idle_load,
-        )
-    tl.store(own + S.count_at + e, count, mask=there)
-    if S.levels > 0:
-        order = index_in(tl.sort(descending(load, e)))
-        tl.store(own + S.order_at + e, order, mask=there)
-    if S.by_expert:
-        for word in range(S.mask_words):
-            tl.store(own + S.mask_at + word * S.node_experts + e, tl.zeros_like(e), mask=there)
-    tl.debug_barrier()
-    return tl.div_rn(load, count.to(tl.float32))
-
-
-@triton.jit
-def _pack(share, own, S: tl.constexpr):
-    """Write the table of a packing, or the items where there are several."""
-    if S.packed > 0:
-        load, tag = items(own, own, S)
-        if S.rounds + S.finish > 0:
-            tl.store(own + S.gain_at, bits_of(least_gain(load, S)))
-        if S.is_packed_once:
-            store_packed(load, tag, load, own, own, S, False)
-        else:
-            store_items(load, tag, own, S)
-    if S.compares & (not S.improves):
-        number = tl.arange(0, S.columns2)
-        total = tl.zeros([S.columns2], tl.float32)
-        if S.packed > 0:
-            table_load = read_table(own, S)[0]
-            total = slot_sums(table_load, tl.arange(0, S.capacity2)[:, None], S.capacity)
-        if S.everywhere:
-            total = with_every_expert(total, share, S)
-        tl.store(own + S.busiest_at, busiest(tl.where(number < S.gpus, total, 0.0)))
-        tl.store(own + S.busiest_at + 1, 0)
-
-
-@triton.jit
-def with_every_expert(pack_load, share, S: tl.constexpr):
-    """What GPUs have once each expert is added to them, one after the other."""
-    e = tl.arange(0, S.node_experts2)
-    for expert in range(S.node_experts):
-        pack_load += float_of(tl.sum(tl.where(e == expert, bits_of(share), 0), axis=0))
-    return pack_load

@@ -1,12 +1,12 @@
 """Which pack each item goes to under a policy: starts -> packing -> parting -> swaps -> exchanges -> best start."""
 
-from eplb_xp.algorithms.exchanges import exchange
-from eplb_xp.algorithms.packing import pack
-from eplb_xp.algorithms.parting import part
-from eplb_xp.algorithms.refinement import refine
+from eplb_xp.algorithms.improving.exchanges import exchange
+from eplb_xp.algorithms.improving.parting import part
+from eplb_xp.algorithms.improving.refinement import refine
+from eplb_xp.algorithms.packing.heaviest_first import pack
+from eplb_xp.algorithms.packing.packed import Items, Packed, packed
+from eplb_xp.algorithms.packing.starts import sort_keys
 from eplb_xp.algorithms.rows import for_each
-from eplb_xp.algorithms.starts import sort_keys
-from eplb_xp.algorithms.swaps import Items, Packed, packed
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array

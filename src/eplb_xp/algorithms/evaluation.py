@@ -1,9 +1,9 @@
 """How well a plan carries given loads."""
 
-from eplb_xp.algorithms.bounds import lower_bound
+from eplb_xp.algorithms.bounds.lower_bound import lower_bound
+from eplb_xp.algorithms.packing.packed import packed
 from eplb_xp.algorithms.rows import count, count_at_most
 from eplb_xp.algorithms.scaling import scaled
-from eplb_xp.algorithms.swaps import packed
 from eplb_xp.backends.standard import Standard
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Report

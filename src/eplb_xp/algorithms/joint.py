@@ -8,12 +8,12 @@ of them at a time, until none is left.
 from typing import NamedTuple
 
 from eplb_xp.algorithms.assignment import exchanged, swapped
-from eplb_xp.algorithms.levels import Shape, candidates
-from eplb_xp.algorithms.packing import pack
-from eplb_xp.algorithms.parting import part
+from eplb_xp.algorithms.counts.levels import Shape, candidates
+from eplb_xp.algorithms.counts.spares import Spares
+from eplb_xp.algorithms.improving.parting import part
+from eplb_xp.algorithms.packing.heaviest_first import pack
+from eplb_xp.algorithms.packing.packed import Items, Packed, packed
 from eplb_xp.algorithms.rows import for_each, inverse, tree_sum
-from eplb_xp.algorithms.spares import Spares
-from eplb_xp.algorithms.swaps import Items, Packed, packed
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array

@@ -1,0 +1,1 @@
+"""How many replicas each expert gets: D'Hondt's counts, and others to try."""

@@ -1,0 +1,77 @@
+"""Replicas as items, and the table that comes of packing them: `algorithms/packing/packed.py` for one row."""
+
+import triton
+import triton.language as tl
+
+from eplb_xp.backends.kernels.bits import bits_of, descending, float_of, index_in
+from eplb_xp.backends.kernels.packing.heaviest_first import pack
+
+# More than any expert or item.
+SINGLE = tl.constexpr(4096)
+
+
+@triton.jit
+def items(row_at, own, S: tl.constexpr):
+    """The load and the tag of each item, from loads of the row, and spares and counts: [items]."""
+    i = tl.arange(0, S.packed2)
+    there = i < S.packed
+    expert = i
+    if S.spares > 0:
+        is_spare = (i >= S.primary) & there
+        expert = tl.where(is_spare, tl.load(own + S.spare_at + i - S.primary, mask=is_spare, other=0), i)
+    load = float_of(tl.load(row_at + S.load_at + expert, mask=there, other=0))
+    count = tl.load(own + S.count_at + expert, mask=there, other=1)
+    share = tl.div_rn(load, count.to(tl.float32))
+    if S.by_expert:
+        return share, tl.where(count == 1, expert + SINGLE, expert)
+    return share, i + SINGLE
+
+
+@triton.jit
+def store_items(load, tag, items_at, S: tl.constexpr):
+    """Write items, so that `store_packed` can look them up."""
+    i = tl.arange(0, S.packed2)
+    tl.store(items_at + S.item_load_at + i, bits_of(load), mask=i < S.packed)
+    tl.store(items_at + S.item_tag_at + i, tag, mask=i < S.packed)
+    tl.debug_barrier()
+
+
+@triton.jit
+def store_packed(load, tag, key, items_at, own, S: tl.constexpr, looks_up: tl.constexpr):
+    """Pack items, those with the largest key first, and write the table of their loads and tags.
+
+    In a single warp it takes fewer instructions to look the items up in memory than to exchange them.
+    """
+    i = tl.arange(0, S.packed2)
+    there = i < S.packed
+    loads_at = (own + S.sorted_load_at).to(tl.pointer_type(tl.float32), bitcast=True)
+    tags_at = own + S.sorted_tag_at
+    if S.capacity > 1:
+        order = index_in(tl.sort(descending(key, i)))
+        if looks_up:
+            is_item = order < S.packed
+            load = float_of(tl.load(items_at + S.item_load_at + order, mask=is_item, other=0))
+            tag = tl.load(items_at + S.item_tag_at + order, mask=is_item, other=0)
+        else:
+            load, tag = tl.gather(load, order, 0), tl.gather(tag, order, 0)
+    if S.chooses:
+        tl.store(loads_at + i, load, mask=there)
+        tl.store(tags_at + i, tag, mask=there)
+        tl.debug_barrier()
+        pack(loads_at, own + S.slot_at, S.packed, S.packed2, S.gpus, S.gpus2, S.capacity)
+        tl.debug_barrier()
+        item = tl.load(own + S.slot_at + i, mask=there, other=0)
+        load, tag = tl.load(loads_at + item), tl.load(tags_at + item)
+        tl.debug_barrier()
+    tl.store(own + S.slot_load_at + i, bits_of(load), mask=there)
+    tl.store(own + S.slot_at + i, tag, mask=there)
+    tl.debug_barrier()
+
+
+@triton.jit
+def with_every_expert(pack_load, share, S: tl.constexpr):
+    """What GPUs have once each expert is added to them, one after the other."""
+    e = tl.arange(0, S.node_experts2)
+    for expert in range(S.node_experts):
+        pack_load += float_of(tl.sum(tl.where(e == expert, bits_of(share), 0), axis=0))
+    return pack_load

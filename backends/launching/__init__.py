@@ -1,0 +1,1 @@
+"""How kernels are described and started: nothing here runs on a GPU."""

@@ -1,0 +1,173 @@
+"""Plans for CUDA tensors by the kernels of `kernels/`, as an operator that torch.compile leaves whole."""
+
+import functools
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from eplb_xp.algorithms import pipeline
+from eplb_xp.backends.launching.launch import DTYPES, Launch, launch
+from eplb_xp.backends.standard import Standard
+from eplb_xp.backends.takeover import Refusal
+from eplb_xp.policy import NEIGHBOURHOODS, Policy
+from eplb_xp.sizes import Sizes
+from eplb_xp.types import Plan
+
+_DTYPES = frozenset(getattr(torch, name) for name in DTYPES)
+
+# Whether Triton is there, for NVIDIA's GPUs; it is imported only with the first plan.
+IS_INSTALLED = importlib.util.find_spec("triton") is not None and torch.version.hip is None
+
+# Fields of a policy, beside its neighbourhood.
+INTEGERS = ("may_double", "starts", "rounds", "finish", "seed", "levels", "refined", "finalists")
+FLOATS = ("noise", "threshold", "tolerance")
+
+
+def plan(_: Standard, weight: torch.Tensor, *, sizes: Sizes, policy: Policy) -> Plan[torch.Tensor] | Refusal:
+    """The plan by kernels, or why the once-written code makes it."""
+    if not IS_INSTALLED:
+        return Refusal("the kernels need Triton and an NVIDIA GPU: install the extra 'cuda'")
+    planner = _planner(*weight.shape, sizes, policy)
+    if isinstance(planner, Refusal):
+        return planner
+    if type(weight) is not torch.Tensor or torch._C._are_functorch_transforms_active():
+        return planned(weight, sizes, policy)
+    return planner(weight)
+
+
+def planned(weight: torch.Tensor, sizes: Sizes, policy: Policy) -> Plan[torch.Tensor]:
+    """The plan by the operator, to which sizes and policy go as lists, because it takes no objects."""
+    return Plan(
+        *torch.ops.eplb_xp.plan(
+            weight,
+            [sizes.num_replicas, sizes.num_groups, sizes.num_nodes, sizes.num_gpus, sizes.max_replicas or 0],
+            [int(getattr(policy, name)) for name in INTEGERS] + [NEIGHBOURHOODS.index(policy.neighbourhood)],
+            [getattr(policy, name) for name in FLOATS],
+        )
+    )
+
+
+@torch.library.custom_op("eplb_xp::plan", mutates_args=(), device_types="cuda")
+def _operator(
+    weight: torch.Tensor, sizes: list[int], integers: list[int], floats: list[float]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    replicas, groups, nodes, gpus, most = sizes
+    sizes_ = Sizes(replicas, groups, nodes, gpus, most or None)
+    policy = _policy(tuple(integers), tuple(floats))
+    planner = _planner(*weight.shape, sizes_, policy)
+    if isinstance(planner, Refusal):
+        from eplb_xp.backends.torch import LIBRARY  # noqa: PLC0415 # which imports this
+
+        phy2log, log2phy, logcnt = pipeline.plan(LIBRARY, weight, sizes=sizes_, policy=policy)
+    else:
+        phy2log, log2phy, logcnt = planner(weight)
+    return phy2log, log2phy, logcnt
+
+
+@_operator.register_fake
+def _(weight: torch.Tensor, sizes: list[int], *_: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    layers, experts = weight.shape
+    replicas, most = sizes[0], sizes[4]
+    return (
+        weight.new_empty((layers, replicas), dtype=torch.int64),
+        weight.new_empty((layers, experts, most or replicas - experts + 1), dtype=torch.int64),
+        weight.new_empty((layers, experts), dtype=torch.int64),
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _policy(integers: tuple[int, ...], floats: tuple[float, ...]) -> Policy:
+    may_double, *others, neighbourhood = integers
+    fields: dict[str, Any] = dict(zip((*INTEGERS[1:], *FLOATS), (*others, *floats), strict=True))
+    return Policy(may_double=bool(may_double), neighbourhood=NEIGHBOURHOODS[neighbourhood], **fields)
+
+
+@functools.lru_cache(maxsize=1024)
+def _planner(layers: int, experts: int, sizes: Sizes, policy: Policy) -> "_Planner | Refusal":
+    how = launch(layers, experts, sizes, policy)
+    return how if isinstance(how, Refusal) else _Planner(layers, experts, how)
+
+
+def empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Memory that kernels write."""
+    return torch.empty(*shape, dtype=dtype, device=device)  # a shape as one argument takes torch half as long again
+
+
+class _Planner:
+    """Launches of the kernels for one shape of loads and one policy."""
+
+    def __init__(self, layers: int, experts: int, how: Launch) -> None:
+        from eplb_xp.backends.kernels.choose import choose  # noqa: PLC0415 # Triton takes a second to import
+        from eplb_xp.backends.kernels.improve import improve  # noqa: PLC0415
+        from eplb_xp.backends.kernels.prepare import prepare  # noqa: PLC0415
+        from eplb_xp.backends.launching.static import Static  # noqa: PLC0415
+
+        shape = how.shape
+        self._maps = (layers, shape.layer_slots), (layers, experts, shape.width), (layers, experts)
+        self._words = (how.words,)
+        self._constants = Static(shape)
+        self._kernels = [
+            (kernel, (programs, 1, 1), warps)
+            for kernel, programs, warps in (
+                (prepare, how.prepare_programs, how.prepare_warps),
+                (improve, how.improve_programs, how.warps),
+                (choose, how.choose_programs, how.warps),
+            )
+            if programs
+        ]
+        self._launches: dict[Any, list[Callable[..., None]]] = {}
+
+    def __call__(self, weight: torch.Tensor) -> Plan[torch.Tensor]:
+        """The plan, on the current stream of the loads' device."""
+        if weight.requires_grad or weight.is_neg():
+            weight = weight.detach().resolve_neg()
+        if weight.dtype not in _DTYPES:
+            weight = weight.to(torch.float32)
+        device = weight.device
+        if device.index == torch.cuda.current_device():
+            return self._launched(weight, device)
+        with torch.cuda.device(device):
+            return self._launched(weight, device)
+
+    def _launched(self, weight: torch.Tensor, device: torch.device) -> Plan[torch.Tensor]:
+        phy2log, log2phy, logcnt = [empty(shape, torch.int64, device) for shape in self._maps]
+        scratch = empty(self._words, torch.int32, device)
+        strides, address = weight.stride(), weight.data_ptr()
+        # All that a compiled kernel depends on: to find that out anew takes Triton as long as a small plan.
+        key = device.index, weight.dtype, strides, address % 16
+        launches = self._launches.get(key)
+        if launches is None:
+            launches = self._launches[key] = self._compiled(weight, phy2log, log2phy, logcnt, scratch)
+        stream = torch._C._cuda_getCurrentRawStream(device.index)
+        # Addresses as numbers: of a tensor each launch asks the driver whether the GPU can reach it.
+        memory = phy2log.data_ptr(), log2phy.data_ptr(), logcnt.data_ptr(), scratch.data_ptr(), self._constants
+        before: tuple[int, ...] = (address, *strides)  # what only the first kernel gets
+        for start in launches:
+            start(stream, *before, *memory)
+            before = ()
+        return Plan(phy2log, log2phy, logcnt)
+
+    def _compiled(self, weight: torch.Tensor, *memory: torch.Tensor) -> list[Callable[..., None]]:
+        """What starts each kernel: on a stream, with its arguments."""
+        before = (weight, *weight.stride())
+        launches = []
+        for kernel, grid, warps in self._kernels:
+            compiled = kernel.warmup(
+                *before, *memory, self._constants, grid=grid, num_warps=warps, enable_fp_fusion=False
+            )
+            launches.append(_launcher(compiled, grid))
+            before = ()
+        return launches
+
+
+def _launcher(compiled: Any, grid: tuple[int, int, int]) -> Callable[..., None]:
+    """What starts a compiled kernel, without the hooks that Triton calls at each launch."""
+    run = compiled.run  # loads it, so that it has a function
+    function, metadata = compiled.function, compiled.packed_metadata
+
+    def start(stream: int, *arguments: Any) -> None:
+        run(*grid, stream, function, metadata, None, None, None, *arguments)
+
+    return start

@@ -1,0 +1,28 @@
+"""A shape as kernels read it: every attribute is a constant of the compiled program."""
+
+from typing import Any
+
+import triton
+import triton.language as tl
+
+from eplb_xp.backends.launching.layout import Layout
+
+
+class Static:
+    """A shape whose attributes are constants that functions in Triton take."""
+
+    def __init__(self, shape: Layout) -> None:
+        self._shape = shape
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._shape, name)
+        return value if triton.knobs.runtime.interpret else tl.constexpr(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Static) and other._shape == self._shape
+
+    def __hash__(self) -> int:
+        return hash(self._shape)
+
+    def __repr__(self) -> str:
+        return repr(self._shape)

@@ -1,0 +1,1 @@
+"""Benchmarks; README.md says which question each answers, and make runs them."""

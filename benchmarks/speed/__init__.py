@@ -1,0 +1,1 @@
+"""How long a plan takes on a CPU, beside an item loop."""

@@ -1,0 +1,72 @@
+"""A plugin of pytest for ``make bench``: its options, and one table and the JSON, or no time where anything is red."""
+
+import secrets
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from benchmarks.shared import machine
+from benchmarks.speed import table
+from benchmarks.speed.candidates import FAMILIES_OF_ORDINARY_SIZE, Loads
+
+TIMED_SEED = 0  # the same loads in every run, so that runs compare
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which loads, and how long."""
+    group = parser.getgroup("eplb-xp")
+    group.addoption("--family", choices=FAMILIES_OF_ORDINARY_SIZE, default="lognormal", help="loads to plan for")
+    group.addoption("--seed", type=int, default=secrets.randbits(32), help="of loads that plans are checked on; random")
+    group.addoption("--budget", type=float, default=2.0, help="seconds for each time, with its baseline")
+
+
+@pytest.fixture
+def fresh_loads(pytestconfig: pytest.Config) -> Loads:
+    """Loads that no run before has seen."""
+    return Loads(pytestconfig.getoption("family"), pytestconfig.getoption("seed"))
+
+
+@pytest.fixture
+def timed_loads(pytestconfig: pytest.Config) -> Loads:
+    """Loads that every run plans for."""
+    return Loads(pytestconfig.getoption("family"), TIMED_SEED)
+
+
+@pytest.fixture
+def budget(pytestconfig: pytest.Config) -> float:
+    """Seconds for one case."""
+    seconds: float = pytestconfig.getoption("budget")
+    return seconds
+
+
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """Versions and threads beside pytest-benchmark's own entries; the name of the machine is nobody's business."""
+    del machine_info["node"]
+    machine_info |= machine.describe()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, Any, Any]:
+    """Forget all times before pytest-benchmark writes any, if anything is red or the run was broken off."""
+    plugin = _plugin(session.config)
+    if exitstatus != pytest.ExitCode.OK:
+        plugin.benchmarks.clear()
+    if not plugin.benchmarks:
+        plugin.json = None
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The table."""
+    if timed := _plugin(config).benchmarks:
+        console = Console(width=100, force_terminal=terminalreporter.hasmarkup)
+        with console.capture() as printed:
+            console.print(table.table([(bench.stats.median, bench.extra_info) for bench in timed]))
+        terminalreporter.write(f"\n{printed.get()}\n")
+
+
+def _plugin(config: pytest.Config) -> Any:
+    """pytest-benchmark's session, with what it has timed."""
+    return config.pluginmanager.get_plugin("pytest-benchmark")

@@ -1,0 +1,50 @@
+"""Few spares: the K largest quotients by sorting all that can be among them.
+
+The expert of rank r, the heaviest being of rank 0, gets K / (r + 1) spares at most, because each of the
+r before it gets at least as many. So the table has K (ln K + 0.6) quotients or less, and its first K,
+sorted, are the spares in the order handed out.
+"""
+
+from eplb_xp.algorithms.counts.spares import Range, Spares
+from eplb_xp.backends.standard import Standard
+from eplb_xp.types import Array
+
+
+def table_length(experts: int, num_spares: int, within: Range) -> int:
+    """How many quotients of each row can be among the largest."""
+    room = within.most - within.fewest
+    return sum(min(num_spares // (rank + 1), room) for rank in range(min(experts, num_spares)))
+
+
+def hand_out(lib: Standard, load: Array, num_spares: int, within: Range) -> Spares:
+    """The spares in the order handed out; ties go to the first expert."""
+    xp = lib.xp
+    rows, experts = load.shape
+    most = num_spares // (lib.arange(min(experts, num_spares), load) + 1)
+    room = within.most - within.fewest
+    if room < num_spares:
+        most = xp.where(most > room, room, most)
+    end = xp.cumulative_sum(most, dtype=lib.index_dtype)
+    entry = lib.arange(table_length(experts, num_spares, within), load)
+    rank = xp.astype(xp.searchsorted(end, entry, side="right"), lib.index_dtype)
+    replica = within.fewest + entry - xp.take(end - most, rank)
+    rank, replica = (xp.broadcast_to(x, (rows, *x.shape)) for x in (rank, replica))
+
+    ranked_load, ranked = lib.sort_rows(load, lib.arange_like(load), descending=True)
+    quotient = lib.divide(lib.take_along_axis(ranked_load, rank), xp.astype(replica, xp.float32))
+    span = 1 << (within.fewest + num_spares).bit_length()  # quick to divide by
+    tag = lib.take_along_axis(ranked, rank) * span + replica
+    _, tag = lib.sort_rows(quotient, tag, descending=True)
+    tag = tag[:, :num_spares]
+    return Spares(tag // span, tag % span, _counts(lib, load, tag, span, within.fewest))
+
+
+def _counts(lib: Standard, load: Array, tag: Array, span: int, fewest: int) -> Array:
+    """Replicas of each expert, told by its last spare."""
+    xp = lib.xp
+    rows, experts = load.shape
+    tag = xp.sort(tag, axis=-1)
+    expert = tag // span
+    following = xp.concat([expert[:, 1:], xp.full_like(expert[:, :1], experts)], axis=-1)
+    count = xp.broadcast_to(xp.full_like(expert[:, :1], fewest), (rows, experts + 1))
+    return lib.put_along_axis(count, xp.where(expert < following, expert, experts), tag % span + 1)[:, :experts]

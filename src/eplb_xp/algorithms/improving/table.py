@@ -1,0 +1,46 @@
+"""The slots of a packing as a table, which swaps look at and change."""
+
+from typing import NamedTuple
+
+from eplb_xp.algorithms.packing.packed import Items, Packed
+from eplb_xp.backends.standard import Standard
+from eplb_xp.types import Array
+
+
+class Table(NamedTuple):
+    """The slots as a table whose columns are packs, place = rank * packs + pack, with all that swaps look at.
+
+    So what belongs to a pack goes along the last axis, which is long where packs are many.
+    """
+
+    item: Array  # [rows, places]
+    load: Array  # [rows, places] of the item
+    expert: Array  # [rows, places] of the item
+    pack_load: Array  # [rows, packs]
+
+
+def table(lib: Standard, packs: Packed, items: Items) -> Table:
+    """The table of a packing."""
+    num_packs = packs.pack_load.shape[-1]
+    item = _transposed(lib, packs.item, num_packs)
+    return Table(item, lib.take_along_axis(items.load, item), lib.take_along_axis(items.expert, item), packs.pack_load)
+
+
+def slots(lib: Standard, table: Table) -> Array:
+    """The item in each slot: [rows, items]."""
+    return _transposed(lib, table.item, table.item.shape[-1] // table.pack_load.shape[-1])
+
+
+def _transposed(lib: Standard, x: Array, columns: int) -> Array:
+    """The rows of a table one after the other, from its columns one after the other."""
+    xp = lib.xp
+    rows, size = x.shape
+    by_column = xp.reshape(x, (rows, columns, size // columns))
+    return xp.reshape(xp.permute_dims(by_column, (0, 2, 1)), (rows, size))
+
+
+def column(lib: Standard, table: Table, pack: Array) -> Array:
+    """The places of one pack of each row, [rows, 1]: [rows, capacity]."""
+    num_packs = table.pack_load.shape[-1]
+    capacity = table.item.shape[-1] // num_packs
+    return pack + lib.arange(capacity, pack)[None, :] * num_packs

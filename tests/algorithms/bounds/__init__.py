@@ -1,0 +1,1 @@
+"""Bounds that no plan beats."""

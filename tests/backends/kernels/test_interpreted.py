@@ -1,0 +1,267 @@
+"""Triton's kernels, interpreted on a CPU: from poisoned memory the plans of NumPy, bit for bit."""
+
+import re
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from eplb_xp import POLICIES, Plan, Policy
+from eplb_xp.backends.launching import from_torch
+from eplb_xp.backends.launching.launch import launch
+from eplb_xp.backends.takeover import Refusal
+from eplb_xp.policy import as_policy
+from eplb_xp.sizes import check_sizes
+from tests.support.kernels import POISON, Sizes, compiled, interpreter, launch_of
+from tests.support.libraries import NUMPY, NumPyArray
+from tests.support.loads import FAMILIES, batch, weights
+from tests.support.plans import assert_same, plan, policies
+
+Interpreted = Callable[..., Plan[NumPyArray]]
+
+GREEDY, SWAP = POLICIES["greedy"], POLICIES["swap"]
+STARTS = replace(POLICIES["multistart"], starts=3)
+JOINT = replace(POLICIES["joint"], levels=1, refined=2, finalists=1)
+TRIED = {"greedy": GREEDY, "swap": SWAP, "multistart": STARTS, "joint": JOINT}
+every_policy = pytest.mark.parametrize("policy", TRIED.values(), ids=TRIED)
+
+# Experts, and replicas, groups, nodes and GPUs.
+SIZES = {
+    "one GPU": (7, (9, 1, 1, 1)),
+    "one slot a GPU": (4, (6, 1, 1, 6)),
+    "two slots a GPU": (6, (10, 1, 1, 5)),
+    "three slots a GPU": (8, (15, 1, 1, 5)),
+    "four slots a GPU": (9, (16, 1, 1, 4)),
+    "nine slots a GPU": (15, (18, 1, 1, 2)),
+    "17 slots a GPU": (30, (34, 1, 1, 2)),
+    "no spares": (12, (12, 1, 1, 4)),
+    "more GPUs than a warp has threads": (33, (66, 1, 1, 33)),
+    "every expert on every GPU": (3, (9, 1, 1, 3)),
+    "every expert on every GPU, and a spare each": (3, (12, 1, 1, 3)),
+    "every expert on every GPU, and two spares each": (3, (15, 1, 1, 3)),
+    "every expert on every GPU of a node": (8, (24, 4, 2, 4)),
+    "a group a node": (8, (12, 2, 2, 4)),
+    "three groups a node": (12, (16, 6, 2, 4)),
+    "three nodes": (9, (12, 9, 3, 6)),
+    "a GPU a node": (8, (12, 4, 2, 2)),
+    "groups on one node": (8, (12, 4, 1, 4)),
+}
+
+
+@pytest.fixture(scope="module")
+def interpreted() -> Generator[Interpreted]:
+    with interpreter() as run:
+        yield run
+
+
+def check(
+    interpreted: Interpreted,
+    weight: NumPyArray,
+    sizes: Sizes,
+    policy: Policy,
+    *,
+    max_replicas: int | None = None,
+    **options: Any,
+) -> Plan[NumPyArray]:
+    """The plan, which NumPy makes too."""
+    expected = plan(NUMPY, weight, sizes, policy=policy, max_replicas=max_replicas)
+    assert_same(interpreted(weight, sizes, policy, max_replicas=max_replicas, **options), expected)
+    return expected
+
+
+@every_policy
+@pytest.mark.parametrize(("experts", "sizes"), SIZES.values(), ids=SIZES)
+def test_every_size(interpreted: Interpreted, experts: int, sizes: Sizes, policy: Policy) -> None:
+    check(interpreted, batch("lognormal", experts, 1, experts), sizes, policy)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_of_loads(interpreted: Interpreted, family: str) -> None:
+    check(interpreted, batch(family, 1, 2, 8), (12, 4, 2, 4), GREEDY)
+    check(interpreted, batch(family, 2, 1, 6), (9, 1, 1, 3), SWAP)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_the_named_policies(interpreted: Interpreted, name: str) -> None:
+    check(interpreted, batch("zipf 1.2", 3, 1, 6), (8, 1, 1, 4), POLICIES[name])
+
+
+def test_other_counts_win(interpreted: Interpreted) -> None:
+    weight, sizes = batch("lognormal", 3, 1, 8), (12, 1, 1, 4)
+    chosen = check(interpreted, weight, sizes, JOINT)
+    swapped = plan(NUMPY, weight, sizes, policy=SWAP)
+    assert (chosen.logcnt != swapped.logcnt).any()
+
+
+@pytest.mark.parametrize(
+    ("experts", "sizes", "seed"),
+    [
+        (12, (27, 1, 1, 9), 1),  # three slots a GPU: swaps that are passed on, to eight of nine GPUs
+        (18, (24, 1, 1, 6), 0),  # more: pairs
+        (24, (32, 6, 2, 8), 0),
+        (50, (63, 1, 1, 7), 0),  # with six of seven GPUs
+        (30, (33, 1, 1, 3), 0),
+        (24, (32, 1, 1, 2), 0),  # with one GPU
+    ],
+)
+def test_exchanges_help(interpreted: Interpreted, experts: int, sizes: Sizes, seed: int) -> None:
+    weight = batch("lognormal", seed, 1, experts)
+    chosen = check(interpreted, weight, sizes, Policy(finish=10))
+    assert (chosen.phy2log != plan(NUMPY, weight, sizes, policy=SWAP).phy2log).any()
+
+
+@pytest.mark.parametrize(
+    ("weight", "sizes", "policy"),
+    [
+        (batch("ties", 0, 8, 10)[6:], (15, 1, 1, 5), Policy(rounds=0, finish=10)),
+        (batch("ties", 0, 2, 9), (16, 1, 1, 4), Policy(rounds=0, finish=10)),
+        (batch("ties", 3, 2, 6), (9, 1, 1, 3), replace(JOINT, tolerance=0.0)),
+        (batch("ties", 0, 2, 8), (12, 4, 2, 4), STARTS),
+    ],
+    ids=["swaps passed on", "pairs", "counts", "starts"],
+)
+def test_ties(interpreted: Interpreted, weight: NumPyArray, sizes: Sizes, policy: Policy) -> None:
+    check(interpreted, weight, sizes, policy)
+
+
+@pytest.mark.parametrize("policy", [SWAP, STARTS, JOINT], ids=["swap", "multistart", "joint"])
+@pytest.mark.parametrize("replicas", [16, 32])  # with 32 each expert is on every GPU of its node
+def test_another_split_of_the_groups_wins(interpreted: Interpreted, replicas: int, policy: Policy) -> None:
+    weight, sizes = batch("lognormal", 4, 1, 12), (replicas, 6, 2, 4)
+    chosen = check(interpreted, weight, sizes, policy)
+    first = plan(NUMPY, weight, sizes, policy=Policy(rounds=0))
+    assert {*chosen.phy2log[0, : replicas // 2]} != {*first.phy2log[0, : replicas // 2]}
+
+
+@pytest.mark.parametrize("max_replicas", [2, 20])
+@pytest.mark.parametrize(("sizes", "policy"), [((12, 1, 1, 4), JOINT), ((12, 4, 2, 4), SWAP)], ids=["joint", "swap"])
+def test_max_replicas(interpreted: Interpreted, sizes: Sizes, policy: Policy, max_replicas: int) -> None:
+    made = check(interpreted, batch("zipf 2", 4, 1, 8), sizes, policy, max_replicas=max_replicas)
+    assert made.log2phy.shape[-1] == max_replicas
+
+
+OTHER_POLICIES = {
+    "doubled, swaps": Policy(may_double=True, rounds=10, finish=5),
+    "doubled, starts": Policy(may_double=True, starts=4, rounds=3),
+    "doubled, starts alone": Policy(may_double=True, starts=4, rounds=0),
+    "starts alone": Policy(starts=5, rounds=0, noise=1.0, seed=2**31 - 1),
+    "starts with any neighbour": Policy(starts=3, seed=5),
+    "lightest neighbour": Policy(neighbourhood="lightest", finish=5),
+    "no swaps": Policy(rounds=0),
+    "one swap": Policy(rounds=1),
+    "exchanges alone": Policy(rounds=0, finish=5),
+    "a high threshold": Policy(threshold=0.05),
+    "no threshold": Policy(threshold=0.0, finish=5),
+    "more counts": replace(JOINT, levels=3, refined=4, finalists=3),
+    "counts and starts": replace(JOINT, starts=3),
+    "counts and lightest neighbour": replace(JOINT, neighbourhood="lightest", rounds=2),
+    "one candidate": Policy(levels=1, refined=1, finalists=1, tolerance=0.0),
+    "no candidate is needed": replace(JOINT, tolerance=1.0),
+}
+
+
+@pytest.mark.parametrize("policy", OTHER_POLICIES.values(), ids=OTHER_POLICIES)
+def test_other_policies(interpreted: Interpreted, policy: Policy) -> None:
+    check(interpreted, batch("lognormal", 6, 1, 7), (12, 1, 1, 3), policy)
+
+
+@pytest.mark.parametrize("name", ["doubled, swaps", "doubled, starts", "starts alone", "counts and starts"])
+def test_other_policies_on_nodes(interpreted: Interpreted, name: str) -> None:
+    check(interpreted, batch("lognormal", 6, 1, 8), (12, 4, 2, 4), OTHER_POLICIES[name])
+
+
+@pytest.mark.parametrize(
+    ("programs", "experts", "sizes"),
+    [
+        (1, 7, (12, 1, 1, 3)),
+        (4, 7, (12, 1, 1, 3)),
+        (1, 8, (16, 4, 2, 4)),
+        (24, 8, (16, 4, 2, 4)),
+        (8, 8, (24, 4, 2, 4)),
+    ],
+)
+def test_starts_share_programs(interpreted: Interpreted, programs: int, experts: int, sizes: Sizes) -> None:
+    check(interpreted, batch("lognormal", 7, 2, experts), sizes, replace(STARTS, starts=5), programs=programs)
+
+
+@pytest.mark.parametrize("is_spread", [False, True])
+@pytest.mark.parametrize("dtype", NUMPY.dtypes)
+def test_every_dtype_and_stride(interpreted: Interpreted, dtype: str, is_spread: bool) -> None:
+    weight = np.minimum(batch("lognormal", 8, 2, 8), 255).astype(dtype)
+    check(interpreted, weight, (12, 4, 2, 4), GREEDY, is_spread=is_spread)
+
+
+small_policies = st.builds(
+    replace,
+    policies,
+    neighbourhood=st.sampled_from(["any", "lightest"]),
+    rounds=st.integers(0, 5),
+    finish=st.integers(0, 3),
+    levels=st.integers(0, 2),
+    refined=st.integers(1, 3),
+    finalists=st.integers(1, 2),
+    tolerance=st.sampled_from([0.0, 2.0**-13]),
+)
+# An example takes a second.
+few = settings(max_examples=-(-settings().max_examples // 4))
+
+
+@few
+@given(data=st.data(), policy=small_policies, poison=st.sampled_from([POISON, -1, 0, 1, 2**31 - 1]))
+def test_any_loads_and_policies(interpreted: Interpreted, data: st.DataObject, policy: Policy, poison: int) -> None:
+    experts, sizes = data.draw(st.sampled_from([(6, (9, 1, 1, 3)), (6, (8, 1, 1, 2)), (8, (12, 4, 2, 4))]))
+    check(interpreted, data.draw(weights((1, experts))), sizes, policy, poison=poison)
+
+
+# What needs no interpreter
+
+
+@pytest.mark.parametrize(
+    ("layers", "experts", "sizes", "policy", "reason"),
+    [
+        (1, 1025, (1032, 1, 1, 8), "joint", "at most 1024 experts, got 1025"),
+        (1, 1024, (2056, 1, 1, 8), "joint", "at most 2048 replicas, got 2056"),
+        (1, 1000, (1025, 1, 1, 1025), "joint", "at most 1024 GPUs, got 1025"),
+        (0, 8, (12, 1, 1, 4), "greedy", "no layers"),
+        (2**16, 256, (288, 1, 1, 32), "joint", r"need \d+\.\d GiB of memory, and take at most 1 GiB"),
+    ],
+)
+def test_what_is_too_large_is_refused(layers: int, experts: int, sizes: Sizes, policy: str, reason: str) -> None:
+    how = launch(layers, experts, check_sizes(experts, *sizes), as_policy(policy))
+    assert isinstance(how, Refusal)
+    assert re.search(reason, how.reason), how.reason
+
+
+@every_policy
+def test_the_largest_sizes_are_not_refused(policy: Policy) -> None:
+    assert launch_of(1, 1024, (2048, 1, 1, 1024), policy).shape.slots == 2048
+
+
+def test_the_kernels_compile_for_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    made = compiled(launch_of(1, 8, (12, 4, 2, 4), JOINT))
+    assert list(made) == ["prepare", "improve", "choose"]
+    for name, code in made.items():
+        assert code["cubin"].startswith(b"\x7fELF")
+        assert ".target sm_90" in code["ptx"]
+        assert ".approx" not in code["ptx"]
+        # A guess is all that may be divided by anything else than div.rn.
+        assert "div.full" not in code["ptx"] or name == "prepare"
+
+
+@pytest.mark.parametrize("max_replicas", [None, 20])
+def test_the_shapes_of_a_plan_are_known_beforehand(max_replicas: int | None) -> None:
+    weight, sizes = batch("lognormal", 0, 2, 8), (12, 4, 2, 4)
+    expected = plan(NUMPY, weight, sizes, policy=SWAP, max_replicas=max_replicas)
+    with FakeTensorMode():
+        load = torch.empty(weight.shape, device="cuda:0")
+        known = from_torch.planned(load, replace(check_sizes(8, *sizes), max_replicas=max_replicas), SWAP)
+    for ours, theirs in zip(known, expected, strict=True):
+        assert (ours.shape, ours.dtype, ours.device) == (theirs.shape, torch.int64, load.device)

@@ -1,0 +1,175 @@
+"""The seams: what each library does in its own way, and kernels that take over."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import array_api_strict
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from eplb_xp import rebalance_experts
+from eplb_xp.algorithms import pipeline
+from eplb_xp.algorithms.placement import Placement
+from eplb_xp.backends import library_of, takeover
+from eplb_xp.backends.numpy import NumPy
+from eplb_xp.backends.standard import Standard
+
+ARRAYS = {
+    "numpy": np.asarray,
+    "strict": array_api_strict.asarray,
+    "torch": torch.asarray,
+    "jax": jnp.asarray,
+}
+every_library = pytest.mark.parametrize("asarray", ARRAYS.values(), ids=ARRAYS)
+
+
+@every_library
+def test_running_minimum(asarray: Any) -> None:
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 3, 7, 32):
+        x = rng.random((5, size)).astype(np.float32)
+        x[rng.random(x.shape) < 0.2] = np.inf
+        given = asarray(x)
+        result = library_of("x", given).running_minimum(given)
+        assert np.array_equal(np.asarray(result), np.minimum.accumulate(x, axis=-1))
+
+
+@every_library
+def test_running_sum_adds_up_from_the_left(asarray: Any) -> None:
+    x = np.random.default_rng(0).lognormal(0, 3, (5, 9)).astype(np.float32)
+    given = asarray(x)
+    result = np.asarray(library_of("x", given).running_sum(given))
+    for row, sums in zip(x, result, strict=True):
+        total = np.float32(0)
+        for value, got in zip(row, sums, strict=True):
+            total += value
+            assert got == total
+
+
+@every_library
+def test_argmin_takes_the_first(asarray: Any) -> None:
+    x = np.random.default_rng(0).integers(0, 4, (50, 7))
+    for given in (x, x.astype(np.float32), np.where(x > 1, np.inf, x).astype(np.float32)):
+        result = library_of("x", asarray(given)).argmin(asarray(given))
+        assert np.array_equal(np.asarray(result), np.argmin(given, axis=1, keepdims=True))
+
+
+@every_library
+def test_reciprocal_of_binade(asarray: Any) -> None:
+    x = np.array([[2.0**-125, 2.0**-125 * 1.5, 0.75, 1.0, 1.9999999, 2.0, 3.0, 2.0**64, 2.0**125 * 1.9]], np.float32)
+    expected = np.array([[2.0**125, 2.0**125, 2, 1, 1, 0.5, 0.5, 2.0**-64, 2.0**-125]], np.float32)
+    result = library_of("x", asarray(x)).reciprocal_of_binade(asarray(x))
+    assert np.array_equal(np.asarray(result), expected)
+
+
+# JAX ranks rows of up to 128 by counting, 32 at a time.
+@pytest.mark.parametrize("size", [1, 2, 31, 33, 128, 129, 300])
+@every_library
+def test_sort_rows_by_key_then_by_tag(asarray: Any, size: int) -> None:
+    rng = np.random.default_rng(size)
+    key = rng.choice([0.0, 0.5, 2.0, np.inf, *rng.random(20)], (6, size)).astype(np.float32)
+    tag = np.stack([rng.permutation(3 * size)[:size] for _ in range(6)])
+    lib = library_of("x", asarray(key))
+    for sign in (1, -1):
+        order = np.lexsort((tag, sign * key), axis=-1)
+        keys, tags = lib.sort_rows(asarray(key), asarray(tag), descending=sign < 0)
+        assert np.array_equal(np.asarray(keys), np.take_along_axis(key, order, axis=1))
+        assert np.array_equal(np.asarray(tags), np.take_along_axis(tag, order, axis=1))
+
+
+@every_library
+def test_put_along_axis_leaves_the_original_alone(asarray: Any) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 100, (4, 9))
+    indices = np.stack([rng.permutation(9)[:5] for _ in range(4)])
+    values = rng.integers(100, 200, (4, 5))
+    expected = x.copy()
+    np.put_along_axis(expected, indices, values, axis=-1)
+    given = asarray(x)
+    result = library_of("x", given).put_along_axis(given, asarray(indices), asarray(values))
+    assert np.array_equal(np.asarray(result), expected)
+    assert np.array_equal(np.asarray(given), x)
+
+
+@every_library
+def test_loops_keep_the_contract_of_lax(asarray: Any) -> None:
+    lib = library_of("x", asarray(np.zeros(1)))
+
+    def collatz(carry: Placement) -> Placement:
+        number, steps, _ = carry
+        return Placement(lib.xp.where(number % 2 == 0, number // 2, 3 * number + 1), steps + 1, number)
+
+    start = Placement(*(asarray(np.asarray(n, dtype=np.int32)) for n in (27, 0, 27)))
+    end = lib.while_loop(lambda carry: carry.phy2log != 1, collatz, start)
+    assert [int(x) for x in end] == [1, 111, 2]
+
+    table = asarray(np.asarray([5, 7, 11, 13], dtype=np.int32))
+    total = lib.fori_loop(1, 4, lambda i, total: total + table[i], table[0])
+    assert int(total) == 36
+
+
+def test_lists_and_unknown_arrays_are_refused() -> None:
+    for x in ([[1.0, 2.0]], ((1, 2),), 3.0, None, "loads"):
+        with pytest.raises(TypeError, match=f"weight must be an array of NumPy.*got {type(x).__name__}"):
+            library_of("weight", x)
+
+
+# Kernels
+
+
+@pytest.fixture
+def weight() -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.random.default_rng(2).random((2, 8)).astype(np.float32)
+
+
+@pytest.fixture
+def calls() -> Iterator[list[int]]:
+    """The layers of each call of a kernel that takes over plans of an even number of layers."""
+    layers: list[int] = []
+
+    def kernel(lib: Standard, weight: Any, **sizes: Any) -> Any:
+        layers.append(weight.shape[0])
+        if weight.shape[0] % 2:
+            return takeover.Refusal("an odd number of layers")
+        return pipeline.plan(lib, weight, **sizes)._replace(logcnt="taken over")
+
+    takeover.register(NumPy, pipeline.plan, kernel)
+    yield layers
+    takeover.unregister(NumPy, pipeline.plan)
+
+
+def taken_over(plan: Any) -> bool:
+    return isinstance(plan.logcnt, str)
+
+
+def test_a_kernel_takes_over_its_step(weight: Any, calls: list[int]) -> None:
+    assert taken_over(rebalance_experts(weight, 12, 1, 1, 4))
+    assert calls == [2]
+
+
+def test_a_kernel_is_not_asked_for_another_library(weight: Any, calls: list[int]) -> None:
+    assert not taken_over(rebalance_experts(torch.asarray(weight), 12, 1, 1, 4))
+    assert calls == []
+
+
+def test_a_refusal_leaves_the_step_to_the_written_once_code(
+    weight: Any, calls: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="eplb_xp"):
+        plan = rebalance_experts(weight[:1], 12, 1, 1, 4)
+    assert calls == [1]
+    assert not taken_over(plan)
+    assert "plan runs without its kernel: an odd number of layers" in caplog.text
+
+
+def test_one_variable_turns_all_kernels_off(weight: Any, calls: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EPLB_XP_KERNELS", "0")
+    assert not taken_over(rebalance_experts(weight, 12, 1, 1, 4))
+    assert calls == []
+
+
+def test_without_a_kernel_nothing_is_taken_over(weight: Any) -> None:
+    assert not taken_over(rebalance_experts(weight, 12, 1, 1, 4))

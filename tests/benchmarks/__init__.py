@@ -1,0 +1,1 @@
+"""The benchmarks, on figures that are made up or small."""

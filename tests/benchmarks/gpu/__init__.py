@@ -1,0 +1,1 @@
+"""The benchmark of plans on a GPU, where there is none."""

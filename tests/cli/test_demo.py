@@ -1,0 +1,46 @@
+"""``eplb-xp demo``."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eplb_xp import POLICIES, loads
+from eplb_xp.cli.layout import one_more_slot
+from tests.support.command_line import rows, run
+
+
+def test_every_policy_stands_beside_the_contiguous_experts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output, plot = tmp_path / "loads.npz", tmp_path / "demo.png"
+    assert run("demo", "--preset=gpt-oss-20b", "-o", output, "--plot", plot) == 0
+    table, err = capsys.readouterr()
+    assert err == ""
+    found = {name: cells for name, cells in rows(table).items() if len(cells) == 7}
+    assert list(found) == ["contiguous", *POLICIES]
+    assert float(found["contiguous"][0]) < 0.8
+    for name in POLICIES:
+        assert 0.95 < float(found[name][0]) <= 1
+        assert name == "greedy" or found[name][4] == "0"  # doubled
+    assert max(map(len, table.splitlines())) <= 80
+    assert plot.stat().st_size > 10_000
+    assert loads.read(output).shape == (16, 24, 32)
+
+
+def test_loads_are_those_of_the_preset_and_the_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset = "gpt-oss-20b"
+    assert run("demo", "--preset", preset, "--seed", "3", "--json", "-o", tmp_path / "loads.npz") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["num_layers"], found["num_experts"]) == (loads.PRESETS[preset].layers, loads.PRESETS[preset].experts)
+    assert (found["num_replicas"] - found["num_experts"]) == found["num_gpus"]
+    assert [placed["name"] for placed in found["placements"]] == ["contiguous", *POLICIES]
+    expected = loads.generate(preset, steps=16, seed=3)
+    assert found["tokens"] == expected.sum()
+    np.testing.assert_array_equal(loads.read(tmp_path / "loads.npz"), expected)
+
+
+@pytest.mark.parametrize("preset", loads.PRESETS.values(), ids=loads.PRESETS)
+def test_every_preset_has_sizes(preset: loads.Preset) -> None:
+    layout = one_more_slot(preset.experts)
+    layout.check(preset.experts)
+    assert preset.experts < layout.num_replicas <= preset.experts * 1.25

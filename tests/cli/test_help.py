@@ -1,0 +1,91 @@
+"""What the help says, and that its examples run."""
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eplb_xp import rebalance_experts
+from tests.support.command_line import SIZES, run
+from tests.support.paths import ROOT
+
+COMMANDS = ("demo", "plan", "evaluate", "sweep")
+
+
+def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    """The text of ``--help``."""
+    assert run(*command, "--help") == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert max(map(len, out.splitlines())) <= 80
+    return out
+
+
+def examples(text: str, indent: int) -> Iterator[list[str]]:
+    """The arguments of every example."""
+    for line in text.splitlines():
+        if line.startswith(f"{' ' * indent}eplb-xp "):
+            yield shlex.split(line, comments=True)[1:]
+
+
+def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(COMMANDS) <= set(help_of(capsys).split())
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("demo", {"--preset", "--seed", "--output", "-o", "--plot", "--json"}),
+        (
+            "plan",
+            {f"--{name.replace('_', '-')}" for name in SIZES}
+            | {"--steps", "--policy", "--max-replicas", "--backend", "--output", "-o", "--plot", "--json"},
+        ),
+        ("evaluate", {"--num-gpus", "--num-groups", "--num-nodes", "--steps", "--plot", "--json"}),
+        ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--steps", "--policy", "--plot", "--json"}),
+    ],
+)
+def test_help_explains_every_option(command: str, options: set[str], capsys: pytest.CaptureFixture[str]) -> None:
+    words = {
+        word for word in help_of(capsys, command).replace(",", " ").replace(".", " ").split() if word.startswith("-")
+    }
+    assert options | {"--help"} == {word for word in words if word.strip("-")[:1].isalpha()}
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the examples read, in a folder of their own."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("loads.npz", load=np.random.default_rng(0).lognormal(5, 1, (12, 2, 256)).round())
+    plan = rebalance_experts(np.ones((2, 256)), 288, 1, 1, 32)
+    np.savez("plan.npz", phy2log=plan.phy2log, num_gpus=32)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_run(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = list(examples(help_of(capsys, command).split("For example:")[1], 1))
+    assert len(given) >= 2
+    for args in given:
+        run_example(args, capsys)
+
+
+def test_examples_of_the_readme_run(capsys: pytest.CaptureFixture[str]) -> None:
+    given = list(examples((ROOT / "README.md").read_text(), 4))
+    assert given
+    for args in given:
+        run_example(args, capsys)
+
+
+def run_example(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """It works, says nothing but its table or JSON, and writes what it says."""
+    assert run(*args) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    if "--json" in args:
+        json.loads(out)
+    for option in ("-o", "--plot"):
+        if option in args:
+            assert Path(args[args.index(option) + 1]).stat().st_size > 1000

@@ -1,0 +1,1 @@
+"""Loads: generated and read."""

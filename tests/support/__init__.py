@@ -1,0 +1,1 @@
+"""What tests share: libraries, loads, plans, and the references that they compare with."""

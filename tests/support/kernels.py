@@ -1,0 +1,116 @@
+"""Triton's kernels without a GPU: plans in a process of its own where they are interpreted, and what they compile to.
+
+Triton reads once, when it is imported, whether it interprets: so a process can do only one of the two.
+"""
+
+import multiprocessing
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+import eplb_xp.backends.launching.launch as launching
+from eplb_xp import Plan, Policy
+from eplb_xp.backends.kernels.choose import choose
+from eplb_xp.backends.kernels.improve import improve
+from eplb_xp.backends.kernels.prepare import prepare
+from eplb_xp.backends.launching.launch import Launch, launch
+from eplb_xp.backends.launching.static import Static
+from eplb_xp.backends.takeover import Refusal
+from eplb_xp.policy import as_policy
+from eplb_xp.sizes import check_sizes
+from tests.support.libraries import NumPyArray
+
+Sizes = tuple[int, ...]  # replicas, groups, nodes, GPUs
+POISON = -123456  # as a float no number
+TIMEOUT = 120  # seconds, for a kernel that never ends
+
+
+def launch_of(layers: int, experts: int, sizes: Sizes, policy: str | Policy, most: int | None = None) -> Launch:
+    """How a plan is launched, which is not refused."""
+    how = launch(layers, experts, replace(check_sizes(experts, *sizes), max_replicas=most), as_policy(policy))
+    assert not isinstance(how, Refusal), how.reason
+    return how
+
+
+@contextmanager
+def interpreter() -> Generator[Callable[..., Plan[NumPyArray]]]:
+    """`interpreted`, in a process that interprets."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRITON_INTERPRET", "1")
+        process = multiprocessing.get_context("spawn").Pool(1)
+
+    def run(*args: Any, **options: Any) -> Plan[NumPyArray]:
+        try:
+            return process.apply_async(interpreted, args, options).get(TIMEOUT)
+        except multiprocessing.TimeoutError:
+            process.terminate()  # so that no later test waits for it
+            raise
+
+    try:
+        yield run
+    finally:
+        process.terminate()
+        process.join()
+
+
+def interpreted(
+    weight: NumPyArray,
+    sizes: Sizes,
+    policy: str | Policy,
+    *,
+    max_replicas: int | None = None,
+    programs: int = launching.PROGRAMS,
+    is_spread: bool = False,
+    poison: int = POISON,
+) -> Plan[NumPyArray]:
+    """The plan by kernels that begin with poison in all their memory.
+
+    At most so many programs work on starts; loads that are spread are not next to each other.
+    """
+    assert triton.knobs.runtime.interpret
+    (layers, experts), replicas = weight.shape, sizes[0]
+    with mock.patch.object(launching, "PROGRAMS", programs):
+        how = launch_of(layers, experts, sizes, policy, max_replicas)
+    # NumPy's bfloat16 is no dtype that torch knows.
+    load = torch.asarray(weight.astype(np.float32) if weight.dtype.name == "bfloat16" else weight)
+    load = load.to(getattr(torch, weight.dtype.name))
+    if is_spread:
+        spread = torch.full((2 * layers, 3 * experts), 77, dtype=load.dtype)
+        spread[::2, 1::3] = load
+        load = spread[::2, 1::3]
+    constants = Static(how.shape)
+    shapes = (layers, replicas), (layers, experts, how.shape.width), (layers, experts)
+    maps = [torch.full(shape, poison) for shape in shapes]
+    scratch = torch.full((how.words,), poison, dtype=torch.int32)
+    prepare[how.prepare_programs,](load, *load.stride(), *maps, scratch, constants)
+    for kernel, number in ((improve, how.improve_programs), (choose, how.choose_programs)):
+        if number:
+            kernel[number,](*maps, scratch, constants)
+    return Plan(*(x.numpy() for x in maps))
+
+
+def compiled(how: Launch) -> dict[str, Any]:
+    """What each kernel is on an H100: its code in several languages."""
+    types = {"weight": "*fp32", "scratch": "*i32", "S": "constexpr", "row_stride": "i32", "column_stride": "i32"}
+    warps = {prepare: how.prepare_warps, improve: how.warps, choose: how.warps}
+    return {
+        kernel.__name__: triton.compile(
+            ASTSource(
+                kernel,
+                {name: types.get(name, "*i64") for name in kernel.arg_names},
+                {(kernel.arg_names.index("S"),): Static(how.shape)},
+            ),
+            target=GPUTarget("cuda", 90, 32),
+            options={"num_warps": number, "enable_fp_fusion": False},
+        ).asm
+        for kernel, number in warps.items()
+    }

@@ -1,0 +1,1 @@
+"""What the planner must compute, in plain Python, one layer and one item at a time."""
