@@ -16,9 +16,7 @@ from benchmarks.gpu.checking import WrongPlanError, check
 from benchmarks.gpu.found import Missing, Times
 from benchmarks.gpu.loads import NumPyArray, timed
 from eplb_xp import Plan, rebalance_experts
-
-SMALL = Case("swap", layers=3, experts=8, replicas=12, gpus=4)
-
+from tests.support.gpu_benchmark import SMALL
 
 # JAX.
 
