@@ -1,0 +1,51 @@
+"""The kernels for JAX arrays: plans of small loads, and which of them kernels may make."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eplb_xp import Plan, rebalance_experts
+from tests.support.libraries import NumPyArray
+
+HIERARCHICAL, GLOBAL = (24, 4, 2, 4), (24, 1, 1, 4)
+PRIMITIVE, CUSTOM_CALL = "eplb_xp_plan", "triton_kernel_call"
+
+
+def loads(seed: int = 0, layers: int = 4, experts: int = 16) -> NumPyArray:
+    return np.random.default_rng(seed).lognormal(3, 1, (layers, experts)).astype(np.float32)
+
+
+def plan_for(weight: Any, sizes: tuple[int, int, int, int] = HIERARCHICAL, policy: str = "greedy") -> Plan[Any]:
+    return rebalance_experts(weight, *sizes, policy=policy)
+
+
+swapped = functools.partial(plan_for, policy="swap")  # by three kernels, greedy by one
+
+
+def assert_same(result: Any, expected: Any) -> None:
+    assert type(result) is type(expected)
+    for ours, theirs in zip(result, expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def stacked(plan: Any, batch: NumPyArray) -> Plan[Any]:
+    return Plan(*(np.stack(maps) for maps in zip(*map(plan, batch), strict=True)))
+
+
+def squares(weight: jax.Array) -> jax.Array:
+    return jnp.sum((weight / plan_for(weight).logcnt.astype(jnp.float32)) ** 2)
+
+
+def planned_shapes(function: Any, *arrays: Any) -> list[tuple[int, ...]]:
+    """The shape of the loads of each plan that kernels may make."""
+    # A function of its own, because JAX keeps what it has traced.
+    pending, shapes = [jax.make_jaxpr(functools.partial(function))(*arrays).jaxpr], []
+    for jaxpr in pending:
+        for eqn in jaxpr.eqns:
+            shapes += [eqn.invars[0].aval.shape] if eqn.primitive.name == PRIMITIVE else []
+            params = [getattr(param, "jaxpr", param) for param in jax.tree.leaves(list(eqn.params.values()))]
+            pending += [param for param in params if hasattr(param, "eqns")]
+    return shapes
