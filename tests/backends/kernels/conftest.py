@@ -1,0 +1,21 @@
+"""The memory that kernels are given on a GPU."""
+
+import numpy as np
+import pytest
+import torch
+
+from eplb_xp.backends.launching import from_torch
+from tests.support.cuda import POISON
+
+
+@pytest.fixture
+def poisoned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Kernels get poison to write on; the entries of all that they got."""
+    given: list[int] = []
+
+    def poison(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        given.append(int(np.prod(shape)))
+        return torch.full(shape, POISON, dtype=dtype, device=device)
+
+    monkeypatch.setattr(from_torch, "empty", poison)
+    return given
