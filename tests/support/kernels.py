@@ -18,7 +18,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 import eplb_xp.backends.launching.launch as launching
-from eplb_xp import Plan, Policy
+from eplb_xp import POLICIES, Plan, Policy
 from eplb_xp.backends.kernels.choose import choose
 from eplb_xp.backends.kernels.improve import improve
 from eplb_xp.backends.kernels.prepare import prepare
@@ -32,6 +32,13 @@ from tests.support.libraries import NumPyArray
 Sizes = tuple[int, ...]  # replicas, groups, nodes, GPUs
 POISON = -123456  # as a float no number
 TIMEOUT = 120  # seconds, for a kernel that never ends
+
+# The algorithms of the named policies, with so few starts and counts that they can be interpreted.
+GREEDY, SWAP = POLICIES["greedy"], POLICIES["swap"]
+STARTS = replace(POLICIES["multistart"], starts=3)
+JOINT = replace(POLICIES["joint"], levels=1, refined=2, finalists=1)
+TRIED = {"greedy": GREEDY, "swap": SWAP, "multistart": STARTS, "joint": JOINT}
+every_policy = pytest.mark.parametrize("policy", TRIED.values(), ids=TRIED)
 
 
 def launch_of(layers: int, experts: int, sizes: Sizes, policy: str | Policy, most: int | None = None) -> Launch:

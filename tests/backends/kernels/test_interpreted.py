@@ -1,36 +1,21 @@
 """Triton's kernels, interpreted on a CPU: from poisoned memory the plans of NumPy, bit for bit."""
 
-import re
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from eplb_xp import POLICIES, Plan, Policy
-from eplb_xp.backends.launching import from_torch
-from eplb_xp.backends.launching.launch import launch
-from eplb_xp.backends.takeover import Refusal
-from eplb_xp.policy import as_policy
-from eplb_xp.sizes import check_sizes
-from tests.support.kernels import POISON, Sizes, compiled, interpreter, launch_of
+from tests.support.kernels import GREEDY, JOINT, POISON, STARTS, SWAP, Sizes, every_policy, interpreter
 from tests.support.libraries import NUMPY, NumPyArray
 from tests.support.loads import FAMILIES, batch, weights
 from tests.support.plans import assert_same, plan, policies
 
 Interpreted = Callable[..., Plan[NumPyArray]]
-
-GREEDY, SWAP = POLICIES["greedy"], POLICIES["swap"]
-STARTS = replace(POLICIES["multistart"], starts=3)
-JOINT = replace(POLICIES["joint"], levels=1, refined=2, finalists=1)
-TRIED = {"greedy": GREEDY, "swap": SWAP, "multistart": STARTS, "joint": JOINT}
-every_policy = pytest.mark.parametrize("policy", TRIED.values(), ids=TRIED)
 
 # Experts, and replicas, groups, nodes and GPUs.
 SIZES = {
@@ -218,50 +203,3 @@ few = settings(max_examples=-(-settings().max_examples // 4))
 def test_any_loads_and_policies(interpreted: Interpreted, data: st.DataObject, policy: Policy, poison: int) -> None:
     experts, sizes = data.draw(st.sampled_from([(6, (9, 1, 1, 3)), (6, (8, 1, 1, 2)), (8, (12, 4, 2, 4))]))
     check(interpreted, data.draw(weights((1, experts))), sizes, policy, poison=poison)
-
-
-# What needs no interpreter
-
-
-@pytest.mark.parametrize(
-    ("layers", "experts", "sizes", "policy", "reason"),
-    [
-        (1, 1025, (1032, 1, 1, 8), "joint", "at most 1024 experts, got 1025"),
-        (1, 1024, (2056, 1, 1, 8), "joint", "at most 2048 replicas, got 2056"),
-        (1, 1000, (1025, 1, 1, 1025), "joint", "at most 1024 GPUs, got 1025"),
-        (0, 8, (12, 1, 1, 4), "greedy", "no layers"),
-        (2**16, 256, (288, 1, 1, 32), "joint", r"need \d+\.\d GiB of memory, and take at most 1 GiB"),
-    ],
-)
-def test_what_is_too_large_is_refused(layers: int, experts: int, sizes: Sizes, policy: str, reason: str) -> None:
-    how = launch(layers, experts, check_sizes(experts, *sizes), as_policy(policy))
-    assert isinstance(how, Refusal)
-    assert re.search(reason, how.reason), how.reason
-
-
-@every_policy
-def test_the_largest_sizes_are_not_refused(policy: Policy) -> None:
-    assert launch_of(1, 1024, (2048, 1, 1, 1024), policy).shape.slots == 2048
-
-
-def test_the_kernels_compile_for_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    made = compiled(launch_of(1, 8, (12, 4, 2, 4), JOINT))
-    assert list(made) == ["prepare", "improve", "choose"]
-    for name, code in made.items():
-        assert code["cubin"].startswith(b"\x7fELF")
-        assert ".target sm_90" in code["ptx"]
-        assert ".approx" not in code["ptx"]
-        # A guess is all that may be divided by anything else than div.rn.
-        assert "div.full" not in code["ptx"] or name == "prepare"
-
-
-@pytest.mark.parametrize("max_replicas", [None, 20])
-def test_the_shapes_of_a_plan_are_known_beforehand(max_replicas: int | None) -> None:
-    weight, sizes = batch("lognormal", 0, 2, 8), (12, 4, 2, 4)
-    expected = plan(NUMPY, weight, sizes, policy=SWAP, max_replicas=max_replicas)
-    with FakeTensorMode():
-        load = torch.empty(weight.shape, device="cuda:0")
-        known = from_torch.planned(load, replace(check_sizes(8, *sizes), max_replicas=max_replicas), SWAP)
-    for ours, theirs in zip(known, expected, strict=True):
-        assert (ours.shape, ours.dtype, ours.device) == (theirs.shape, torch.int64, load.device)

@@ -1,0 +1,64 @@
+"""What is known of Triton's kernels before they run: what they refuse, their code, the shapes of their plans."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from eplb_xp import Policy
+from eplb_xp.backends.launching import from_torch
+from eplb_xp.backends.launching.launch import launch
+from eplb_xp.backends.takeover import Refusal
+from eplb_xp.policy import as_policy
+from eplb_xp.sizes import check_sizes
+from tests.support.kernels import JOINT, SWAP, Sizes, compiled, every_policy, launch_of
+from tests.support.libraries import NUMPY
+from tests.support.loads import batch
+from tests.support.plans import plan
+
+
+@pytest.mark.parametrize(
+    ("layers", "experts", "sizes", "policy", "reason"),
+    [
+        (1, 1025, (1032, 1, 1, 8), "joint", "at most 1024 experts, got 1025"),
+        (1, 1024, (2056, 1, 1, 8), "joint", "at most 2048 replicas, got 2056"),
+        (1, 1000, (1025, 1, 1, 1025), "joint", "at most 1024 GPUs, got 1025"),
+        (0, 8, (12, 1, 1, 4), "greedy", "no layers"),
+        (2**16, 256, (288, 1, 1, 32), "joint", r"need \d+\.\d GiB of memory, and take at most 1 GiB"),
+    ],
+)
+def test_what_is_too_large_is_refused(layers: int, experts: int, sizes: Sizes, policy: str, reason: str) -> None:
+    how = launch(layers, experts, check_sizes(experts, *sizes), as_policy(policy))
+    assert isinstance(how, Refusal)
+    assert re.search(reason, how.reason), how.reason
+
+
+@every_policy
+def test_the_largest_sizes_are_not_refused(policy: Policy) -> None:
+    assert launch_of(1, 1024, (2048, 1, 1, 1024), policy).shape.slots == 2048
+
+
+def test_the_kernels_compile_for_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    made = compiled(launch_of(1, 8, (12, 4, 2, 4), JOINT))
+    assert list(made) == ["prepare", "improve", "choose"]
+    for name, code in made.items():
+        assert code["cubin"].startswith(b"\x7fELF")
+        assert ".target sm_90" in code["ptx"]
+        assert ".approx" not in code["ptx"]
+        # A guess is all that may be divided by anything else than div.rn.
+        assert "div.full" not in code["ptx"] or name == "prepare"
+
+
+@pytest.mark.parametrize("max_replicas", [None, 20])
+def test_the_shapes_of_a_plan_are_known_beforehand(max_replicas: int | None) -> None:
+    weight, sizes = batch("lognormal", 0, 2, 8), (12, 4, 2, 4)
+    expected = plan(NUMPY, weight, sizes, policy=SWAP, max_replicas=max_replicas)
+    with FakeTensorMode():
+        load = torch.empty(weight.shape, device="cuda:0")
+        known = from_torch.planned(load, replace(check_sizes(8, *sizes), max_replicas=max_replicas), SWAP)
+    for ours, theirs in zip(known, expected, strict=True):
+        assert (ours.shape, ours.dtype, ours.device) == (theirs.shape, torch.int64, load.device)
