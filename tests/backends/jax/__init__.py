@@ -1,0 +1,1 @@
+"""JAX as its users use it."""
