@@ -79,7 +79,7 @@ mutate: $(MUTATION_VENV)/.ready  ## Break the algorithms, one small change at a 
 	@echo "Trying $(MUTANTS) on $$(nproc) cores (out/mutation.log)"
 	@rm -rf mutants && mkdir -p out
 	@EPLB_XP_TEST_LIBRARIES=numpy HYPOTHESIS_PROFILE=mutation $(MUTATION_VENV)/bin/mutmut run '$(MUTANTS)' >out/mutation.log
-	@$(MUTATION_VENV)/bin/python tests/mutation.py
+	@$(MUTATION_VENV)/bin/python -m tests.mutation
 
 $(MUTATION_VENV)/.ready: pyproject.toml
 	@echo "Setting up $(MUTATION_VENV)"

@@ -1,18 +1,21 @@
-"""What a run of mutmut found: a table by module, and the survivors that docs/testing.md does not know.
+"""What a run of mutmut found: a table by module, and the survivors that equivalent.toml does not know.
 
-A survivor is named by its function and the line that the mutant has there.
+A survivor is named by its module and function, and by the line that the mutant has there.
 """
 
 import ast
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+from tests.support.paths import ROOT
+
 MUTATED = ROOT / "mutants" / "src" / "eplb_xp" / "algorithms"
-KNOWN = set((ROOT / "docs" / "testing.md").read_text().splitlines())
+EQUIVALENT = tomllib.loads(Path(__file__).with_name("equivalent.toml").read_text())["equivalent"]
+KNOWN = {mutant for entry in EQUIVALENT for mutant in entry["mutants"]}
 AT_LEAST = 0.9
 SURVIVED = 0  # what pytest returns where every test passed
 
@@ -31,7 +34,7 @@ class Counts(NamedTuple):
         return f"| {name} | {numbers} | {of_all:.1%} | {of_others:.1%} |"
 
 
-def survivors(module: Path, mutants: list[str]) -> Iterator[str]:
+def survivors(module: Path, name: str, mutants: list[str]) -> Iterator[str]:
     """The name of each mutant of a module, its functions standing in the mutated file one beside the other."""
     source = module.read_text()
     tree = ast.parse(source)
@@ -40,21 +43,21 @@ def survivors(module: Path, mutants: list[str]) -> Iterator[str]:
         function = mutant.rpartition("__mutmut_")[0]
         original = body[f"{function}__mutmut_orig"].splitlines()[1:]
         changed = [line for line in body[mutant].splitlines()[1:] if line not in original]
-        yield f"{module.stem}.{function.removeprefix('x_')}: {' '.join(line.strip() for line in changed)}"
+        yield f"{name}.{function.removeprefix('x_')}: {' '.join(line.strip() for line in changed)}"
 
 
 def main() -> int:
     rows, unknown = [], []
-    for module in sorted(MUTATED.glob("*.py")):
+    for module in sorted(MUTATED.rglob("*.py")):
         meta = module.with_suffix(".py.meta")
         codes = json.loads(meta.read_text())["exit_code_by_key"] if meta.exists() else {}
         tried = {key.rpartition(".")[2]: code for key, code in codes.items() if code is not None}
         if tried:
-            alive = list(survivors(module, [mutant for mutant, code in tried.items() if code == SURVIVED]))
-            unknown += [name for name in alive if name not in KNOWN]
-            rows.append(
-                (module.stem, Counts(len(tried), len(tried) - len(alive), sum(name in KNOWN for name in alive)))
-            )
+            name = ".".join(module.relative_to(MUTATED).with_suffix("").parts)
+            alive = list(survivors(module, name, [mutant for mutant, code in tried.items() if code == SURVIVED]))
+            unknown += [mutant for mutant in alive if mutant not in KNOWN]
+            known = sum(mutant in KNOWN for mutant in alive)
+            rows.append((name, Counts(len(tried), len(tried) - len(alive), known)))
     together = Counts(*(sum(each) for each in zip(*(counts for _, counts in rows), strict=True)))
     print("| module | mutants | killed | survived | of these equivalent | killed of all | killed of the others |")
     print("|---|---|---|---|---|---|---|")
