@@ -35,10 +35,20 @@ html_static_path = ["style.css"]
 html_css_files = ["style.css"]
 
 
+# Files of the repository, as they are linked, and the pages that include them.
+PAGES = {
+    "../backends/README.md": "backends.md",
+    "../backends/kernels/README.md": "kernels.md",
+    "kernels/README.md": "kernels.md",
+}
+
+
 def setup(app: Any) -> None:
     """What is linked as a file of the repository is a page here."""
-    app.connect("source-read", _link_pages)
+    app.connect("source-read", lambda _app, _page, source: _link_pages(source))
+    app.connect("include-read", lambda _app, _file, _page, source: _link_pages(source))
 
 
-def _link_pages(_app: Any, _page: str, source: list[str]) -> None:
-    source[0] = source[0].replace("(../backends/README.md)", "(backends.md)")
+def _link_pages(source: list[str]) -> None:
+    for file, page in PAGES.items():
+        source[0] = source[0].replace(f"({file})", f"({page})")
