@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# For PyTorch's builds without CUDA, name its index of them in PIP_EXTRA_INDEX_URL, which pip reads.
 TORCH ?= torch==2.13.0
 # JAX must not take the memory that torch needs.
 export XLA_PYTHON_CLIENT_PREALLOCATE = false
@@ -11,6 +12,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 MINUTES ?= 10
 MUTANTS ?= eplb_xp.algorithms.*
 MUTATION_VENV := .venv-mutation
+TOOLS_VENV := .venv-tools
+# Made anew each time, for what is built and nothing else.
+WHEEL_VENV := .venv-wheel
 # More for bench: pytest's options, such as BENCH='-k "swap and jit"', and --family, --seed, --budget.
 BENCH ?=
 # More for bench-quality: --only, --policies, --seed.
@@ -27,7 +31,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint fuzz mutate bench bench-gpu bench-growth bench-quality bench-settings bench-start docs clean
+.PHONY: help demo test test-lowest lint lint-workflows wheel fuzz mutate bench bench-gpu bench-growth bench-quality bench-settings bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -70,6 +74,29 @@ lint: $(READY)  ## Style and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/pyrefly check
+
+lint-workflows: $(TOOLS_VENV)/.ready  ## What GitHub runs: syntax, permissions, timeouts
+	@echo "Checking .github/workflows"
+	@$(TOOLS_VENV)/bin/jactionlint --strict-exit --shellcheck=
+
+wheel: $(TOOLS_VENV)/.ready  ## Sdist and wheel in dist/, checked; the wheel plans in a venv of its own
+	@echo "Building dist/ (out/build.log)"
+	@rm -rf dist && mkdir -p out
+	@$(TOOLS_VENV)/bin/python -m build >out/build.log 2>&1 || (cat out/build.log && false)
+	@$(TOOLS_VENV)/bin/twine check --strict dist/*
+	@echo "Planning with what the wheel brings"
+	@$(PYTHON) -m venv --clear $(WHEEL_VENV)
+	@$(WHEEL_VENV)/bin/python -m pip install -qq dist/*.whl
+	@$(WHEEL_VENV)/bin/python -I -c 'import numpy as np, eplb_xp; \
+		plan = eplb_xp.rebalance_experts(np.array([[45, 40, 25, 50, 30, 50]]), 8, 1, 1, 4); \
+		print("eplb-xp", eplb_xp.__version__, "with NumPy", np.__version__, "plans", plan.phy2log)'
+
+$(TOOLS_VENV)/.ready: pyproject.toml
+	@echo "Setting up $(TOOLS_VENV)"
+	@$(PYTHON) -m venv $(TOOLS_VENV)
+	@$(TOOLS_VENV)/bin/python -m pip install -qq --upgrade "pip>=25.1"
+	@$(TOOLS_VENV)/bin/python -m pip install -qq --group tools
+	@touch $@
 
 fuzz: $(READY)  ## New random cases for every property on every library, MINUTES=10 in all
 	@echo "Fuzzing on $$(nproc) cores for about $(MINUTES) minutes"
@@ -125,4 +152,4 @@ $(VENV)/.docs: $(READY)
 	@touch $@
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) $(LOWEST_VENV) $(MUTATION_VENV) mutants out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(LOWEST_VENV) $(MUTATION_VENV) $(TOOLS_VENV) $(WHEEL_VENV) mutants out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
