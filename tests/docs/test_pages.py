@@ -9,7 +9,11 @@ import eplb_xp
 from eplb_xp import loads
 from tests.support.paths import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("backends/**/README.md"), *ROOT.glob("docs/*.md")]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")),
+    *ROOT.glob("backends/**/README.md"),
+    *ROOT.glob("docs/*.md"),
+]
 
 
 @pytest.mark.parametrize("name", [*eplb_xp.__all__, *loads.__all__])
