@@ -21,6 +21,8 @@ BENCH ?=
 QUALITY ?=
 # More for bench-gpu: --only, --quick, --replays, --seed.
 GPU ?=
+# A file's tests share their programs, so they go to one process; in the order that tests/conftest.py has.
+PROCESSES := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Reproducible; fuzz draws anew.
 HYPOTHESIS_PROFILE ?= ci
 export HYPOTHESIS_PROFILE
@@ -54,11 +56,11 @@ demo: $(READY)  ## Plan generated loads: tables, out/loads.npz, out/plan.npz and
 
 test: lint  ## Lint, types and tests
 	@echo "Testing on $$(nproc) cores (some minutes)"
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+	@$(BIN)/python -m pytest $(PROCESSES)
 
 test-lowest: $(LOWEST_VENV)/.ready  ## Tests with the lowest supported versions
 	@echo "Testing with $(LOWEST)"
-	@$(LOWEST_VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 -W ignore::DeprecationWarning
+	@$(LOWEST_VENV)/bin/python -m pytest $(PROCESSES) -W ignore::DeprecationWarning
 
 $(LOWEST_VENV)/.ready: pyproject.toml
 	@echo "Setting up $(LOWEST_VENV)"

@@ -22,6 +22,30 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev"))
 
 
+# What takes longest comes first, so that no process is left alone with it in the end.
+LONGEST_FIRST = (
+    "tests/algorithms/test_policies.py",
+    "tests/backends/test_torch.py",
+    "tests/backends/kernels/test_interpreted.py",
+    "tests/algorithms/test_pipeline.py",
+    "tests/backends/jax/test_sharding.py",
+    "tests/algorithms/test_joint.py",
+    "tests/backends/jax/test_programs.py",
+    "tests/algorithms/test_golden.py",
+    "tests/test_evaluation.py",
+    "tests/algorithms/counts/test_replication.py",
+    "tests/algorithms/packing/test_heaviest_first.py",
+    "tests/docs/test_examples.py",
+    "README.md",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in the order of `LONGEST_FIRST`, the others behind them."""
+    turn = {name: i for i, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: turn.get(item.nodeid.partition("::")[0], len(turn)))
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Loads in a file, for the command line."""

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from eplb_xp import POLICIES, Plan, balanced_packing, check_loads, evaluate, rebalance_experts, replicate_experts
+from eplb_xp import (
+    POLICIES,
+    Plan,
+    Policy,
+    balanced_packing,
+    check_loads,
+    evaluate,
+    rebalance_experts,
+    replicate_experts,
+)
 from eplb_xp.backends.takeover import SWITCH
 from eplb_xp.backends.torch import Torch
 
@@ -89,28 +98,25 @@ def test_compile_without_a_graph_break() -> None:
         assert torch.equal(gathered, weight.gather(-1, plan.phy2log))
 
 
-def test_compile_with_swaps_and_starts() -> None:
+# With three slots a GPU swaps are passed on, with four there are pairs of them. Inductor takes most of a minute for a
+# plan with everything: so one has starts and a cap too, and the default as it is goes through the same capture without.
+MANY_STARTS = replace(POLICIES["joint"], starts=3, noise=0.5)
+
+
+@pytest.mark.parametrize(
+    ("backend", "policy", "cap", "sizes"),
+    [("aot_eager", "joint", None, (6, 9, 3)), ("inductor", MANY_STARTS, 3, (8, 16, 4))],
+    ids=["default, captured", "starts and a cap, compiled"],
+)
+def test_compile_with_other_counts(backend: str, policy: str | Policy, cap: int | None, sizes: tuple[int, ...]) -> None:
+    experts, replicas, gpus = sizes
+
     def step(weight: torch.Tensor) -> Plan[torch.Tensor]:
-        policy = replace(POLICIES["multistart"], starts=3, neighbourhood="any")
-        return rebalance_experts(weight, 72, 1, 1, 8, policy=policy, max_replicas=3)
-
-    torch.compiler.reset()
-    compiled = torch.compile(step, fullgraph=True)
-    for seed in range(4):
-        weight = loads(seed)
-        weight = torch.round(weight) if seed % 2 else weight
-        assert_same(compiled(weight), step(weight))
-
-
-# With three slots a GPU swaps are passed on, with four there are pairs of them. Inductor takes a minute for either.
-@pytest.mark.parametrize(("backend", "experts", "replicas", "gpus"), [("aot_eager", 6, 9, 3), ("inductor", 8, 16, 4)])
-def test_compile_with_the_default_policy(backend: str, experts: int, replicas: int, gpus: int) -> None:
-    def step(weight: torch.Tensor) -> Plan[torch.Tensor]:
-        return rebalance_experts(weight, replicas, 1, 1, gpus)
+        return rebalance_experts(weight, replicas, 1, 1, gpus, policy=policy, max_replicas=cap)
 
     torch.compiler.reset()
     compiled = torch.compile(step, fullgraph=True, backend=backend)
-    for seed in range(3):
+    for seed in range(4):
         weight = loads(seed)[:, :experts].contiguous()  # other strides would compile anew
         weight = torch.round(weight * 10) if seed % 2 else weight  # ties and idle experts
         assert_same(compiled(weight), step(weight))
