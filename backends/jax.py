@@ -1,4 +1,4 @@
-"""JAX: every step is compiled, also for concrete arrays, and its loops are lax's."""
+"""JAX: steps are compiled, and their loops are lax's; concrete arrays in host memory are left to NumPy."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export, lax
 
-from eplb_xp.algorithms import pipeline
+from eplb_xp.algorithms import evaluation, pipeline
+from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
+from eplb_xp.backends.jax_on_numpy import on_numpy
 from eplb_xp.backends.launching import from_jax
 from eplb_xp.backends.standard import Carry, Standard
-from eplb_xp.backends.takeover import Step, register
+from eplb_xp.backends.takeover import Refusal, Step, register
 from eplb_xp.types import Array, Plan, Report
 
 # XLA fuses what is not in a loop.
@@ -55,7 +57,7 @@ class Jax(Standard):
     def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
         if isinstance(x, jax.core.Tracer):
             raise TypeError("a traced array has no values yet: call check_loads outside of jax.jit, on concrete loads")
-        return np.asarray(x)
+        return numpy.LIBRARY.to_numpy(np.asarray(x))
 
     def float32(self, x: Array) -> Array:
         return lax.stop_gradient(x.astype(jnp.float32))
@@ -130,7 +132,16 @@ class Jax(Standard):
 
 LIBRARY = Jax()
 
-register(Jax, pipeline.plan, from_jax.plan)
+
+def _plan(lib: Standard, weight: jax.Array, **sizes: Any) -> Plan[jax.Array] | Refusal:
+    """By NumPy in host memory, by the kernels on a GPU."""
+    planned = on_numpy(pipeline.plan, lib, weight, **sizes)
+    return from_jax.plan(lib, weight, **sizes) if isinstance(planned, Refusal) else planned
+
+
+register(Jax, pipeline.plan, _plan)
+for taken in (pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report):
+    register(Jax, taken, functools.partial(on_numpy, taken))
 
 # So that an exported program that returns one can be serialized.
 for result in (Plan, Report):

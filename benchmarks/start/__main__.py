@@ -1,4 +1,4 @@
-"""What starting costs: importing, the first plan under jit, the same in a second process, a call without jit.
+"""What starting costs: importing, the first plan under jit, the same in a second process, the first plan without jit.
 
 ``make bench-start`` prints a table and writes out/start.json. All is measured in processes of
 their own. What is compared takes turns; figures are medians.
@@ -28,7 +28,7 @@ from eplb_xp.cli.output.tables import new_table
 IMPORT = 0.05
 FIRST_CALL = {"greedy": 5.0, "multistart": 10.0}
 SECOND_PROCESS = 1.0
-EAGER = 0.3e-3
+CONCRETE = 1.0
 
 # Processes that a figure is the median of.
 IMPORTS, FIRST_CALLS, SECOND_PROCESSES = 21, 3, 5
@@ -42,7 +42,7 @@ first call: under jit; 58 layers x 256 experts, 288 replicas, 32 GPUs
 hierarchical: 8 groups, 4 nodes
 2nd process: added by import and first call to one that imports JAX and compiles
 x + 1; both have JAX's persistent compilation cache, and compile is reading it
-eager call: added to a jitted one, greedy; here for layers x experts"""
+concrete: the first plan of a concrete array, without jit"""
 
 
 class Process(NamedTuple):
@@ -110,8 +110,9 @@ def first_plans(folder: Path) -> Iterator[Figure]:
     for case in CASES:
         yield Figure("2nd process", case, median(added[case]), SECOND_PROCESS, medians(parts[case]))
 
-    for shape, seconds in run(CHILD, "eager", path).parts.items():
-        yield Figure("eager call", (shape,), seconds, EAGER, {})
+    for case in CASES:
+        took = [run(CHILD, "concrete", path, *case).parts["run"] for _ in range(FIRST_CALLS)]
+        yield Figure("concrete", case, median(took), CONCRETE, {})
 
 
 def medians(parts: list[dict[str, float]]) -> dict[str, float]:

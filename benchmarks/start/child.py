@@ -6,7 +6,6 @@
 # ruff: noqa: PLC0415 # an import is part of what is timed
 
 import json
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -14,8 +13,6 @@ from functools import partial
 from typing import Any
 
 ROUTES = {"global": (288, 1, 1, 32), "hierarchical": (288, 8, 4, 32)}  # replicas, groups, nodes, GPUs
-EAGER = {(1, 8): (12, 1, 1, 4), (58, 256): ROUTES["global"]}  # by layers and experts
-TURNS = 200
 
 
 def start(path: str) -> Any:
@@ -53,25 +50,14 @@ def first(path: str, policy: str, route: str) -> dict[str, float]:
     return parts
 
 
-def eager(path: str) -> dict[str, float]:
-    """How many seconds longer a call takes that isn't jitted, by layers x experts; the calls take turns."""
+def concrete(path: str, policy: str, route: str) -> dict[str, float]:
+    """Start, then make the first plan of a concrete array, outside of jit: seconds."""
     loads = start(path)
     import jax
 
-    beyond = {}
-    for (layers, experts), sizes in EAGER.items():
-        weight, plan = loads[:layers, :experts], _planner(sizes, "greedy")
-        jitted = jax.jit(plan)
-        longer = []
-        for turn in range(TURNS):
-            seconds = {}
-            for call in (plan, jitted) if turn % 2 else (jitted, plan):
-                begin = time.perf_counter()
-                jax.block_until_ready(call(weight))
-                seconds[call] = time.perf_counter() - begin
-            longer.append(seconds[plan] - seconds[jitted])
-        beyond[f"{layers} x {experts}"] = statistics.median(longer)
-    return beyond
+    begin = time.perf_counter()
+    jax.block_until_ready(_planner(ROUTES[route], policy)(loads))
+    return {"run": time.perf_counter() - begin}
 
 
 def _planner(sizes: tuple[int, ...], policy: str) -> Callable[[Any], Any]:
@@ -83,7 +69,7 @@ def _planner(sizes: tuple[int, ...], policy: str) -> Callable[[Any], Any]:
     )
 
 
-WHAT: dict[str, Callable[..., Any]] = {"base": base, "first": first, "eager": eager}
+WHAT: dict[str, Callable[..., Any]] = {"base": base, "first": first, "concrete": concrete}
 
 if __name__ == "__main__":
     what, *arguments = sys.argv[1:]

@@ -1,9 +1,10 @@
-"""Plans of JAX arrays: made, compared."""
+"""Plans of JAX arrays: made, compared, and what was compiled for them."""
 
 from typing import Any
 
 import jax
 import numpy as np
+import pytest
 
 from eplb_xp import Plan, rebalance_experts
 
@@ -16,3 +17,8 @@ def assert_same(result: Any, expected: Any) -> None:
     assert isinstance(result, type(expected))
     for ours, theirs in zip(result, expected, strict=True):
         assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def compilations(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What XLA compiled, under `jax.log_compiles`."""
+    return [message for message in caplog.messages if message.startswith("Finished XLA compilation")]

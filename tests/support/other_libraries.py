@@ -79,7 +79,7 @@ class TorchAlone(Torch):
 
 
 class Jax(Library):
-    """JAX on its default device: concrete arrays, which the planner compiles for by itself."""
+    """JAX on its default device: concrete arrays, for which NumPy plans in host memory."""
 
     array = jax.Array
     index = np.dtype(np.int32)
@@ -126,14 +126,16 @@ class Vmap(Jit):
 def _compiled(function: Callable[..., Any], batched: bool, **static: Any) -> Callable[..., Any]:
     """One function object for each function and sizes, because JAX caches compilations by it."""
     with_sizes = partial(function, **static)
-    return jax.jit(jax.vmap(with_sizes) if batched else with_sizes, compiler_options=_code_generator())
+    if batched:
+        return jax.jit(jax.vmap(with_sizes), compiler_options=_plain_code_generator())
+    return jax.jit(with_sizes)
 
 
 @lru_cache
-def _code_generator() -> dict[str, bool | int]:
+def _plain_code_generator() -> dict[str, bool | int]:
     """XLA's plain code generator for CPUs, which takes a fifth of the time to compile.
 
-    Programs of concrete arrays are compiled as users have them. So plans must come out of both ways alike. Fuzzing
+    Programs that are not batched are compiled as users have them. So plans must come out of both ways alike. Fuzzing
     leaves it out, and so does a jaxlib that doesn't know it.
     """
     plain = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
