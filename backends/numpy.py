@@ -22,13 +22,19 @@ class NumPy(Standard):
         return np.int64
 
     def is_real(self, x: Array) -> bool:
-        # ml_dtypes' bfloat16, which JAX arrays turn into, is no dtype of NumPy's own.
-        return x.dtype.kind in "iuf" or x.dtype.name == "bfloat16"
+        return x.dtype.kind in "iuf" or _is_added(x.dtype, np.float32)
+
+    def is_integer(self, x: Array) -> bool:
+        return x.dtype.kind in "iu" or _is_added(x.dtype, np.int8)
 
     def is_readable(self, x: Array) -> bool:
         return True
 
     def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
+        # Some of the small floats have no zero, no infinity or no NaN to compare with, and no index is an int4.
+        for known in (np.int8, np.float32):
+            if _is_added(x.dtype, known):
+                return x.astype(known)
         return x
 
     def float32(self, x: Array) -> Array:
@@ -73,6 +79,14 @@ class NumPy(Standard):
 
 
 LIBRARY = NumPy()
+
+
+def _is_added(dtype: np.dtype[Any], known: type[np.generic]) -> bool:
+    """Whether a dtype is none of NumPy's own, as bfloat16, float8_e4m3fn and int4, and exact in one that is.
+
+    They are ml_dtypes', and JAX arrays turn into them.
+    """
+    return dtype.isbuiltin == 2 and np.can_cast(dtype, known)
 
 
 def _in_line(indices: Array, x: Array) -> Array:

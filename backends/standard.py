@@ -65,7 +65,7 @@ class Standard:
         return "cpu" in str(device(x)).lower()
 
     def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
-        """The values in host memory."""
+        """The values in host memory, of a dtype that NumPy has itself."""
         return np.from_dlpack(x, device="cpu")
 
     def float32(self, x: Array) -> Array:

@@ -18,6 +18,9 @@ from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
 from eplb_xp.backends.torch_on_numpy import on_numpy
 from eplb_xp.types import Array, Plan
 
+# Floats that NumPy has too.
+FLOATS = (torch.float16, torch.float32, torch.float64)
+
 
 class Torch(Standard):
     """PyTorch on any device."""
@@ -45,12 +48,16 @@ class Torch(Standard):
     def index_dtype(self) -> Any:
         return torch.int64
 
+    def is_real(self, x: Array) -> bool:
+        # An entry of that one is two numbers.
+        return super().is_real(x) and x.dtype != torch.float4_e2m1fn_x2
+
     def is_readable(self, x: Array) -> bool:
         return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
     def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
         x = x.detach().cpu().resolve_neg()
-        return (x.float() if x.is_floating_point() and x.itemsize < 4 else x).numpy()
+        return (x.float() if x.is_floating_point() and x.dtype not in FLOATS else x).numpy()
 
     def float32(self, x: Array) -> Array:
         return x.detach().to(torch.float32)

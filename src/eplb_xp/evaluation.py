@@ -86,6 +86,7 @@ def _check_plan(phy2log: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> 
             f"phy2log names an expert that is not there: {phy2log[layer, slot]} at [{layer}, {slot}], "
             f"experts are 0 to {experts - 1}"
         )
+    phy2log = phy2log.astype(np.int64)  # the number of experts may be more than an entry holds
     layer_of = np.arange(len(phy2log))[:, None]
     there = np.zeros((len(phy2log), experts), dtype=bool)
     there[layer_of, phy2log] = True

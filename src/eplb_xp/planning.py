@@ -31,10 +31,11 @@ def rebalance_experts(
     Parameters
     ----------
     weight : [layers, experts], integers or floats
-        Tokens for each logical expert; cast to float32, never changed, and no gradient flows
-        through. Values are checked where they lie in host memory; elsewhere a load that is NaN,
-        infinite or negative counts as zero (see `check_loads`). So does, everywhere, a load under
-        2^-60 of its layer's largest (that one rounded down to a power of two) or under 2^-125.
+        Tokens for each logical expert, of any width: float8 and int4 too, but not bool. They are cast
+        to float32, never changed, and no gradient flows through. Values are checked where they lie in
+        host memory; elsewhere a load that is NaN, infinite or negative counts as zero (see `check_loads`).
+        So does, everywhere, a load under 2^-60 of its layer's largest (that one rounded down to a power
+        of two) or under 2^-125.
     num_replicas : int
         Physical experts, a multiple of ``num_gpus``, at least the number of experts and at most 4093 more.
     num_groups, num_nodes : int

@@ -11,7 +11,7 @@ import pytest
 import eplb_xp
 
 PACKAGE = Path(eplb_xp.__file__).parent
-LIBRARIES = {"jax", "jaxlib", "torch", "triton"}
+LIBRARIES = {"jax", "jaxlib", "ml_dtypes", "torch", "triton"}
 
 # What the interface promises, positional and keyword-only arguments with their defaults.
 _SIZES = "num_groups, num_nodes, num_gpus, *"
