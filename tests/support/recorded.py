@@ -41,7 +41,7 @@ def table(header: str, *rows: tuple[float, ...]) -> bytes:
 
 LONG = [(layer, expert, LOAD[layer, expert]) for layer in range(2) for expert in range(4)]
 TENSOR = torch.asarray(LOAD)
-WIDE = table("a,b,c,d", *map(tuple, LOAD))
+WIDE = table("", *map(tuple, LOAD))[1:]
 # As SGLang's recorder writes it: counts of buffered steps, and what else it says.
 RECORD = {"rank": 0, "logical_count": TENSOR[None].int(), "average_utilization_rate_over_window": None}
 
@@ -58,9 +58,9 @@ READABLE: dict[str, tuple[str, bytes]] = {
     "json steps": ("a.json", json.dumps([LOAD.tolist()]).encode()),
     "json load": ("a.json", json.dumps({"model": "m", "load": LOAD.tolist()}).encode()),
     "json logical_count": ("a.json", json.dumps({"logical_count": LOAD.tolist()}).encode("utf-16")),
-    "csv": ("a.csv", WIDE[8:]),
-    "csv with a header": ("a.csv", WIDE),
-    "csv from a spreadsheet": ("a.csv", b"\xef\xbb\xbf" + WIDE[8:].replace(b"\n", b"\r\n")),
+    "csv": ("a.csv", WIDE),
+    "csv with a header": ("a.csv", b"e0,e1,e2,e3\n" + WIDE),
+    "csv from a spreadsheet": ("a.csv", b"\xef\xbb\xbf" + WIDE.replace(b"\n", b"\r\n")),
     "csv with spaces and quotes": ("a.csv", b' 5, 0 ,2,"9"\n\n1,1,70016,3'),
     "csv long": ("a.csv", table("layer,expert,load", *LONG)),
     "csv long, any order": ("a.csv", table("Load, Expert,LAYER,step", *((c, b, a, 0) for a, b, c in LONG[::-1]))),

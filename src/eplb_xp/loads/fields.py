@@ -2,6 +2,11 @@
 
 import textwrap
 from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Numbers: TypeAlias = np.ndarray[Any, Any]
 
 NAMES = ("load", "logical_count")
 
@@ -22,3 +27,9 @@ def name_of_loads(names: Iterable[object], expected: str = "'load' or 'logical_c
 def listed(names: Iterable[object]) -> str:
     """Names from a file, as far as a line has room."""
     return textwrap.shorten(", ".join(map(str, names)) or "none", 60, placeholder=" ...")
+
+
+def array_of_numbers(nested: list[Any]) -> Numbers:
+    """Lists of Python's numbers as an array."""
+    load = np.array(nested)
+    return load.astype(np.float64) if load.dtype == object else load  # integers beyond 64 bits

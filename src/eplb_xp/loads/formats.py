@@ -1,48 +1,48 @@
 """Arrays from .npy, .npz and .json files; nothing is ever unpickled."""
 
 import json
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from eplb_xp.loads.fields import NAMES, UnfitError, name_of_loads
+from eplb_xp.loads.fields import NAMES, Numbers, UnfitError, array_of_numbers, name_of_loads
+from eplb_xp.loads.named import read_named
+from eplb_xp.loads.plain import plain
+from eplb_xp.loads.records import table_of
 
-Numbers: TypeAlias = np.ndarray[Any, Any]
 
-
-def read_npy(file: BinaryIO) -> Numbers:
+def read_npy(file: BinaryIO, index_column: bool | None) -> Numbers:
     """The array of a .npy file."""
-    return np.lib.format.read_array(file, allow_pickle=False)
+    return plain(np.lib.format.read_array(file, allow_pickle=False), index_column)
 
 
-def read_npz(file: BinaryIO) -> Numbers:
+def read_npz(file: BinaryIO, index_column: bool | None) -> Numbers:
     """The array ``load`` or ``logical_count`` of an archive, or its only one beside texts."""
     with np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
         found = archive.files
         if not set(NAMES) & set(found):
             found = [name for name in found if archive[name].dtype.kind not in "US"]
             if len(found) == 1:
-                return archive[found[0]]
-        return archive[name_of_loads(found, "an array 'load' or 'logical_count', or only one array beside texts")]
+                return plain(archive[found[0]], index_column)
+        name = name_of_loads(found, "an array 'load' or 'logical_count', or only one array beside texts")
+        return plain(archive[name], index_column)
 
 
-def read_json(file: BinaryIO) -> Numbers:
-    """Nested lists of numbers, or those under ``load`` or ``logical_count`` of an object."""
+def read_json(file: BinaryIO, index_column: bool | None) -> Numbers:
+    """Nested lists of numbers or a table, or those under ``load`` or ``logical_count`` of an object."""
     content = json.load(file)
-    if isinstance(content, dict):
+    table = table_of(content)
+    if table is None and isinstance(content, dict):
         content = content[name_of_loads(content)]
+        table = table_of(content)
+    if table is not None:
+        return read_named(*table, index_column)
     if not isinstance(content, list):
         raise UnfitError(
             f"loads must be nested lists, [layers, experts] or [steps, layers, experts], got {_kind(content)}"
         )
     _check_nesting(content, "")
-    return array_of_numbers(content)
-
-
-def array_of_numbers(nested: list[Any]) -> Numbers:
-    """Lists of Python's numbers as an array."""
-    load = np.array(nested)
-    return load.astype(np.float64) if load.dtype == object else load  # integers beyond 64 bits
+    return plain(array_of_numbers(content), index_column)
 
 
 def _check_nesting(items: list[Any], where: str) -> tuple[int, ...]:

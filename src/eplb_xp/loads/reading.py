@@ -1,21 +1,27 @@
 """Recorded loads from files."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from eplb_xp.checks import LARGEST
-from eplb_xp.loads.fields import UnfitError
-from eplb_xp.loads.formats import Numbers, read_json, read_npy, read_npz
+from eplb_xp.loads.choosing import by_step, chosen
+from eplb_xp.loads.fields import Numbers, UnfitError
+from eplb_xp.loads.formats import read_json, read_npy, read_npz
+from eplb_xp.loads.plain import plain
 from eplb_xp.loads.tables import read_csv
 
-INT64 = 2.0**63 - 1024  # the largest float64 that is an int64
 
-
-def read(path: str | os.PathLike[str], *, steps: slice = slice(None), sum_steps: bool = False) -> np.ndarray[Any, Any]:
+def read(
+    path: str | os.PathLike[str],
+    *,
+    steps: slice = slice(None),
+    layers: slice = slice(None),
+    sum_steps: bool = False,
+    index_column: bool | None = None,
+) -> np.ndarray[Any, Any]:
     r"""Read recorded loads.
 
     What a file may hold, by its ending:
@@ -23,25 +29,34 @@ def read(path: str | os.PathLike[str], *, steps: slice = slice(None), sum_steps:
     ========= ==========================================================================================
     ``.npy``  an array
     ``.npz``  an array ``load`` or ``logical_count``, or only one array beside texts
-    ``.json`` nested lists, or an object with them under ``load`` or ``logical_count``
-    ``.csv``  numbers, a row for each layer and a column for each expert, perhaps below a row of names;
-              or a table with columns ``layer``, ``expert``, ``load`` and perhaps ``step``, numbered from
-              0, in any order, with a row for every load, zeros too
+    ``.json`` nested lists, or an object with them under ``load`` or ``logical_count``; or a table as
+              in .csv: a list of objects, or what else pandas' ``to_json`` writes
+    ``.csv``  a row for each layer and a column for each expert, perhaps below ``expert_0``,
+              ``expert_1``, ... (or ``e0``, ...), perhaps with a column ``layer`` in front; or a table
+              with columns ``layer``, ``expert``, ``load`` and perhaps ``step``, a row for each load
     ``.pt``   a tensor, or a dict with one under ``load`` or ``logical_count``, as SGLang's expert
               distribution recorder writes it in mode ``stat``; takes PyTorch
     ========= ==========================================================================================
 
     The last two axes are layers and logical experts; all axes before them become one, steps. No code in a file is run,
-    and only the steps that are chosen are checked.
+    and only the steps and layers that are chosen are checked.
+
+    In tables, commas, semicolons or tabs part the columns, which may have other usual names: ``layer_id``, ``Expert
+    ID``, ``count``, ``tokens``, ``num_tokens``. Steps, layers and experts are numbered from 0, rows are in any order,
+    what has no row is zero, and the largest numbers say how many there are. Other headers are refused.
 
     Parameters
     ----------
     path : str or path
         The file.
-    steps : slice
-        Which steps, as in ``load[steps]``; all by default.
+    steps, layers : slice
+        Which steps and layers, as in ``load[steps, layers]``; all by default.
     sum_steps : bool
         Whether the steps are added up.
+    index_column : bool, optional
+        Whether the first column numbers the rows, as in what pandas' ``to_csv`` writes by default. It is left out if
+        so, and read as loads if not. By default a first column that counts the rows from 0 or from 1 is refused, and
+        so are arrays that seem to have rows of layer, expert and load.
 
     Returns
     -------
@@ -53,10 +68,11 @@ def read(path: str | os.PathLike[str], *, steps: slice = slice(None), sum_steps:
     OSError
         Where the file can't be opened.
     TypeError
-        Where ``steps`` is no slice.
+        Where ``steps`` or ``layers`` is no slice, or ``index_column`` neither a truth value nor None.
     ValueError
-        Where the file holds no loads, or loads that are negative, NaN or above the largest float32, or has none of the
-        steps, or where PyTorch is missing. The message names the file, what was found and what was expected.
+        Where the file holds no loads, or columns that may be none, or loads that are negative, NaN or above the largest
+        float32, or has none of the steps or layers, or where PyTorch is missing. The message names the file, what was
+        found and what was expected.
 
     Examples
     --------
@@ -67,85 +83,59 @@ def read(path: str | os.PathLike[str], *, steps: slice = slice(None), sum_steps:
     >>> read(path)
     array([[[ 90, 132,  40],
             [ 20, 107, 104]]])
+    >>> _ = path.write_text("layer_id,expert_id,count\n0,2,40\n1,0,20\n")
+    >>> read(path, sum_steps=True)
+    array([[ 0,  0, 40],
+           [20,  0,  0]])
     >>> folder.cleanup()
     """
-    if not isinstance(steps, slice):
-        raise TypeError(f"steps must be a slice, such as slice(10, None), got {steps!r}")
+    return read_part(path, steps=steps, layers=layers, sum_steps=sum_steps, index_column=index_column)[0]
+
+
+def read_part(
+    path: str | os.PathLike[str], *, steps: slice, layers: slice, sum_steps: bool, index_column: bool | None
+) -> tuple[Numbers, int]:
+    """The chosen steps and layers, and how many layers the file has."""
+    for name, which in (("steps", steps), ("layers", layers)):
+        if not isinstance(which, slice):
+            raise TypeError(f"{name} must be a slice, such as slice(10, None), got {which!r}")
+    if index_column not in (None, True, False):
+        raise TypeError(f"index_column must be True, False or None, got {index_column!r}")
     path = Path(path)
     try:
-        return _chosen(_content(path), steps, sum_steps)
+        load = by_step(_content(path, index_column))
+        return chosen(load, steps, layers, sum_steps=sum_steps), load.shape[1]
     except UnfitError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _content(path: Path) -> Numbers:
+def _content(path: Path, index_column: bool | None) -> Numbers:
     """The array of a file, whatever it is of."""
     if path.suffix not in READERS:
         raise UnfitError(f"loads are read from {', '.join(READERS)} files, by their ending")
     with path.open("rb") as file:
         try:
-            return READERS[path.suffix](file)
+            return READERS[path.suffix](file, index_column)
         except UnfitError:
             raise
         except Exception as error:  # a broken file makes NumPy, zipfile, zlib and torch raise nearly anything
             raise UnfitError(f"no {path.suffix} file of plain numbers: {error}") from error
 
 
-def _read_pt(file: BinaryIO) -> Numbers:
+def _read_pt(file: BinaryIO, index_column: bool | None) -> Numbers:
     try:
         from eplb_xp.backends import torch_files  # noqa: PLC0415  torch takes seconds
     except ImportError as error:
         raise UnfitError(
             f'.pt files take PyTorch, which can\'t be imported ({error}): pip install "eplb-xp[torch]"'
         ) from error
-    return torch_files.read_tensor(file.name)
+    return plain(torch_files.read_tensor(file.name), index_column)
 
 
-READERS: dict[str, Callable[[BinaryIO], Numbers]] = {
+READERS: dict[str, Callable[[BinaryIO, bool | None], Numbers]] = {
     ".npy": read_npy,
     ".npz": read_npz,
     ".json": read_json,
     ".csv": read_csv,
     ".pt": _read_pt,
 }
-
-
-def _chosen(load: Numbers, steps: slice, sum_steps: bool) -> Numbers:
-    """The loads of the chosen steps, checked, in memory of their own."""
-    if load.dtype.kind not in "iuf":
-        raise UnfitError(f"loads must be integers or real floats, got dtype {load.dtype}")
-    if load.ndim < 2:
-        raise UnfitError(f"loads must be [layers, experts], perhaps with time or domain before, got shape {load.shape}")
-    if load.size == 0:
-        raise UnfitError(f"there must be at least one step, layer and expert, got shape {load.shape}")
-    load = load.reshape(-1, *load.shape[-2:])
-    numbers = range(len(load))[steps]
-    if not numbers:
-        bounds = (steps.start, steps.stop, steps.step)[: 2 if steps.step is None else 3]
-        chosen = ":".join("" if bound is None else str(bound) for bound in bounds)
-        there = "is 1 step" if len(load) == 1 else f"are {len(load)} steps"
-        raise UnfitError(f"there {there}, and none of them is in {chosen}")
-    integers = load.dtype.kind in "iu"
-    load = load[steps]
-    _check_values(load, INT64 if integers else LARGEST, numbers)
-    load = np.array(load, dtype=np.int64 if integers else np.float64, order="C")
-    if sum_steps:
-        # First as floats: a sum beyond int64 would wrap.
-        _check_values(load.sum(axis=0, dtype=np.float64), INT64 if integers else LARGEST)
-        load = load.sum(axis=0)
-    return load
-
-
-def _check_values(load: Numbers, most: float, numbers: Sequence[int] = ()) -> None:
-    """Refuse what no token count is, in steps of these numbers, or in their sum."""
-    largest = np.float64(most)  # NumPy's own float widens float16
-    if load.min() >= 0 and load.max() <= largest:  # not so where one is NaN
-        return
-    bad = ~((load >= 0) & (load <= largest))
-    first = tuple(np.argwhere(bad)[0])
-    place = [f"layer {first[-2]}, expert {first[-1]}"]
-    place[:0] = [f"step {numbers[first[0]]}"] if numbers else ["the sum of the steps"]
-    raise UnfitError(
-        f"loads are token counts, but {np.count_nonzero(bad)} of them are negative, NaN or above {most:.4g}, "
-        f"the first {load[first]} in {', '.join(place)}"
-    )
