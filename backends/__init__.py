@@ -22,13 +22,18 @@ def library_of(name: str, x: Any) -> Standard:
 
         return numpy.LIBRARY
     if _is_instance(x, "torch", "Tensor"):
-        from eplb_xp.backends import torch
+        from eplb_xp.backends import torch, torch_kinds
 
+        torch_kinds.check_kind(name, x)
         return torch.LIBRARY
     if _is_instance(x, "jax", "Array"):
         from eplb_xp.backends import jax
 
         return jax.LIBRARY
+    if _is_instance(x, "torch.fx", "Proxy"):
+        raise TypeError(
+            f"{name} is a torch.fx.Proxy, which has no shape: make_fx, torch.export and torch.compile trace"
+        )
     if array_api_compat.is_array_api_obj(x):
         return Standard(array_api_compat.array_namespace(x))
     raise TypeError(

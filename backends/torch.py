@@ -15,11 +15,10 @@ from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.launching import from_torch
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
-from eplb_xp.backends.torch_on_numpy import on_numpy
+from eplb_xp.backends.torch_kinds import check_has_values, is_plain
+from eplb_xp.backends.torch_on_numpy import as_numpy, on_numpy
+from eplb_xp.backends.torch_operators import as_operator
 from eplb_xp.types import Array, Plan
-
-# Floats that NumPy has too.
-FLOATS = (torch.float16, torch.float32, torch.float64)
 
 
 class Torch(Standard):
@@ -53,11 +52,12 @@ class Torch(Standard):
         return super().is_real(x) and x.dtype != torch.float4_e2m1fn_x2
 
     def is_readable(self, x: Array) -> bool:
-        return x.device.type == "cpu" and not torch.compiler.is_compiling()
+        return not torch.compiler.is_compiling() and x.is_cpu and is_plain(x)
 
     def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
-        x = x.detach().cpu().resolve_neg()
-        return (x.float() if x.is_floating_point() and x.dtype not in FLOATS else x).numpy()
+        if torch.compiler.is_compiling() or not is_plain(x):
+            check_has_values(x)
+        return as_numpy(x)
 
     def float32(self, x: Array) -> Array:
         return x.detach().to(torch.float32)
@@ -88,11 +88,12 @@ class Torch(Standard):
 
     def run(self, step: Step, *arrays: Array, **sizes: Any) -> Any:
         if not torch.compiler.is_compiling():
-            return super().run(step, *arrays, **sizes)
-        # torch.compile traces the step itself, unless it is one operator.
-        if step is pipeline.plan and arrays[0].is_cuda and from_torch.IS_INSTALLED and is_switched_on():
-            return from_torch.planned(arrays[0], **sizes)
-        return self.call(step, *arrays, **sizes)
+            run = super().run if all(map(is_plain, arrays)) else as_operator
+            return run(step, *arrays, **sizes)
+        # torch.compile traces the step itself, unless kernels make the plan or torch.func transforms the loops.
+        by_kernels = step is pipeline.plan and arrays[0].is_cuda and from_torch.IS_INSTALLED and is_switched_on()
+        run = as_operator if by_kernels or torch._C._are_functorch_transforms_active() else self.call
+        return run(step, *arrays, **sizes)
 
 
 LIBRARY = Torch()

@@ -25,7 +25,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 # What takes longest comes first, so that no process is left alone with it in the end.
 LONGEST_FIRST = (
     "tests/algorithms/test_policies.py",
-    "tests/backends/test_torch.py",
+    "tests/backends/torch/test_compile.py",
     "tests/backends/kernels/test_interpreted.py",
     "tests/algorithms/test_pipeline.py",
     "tests/backends/jax/test_sharding.py",

@@ -1,4 +1,4 @@
-"""Plans for CUDA tensors by the kernels of `kernels/`, as an operator that torch.compile leaves whole."""
+"""Plans for CUDA tensors by the kernels of `kernels/`."""
 
 import functools
 import importlib.util
@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 
-from eplb_xp.algorithms import pipeline
 from eplb_xp.backends.launching.launch import DTYPES, Launch, launch
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Refusal
-from eplb_xp.policy import NEIGHBOURHOODS, Policy
+from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Plan
 
@@ -20,68 +19,13 @@ _DTYPES = frozenset(getattr(torch, name) for name in DTYPES)
 # Whether Triton is there, for NVIDIA's GPUs; it is imported only with the first plan.
 IS_INSTALLED = importlib.util.find_spec("triton") is not None and torch.version.hip is None
 
-# Fields of a policy, beside its neighbourhood.
-INTEGERS = ("may_double", "starts", "rounds", "finish", "seed", "levels", "refined", "finalists")
-FLOATS = ("noise", "threshold", "tolerance")
-
 
 def plan(_: Standard, weight: torch.Tensor, *, sizes: Sizes, policy: Policy) -> Plan[torch.Tensor] | Refusal:
     """The plan by kernels, or why the once-written code makes it."""
     if not IS_INSTALLED:
         return Refusal("the kernels need Triton and an NVIDIA GPU: install the extra 'cuda'")
     planner = _planner(*weight.shape, sizes, policy)
-    if isinstance(planner, Refusal):
-        return planner
-    if type(weight) is not torch.Tensor or torch._C._are_functorch_transforms_active():
-        return planned(weight, sizes, policy)
-    return planner(weight)
-
-
-def planned(weight: torch.Tensor, sizes: Sizes, policy: Policy) -> Plan[torch.Tensor]:
-    """The plan by the operator, to which sizes and policy go as lists, because it takes no objects."""
-    return Plan(
-        *torch.ops.eplb_xp.plan(
-            weight,
-            [sizes.num_replicas, sizes.num_groups, sizes.num_nodes, sizes.num_gpus, sizes.max_replicas or 0],
-            [int(getattr(policy, name)) for name in INTEGERS] + [NEIGHBOURHOODS.index(policy.neighbourhood)],
-            [getattr(policy, name) for name in FLOATS],
-        )
-    )
-
-
-@torch.library.custom_op("eplb_xp::plan", mutates_args=(), device_types="cuda")
-def _operator(
-    weight: torch.Tensor, sizes: list[int], integers: list[int], floats: list[float]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    replicas, groups, nodes, gpus, most = sizes
-    sizes_ = Sizes(replicas, groups, nodes, gpus, most or None)
-    policy = _policy(tuple(integers), tuple(floats))
-    planner = _planner(*weight.shape, sizes_, policy)
-    if isinstance(planner, Refusal):
-        from eplb_xp.backends.torch import LIBRARY  # noqa: PLC0415 # which imports this
-
-        phy2log, log2phy, logcnt = pipeline.plan(LIBRARY, weight, sizes=sizes_, policy=policy)
-    else:
-        phy2log, log2phy, logcnt = planner(weight)
-    return phy2log, log2phy, logcnt
-
-
-@_operator.register_fake
-def _(weight: torch.Tensor, sizes: list[int], *_: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    layers, experts = weight.shape
-    replicas, most = sizes[0], sizes[4]
-    return (
-        weight.new_empty((layers, replicas), dtype=torch.int64),
-        weight.new_empty((layers, experts, most or replicas - experts + 1), dtype=torch.int64),
-        weight.new_empty((layers, experts), dtype=torch.int64),
-    )
-
-
-@functools.lru_cache(maxsize=256)
-def _policy(integers: tuple[int, ...], floats: tuple[float, ...]) -> Policy:
-    may_double, *others, neighbourhood = integers
-    fields: dict[str, Any] = dict(zip((*INTEGERS[1:], *FLOATS), (*others, *floats), strict=True))
-    return Policy(may_double=bool(may_double), neighbourhood=NEIGHBOURHOODS[neighbourhood], **fields)
+    return planner if isinstance(planner, Refusal) else planner(weight)
 
 
 @functools.lru_cache(maxsize=1024)

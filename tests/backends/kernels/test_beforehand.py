@@ -9,9 +9,10 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from eplb_xp import Policy
-from eplb_xp.backends.launching import from_torch
+from eplb_xp.algorithms import pipeline
 from eplb_xp.backends.launching.launch import launch
 from eplb_xp.backends.takeover import Refusal
+from eplb_xp.backends.torch_operators import as_operator
 from eplb_xp.policy import as_policy
 from eplb_xp.sizes import check_sizes
 from tests.support.kernels import JOINT, SWAP, Sizes, compiled, every_policy, launch_of
@@ -59,6 +60,7 @@ def test_the_shapes_of_a_plan_are_known_beforehand(max_replicas: int | None) -> 
     expected = plan(NUMPY, weight, sizes, policy=SWAP, max_replicas=max_replicas)
     with FakeTensorMode():
         load = torch.empty(weight.shape, device="cuda:0")
-        known = from_torch.planned(load, replace(check_sizes(8, *sizes), max_replicas=max_replicas), SWAP)
+        capped = replace(check_sizes(8, *sizes), max_replicas=max_replicas)
+        known = as_operator(pipeline.plan, load, sizes=capped, policy=SWAP)
     for ours, theirs in zip(known, expected, strict=True):
         assert (ours.shape, ours.dtype, ours.device) == (theirs.shape, torch.int64, load.device)

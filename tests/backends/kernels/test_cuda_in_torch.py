@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from eplb_xp import Plan
-from eplb_xp.backends.launching import from_torch
+from eplb_xp.algorithms import pipeline
 from eplb_xp.backends.takeover import SWITCH
+from eplb_xp.backends.torch_operators import as_operator
 from eplb_xp.policy import as_policy
 from eplb_xp.sizes import check_sizes
 from tests.support.cuda import CUDA, Sizes, assert_equal, check, every_policy, every_route, loads, planned
@@ -46,8 +47,8 @@ def test_the_operator_is_what_torch_expects(experts: int, sizes: Sizes, policy: 
     weight = CUDA.asarray(loads(np.random.default_rng(13), 6, experts)).requires_grad_(needs_gradient)
     operator = torch.ops.eplb_xp.plan.default
     with mock.patch.object(torch.ops.eplb_xp, "plan", wraps=operator) as called:
-        from_torch.planned(weight, check_sizes(experts, *sizes), as_policy(policy))
-    checks = torch.library.opcheck(operator, called.call_args.args, dict(called.call_args.kwargs))
+        as_operator(pipeline.plan, weight, sizes=check_sizes(experts, *sizes), policy=as_policy(policy))
+    checks = torch.library.opcheck(operator, (weight, *called.call_args.args[1:]))
     assert set(checks.values()) == {"SUCCESS"}
 
 

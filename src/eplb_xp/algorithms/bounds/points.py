@@ -55,6 +55,8 @@ def raised(lib: Standard, load: Array, sizes: Sizes, low: Array) -> Array:
     if not 1 < sizes.num_gpus < sizes.num_replicas:
         return low
     light = _lightest(lib, load, sizes.num_replicas // sizes.num_gpus)
+    # So that no sum overflows. In a loop that torch.export traces, a dimension is no number.
+    most_points = float(2**30 // load.shape[-1])
 
     def is_open(bracket: _Bracket) -> Array:
         return xp.any(bracket.low * (1.0 + FINEST) < bracket.high)
@@ -63,7 +65,7 @@ def raised(lib: Standard, load: Array, sizes: Sizes, low: Array) -> Array:
         low, high = bracket
         # The first step is the smallest; where it proves nothing, as for most loads, the bracket is closed.
         middle = xp.where(high < low * 2.0, (low + high) * 0.5, low * (1.0 + FINEST))
-        proven = _is_too_little(lib, load, light, sizes, middle)
+        proven = _is_too_little(lib, load, light, sizes, middle, most_points=most_points)
         return _Bracket(xp.where(proven, middle, low), xp.where(proven, high, middle))
 
     return lib.while_loop(is_open, narrow, _Bracket(low[:, None], low[:, None] * 2.0)).low[:, 0]
@@ -83,7 +85,9 @@ def _lightest(lib: Standard, load: Array, slots: int) -> _Light:
     return _Light(size, xp.astype(number, xp.float32), tree_sum(lib, xp.where(chosen, others, 0.0)) * (1.0 - MARGIN))
 
 
-def _is_too_little(lib: Standard, load: Array, light: _Light, sizes: Sizes, most: Array) -> Array:
+def _is_too_little(
+    lib: Standard, load: Array, light: _Light, sizes: Sizes, most: Array, *, most_points: float
+) -> Array:
     """Whether points prove, for any of the sizes, that no plan keeps all GPUs at or below a load: [rows, 1]."""
     xp = lib.xp
     slots = sizes.num_replicas // sizes.num_gpus
@@ -103,7 +107,7 @@ def _is_too_little(lib: Standard, load: Array, light: _Light, sizes: Sizes, most
         (xp.floor(load / size[:, :, None] * (1.0 - MARGIN)) + 1.0, 1.0),
     ):
         points = xp.minimum(points, xp.where(least <= room, least * each, points))
-    points = xp.clip(points, None, float(2**30 // load.shape[-1]))  # so that no sum overflows
+    points = xp.clip(points, None, most_points)
     return count(lib, _total(lib, points)[:, :, 0] > 2 * sizes.num_replicas) > 0
 
 

@@ -1,6 +1,5 @@
-"""PyTorch as its users use it: on any device, in inference mode, under torch.compile."""
+"""On a GPU: what the host waits for, and the plans of eager and compiled programs."""
 
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,119 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from eplb_xp import (
-    POLICIES,
-    Plan,
-    Policy,
-    balanced_packing,
-    check_loads,
-    evaluate,
-    rebalance_experts,
-    replicate_experts,
-)
+from eplb_xp import POLICIES, Plan, check_loads, evaluate, rebalance_experts, replicate_experts
 from eplb_xp.backends.takeover import SWITCH
 from eplb_xp.backends.torch import Torch
+from tests.support.torch_plans import assert_same, loads, plan_for
 
-
-def plan_for(weight: torch.Tensor) -> Plan[torch.Tensor]:
-    return rebalance_experts(weight, num_replicas=80, num_groups=8, num_nodes=2, num_gpus=8, policy="greedy")
-
-
-on_devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
-
-
-def loads(seed: int = 0, layers: int = 6, device: str = "cpu") -> torch.Tensor:
-    rng = np.random.default_rng(seed)
-    return torch.asarray(rng.lognormal(0, 1, (layers, 64)).astype(np.float32), device=device)
-
-
-def assert_same(result: tuple[torch.Tensor, ...], expected: tuple[torch.Tensor, ...]) -> None:
-    for ours, theirs in zip(result, expected, strict=True):
-        assert torch.equal(ours.cpu(), theirs.cpu())
-
-
-@on_devices
-def test_results_are_int64_on_the_device_of_the_loads(device: str) -> None:
-    weight = loads(device=device)
-    plan = plan_for(weight)
-    assert isinstance(plan, Plan)
-    for x in (*plan, *balanced_packing(weight, 8), *replicate_experts(weight, 80)):
-        assert x.device == weight.device
-        assert x.dtype == torch.int64
-    assert_same(plan, plan_for(weight.cpu()))
-
-
-@on_devices
-def test_inference_mode_and_gradients(device: str) -> None:
-    weight = loads(device=device)
-    expected = plan_for(weight)
-    with torch.inference_mode():
-        assert_same(plan_for(weight), expected)
-        assert_same(plan_for(weight * 1), expected)
-    parameter = torch.nn.Parameter(weight.clone())
-    plan = plan_for(parameter * 1)
-    assert_same(plan, expected)
-    (parameter / plan.logcnt).sum().backward()
-    assert parameter.grad is not None
-    assert torch.equal(parameter.grad, 1 / expected.logcnt)
-
-
-@on_devices
-def test_any_strides(device: str) -> None:
-    weight = loads(device=device)
-    expected = plan_for(weight)
-    spread = torch.full((12, 128), torch.nan, device=device)
-    spread[::2, 1::2] = weight
-    for given in (spread[::2, 1::2], weight.T.contiguous().T, weight.flip(0).flip(0)):
-        before = given.clone()
-        assert_same(plan_for(given), expected)
-        assert torch.equal(given, before)
-    assert_same(plan_for(weight[:1].expand(3, 64)), plan_for(weight[:1].repeat(3, 1)))
-
-
-def test_compile_without_a_graph_break() -> None:
-    def step(weight: torch.Tensor) -> tuple[Any, torch.Tensor]:
-        plan = plan_for(weight * 2)
-        return plan, weight.gather(-1, plan.phy2log)
-
-    torch.compiler.reset()
-    compiled = torch.compile(step, fullgraph=True)
-    start = time.perf_counter()
-    compiled(loads())
-    assert time.perf_counter() - start < 60
-    for seed in range(5):
-        weight = loads(seed)
-        weight = torch.round(weight) if seed % 2 else weight  # ties and idle experts
-        plan, gathered = compiled(weight)
-        assert_same(plan, plan_for(weight))
-        assert torch.equal(gathered, weight.gather(-1, plan.phy2log))
-
-
-# With three slots a GPU swaps are passed on, with four there are pairs of them. Inductor takes most of a minute for a
-# plan with everything: so one has starts and a cap too, and the default as it is goes through the same capture without.
-MANY_STARTS = replace(POLICIES["joint"], starts=3, noise=0.5)
-
-
-@pytest.mark.parametrize(
-    ("backend", "policy", "cap", "sizes"),
-    [("aot_eager", "joint", None, (6, 9, 3)), ("inductor", MANY_STARTS, 3, (8, 16, 4))],
-    ids=["default, captured", "starts and a cap, compiled"],
-)
-def test_compile_with_other_counts(backend: str, policy: str | Policy, cap: int | None, sizes: tuple[int, ...]) -> None:
-    experts, replicas, gpus = sizes
-
-    def step(weight: torch.Tensor) -> Plan[torch.Tensor]:
-        return rebalance_experts(weight, replicas, 1, 1, gpus, policy=policy, max_replicas=cap)
-
-    torch.compiler.reset()
-    compiled = torch.compile(step, fullgraph=True, backend=backend)
-    for seed in range(4):
-        weight = loads(seed)[:, :experts].contiguous()  # other strides would compile anew
-        weight = torch.round(weight * 10) if seed % 2 else weight  # ties and idle experts
-        assert_same(compiled(weight), step(weight))
-
-
-# On a GPU
+pytestmark = pytest.mark.cuda
 
 
 def reads_of(function: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
@@ -150,7 +42,6 @@ def reads_of(function: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> tu
     return len([w for w in caught if "called a synchronizing" in str(w.message)]), conditions
 
 
-@pytest.mark.cuda
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.int32])
 def test_the_host_reads_only_the_conditions_of_loops(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "0")
@@ -163,7 +54,6 @@ def test_the_host_reads_only_the_conditions_of_loops(dtype: torch.dtype, monkeyp
     assert 6 <= conditions < 60  # three loops, each of some rounds and one more
 
 
-@pytest.mark.cuda
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_host_reads_only_the_conditions_of_loops_under_any_policy(
     policy: str, monkeypatch: pytest.MonkeyPatch
@@ -179,7 +69,6 @@ def test_the_host_reads_only_the_conditions_of_loops_under_any_policy(
     assert waits == conditions
 
 
-@pytest.mark.cuda
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("sizes", [(288, 8, 4, 32), (384, 1, 1, 128)], ids=["288/32", "384/128"])
 def test_plans_of_real_size_on_a_gpu(policy: str, sizes: tuple[int, ...]) -> None:
@@ -191,7 +80,6 @@ def test_plans_of_real_size_on_a_gpu(policy: str, sizes: tuple[int, ...]) -> Non
     assert_same(made, tuple(map(torch.asarray, expected)))
 
 
-@pytest.mark.cuda
 def test_device_loads_are_not_read() -> None:
     weight = loads(device="cuda")
     weight[2, 5] = torch.nan
@@ -202,7 +90,6 @@ def test_device_loads_are_not_read() -> None:
         check_loads(weight)
 
 
-@pytest.mark.cuda
 def test_compile_on_a_gpu() -> None:
     def step(weight: torch.Tensor) -> Any:
         plan = plan_for(weight)
@@ -222,7 +109,6 @@ def test_compile_on_a_gpu() -> None:
         assert torch.equal(doubled.cpu(), expected_doubled)
 
 
-@pytest.mark.cuda
 @pytest.mark.parametrize("compiled", [False, True])
 def test_no_gap_is_negative_on_a_gpu(compiled: bool) -> None:
     # One slot a GPU: the busiest GPU is the bound itself, but for a division that is not exact.
@@ -236,7 +122,6 @@ def test_no_gap_is_negative_on_a_gpu(compiled: bool) -> None:
     assert (torch.compile(gap)(weight) if compiled else gap(weight)).min() >= 0
 
 
-@pytest.mark.cuda
 def test_reports_agree_between_devices() -> None:
     weight = loads(device="cuda")
     plan = plan_for(weight)
