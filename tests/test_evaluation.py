@@ -162,7 +162,7 @@ def test_in_a_plan_that_is_not_read_the_nearest_expert_stands_in_for_one_that_is
         (
             np.zeros((2, 7), int),
             ValueError,
-            "num_gpus must divide the slots of the plan: 2 does not divide 7; nearest: 1 or 7",
+            "num_gpus must divide the slots of the plan: 2 does not divide 7; nearest that work: num_gpus=1 or 7",
         ),
         (
             np.zeros((2, 2), int),

@@ -7,7 +7,7 @@ import numpy as np
 from eplb_xp.algorithms import evaluation
 from eplb_xp.backends import library_of
 from eplb_xp.checks import check_array, check_values_if_free
-from eplb_xp.sizes import Sizes, check_divisor, check_integer, check_sizes
+from eplb_xp.sizes import Sizes, check_sizes
 from eplb_xp.types import A, Plan, Report
 
 
@@ -67,9 +67,9 @@ def evaluate(
     shape = tuple(phy2log.shape)
     if len(shape) != 2 or shape[0] != layers:
         raise ValueError(f"phy2log must have shape [layers, replicas] with {layers} layers, got {shape}")
-    gpus = check_integer("num_gpus", num_gpus)
-    check_divisor("num_gpus", gpus, "the slots of the plan", shape[1])
-    sizes = check_sizes(experts, shape[1], num_groups, num_nodes, gpus, name="the slots of the plan")
+    sizes = check_sizes(
+        *(experts, shape[1], num_groups, num_nodes, num_gpus), name="the slots of the plan", are_given=True
+    )
     check_values_if_free(lib, weight)
     if lib.is_readable(phy2log):
         _check_plan(lib.to_numpy(phy2log), experts, sizes)

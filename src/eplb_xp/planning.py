@@ -6,7 +6,7 @@ from typing import Any
 from eplb_xp.algorithms import pipeline
 from eplb_xp.checks import check_array, check_values_if_free
 from eplb_xp.policy import Policy, as_policy, check_max_replicas
-from eplb_xp.sizes import check_integer, check_multiple, check_sizes
+from eplb_xp.sizes import check_sizes
 from eplb_xp.types import A, Plan
 
 
@@ -146,9 +146,11 @@ def rebalance_experts_hierarchical(
     array([[0, 1, 2, 2, 5, 3, 4, 4]])
     """
     lib = check_array(weight)
-    groups, nodes = check_integer("num_groups", num_groups), check_integer("num_nodes", num_nodes)
-    check_multiple("num_groups", groups, "num_nodes", nodes, at_most=weight.shape[1])
-    sizes = check_sizes(weight.shape[1], num_physical_experts, groups, nodes, num_gpus, name="num_physical_experts")
+    sizes = check_sizes(
+        *(weight.shape[1], num_physical_experts, num_groups, num_nodes, num_gpus),
+        name="num_physical_experts",
+        keeps_groups=True,
+    )
     policy = as_policy(policy)
     check_values_if_free(lib, weight)
     placement: Any = lib.run(pipeline.place, weight, sizes=sizes, policy=policy)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from eplb_xp.sizes import check_integer, check_number
+from eplb_xp.sizes import as_integer, check_integer, check_number
 
 NEIGHBOURHOODS = ("any", "lightest")
 MOST_STARTS = 4096
@@ -146,7 +146,7 @@ def as_policy(policy: Any) -> Policy:
 
 def check_max_replicas(max_replicas: Any, num_experts: int, num_replicas: int, policy: Policy) -> int:
     """The cap of the counts: enough for all replicas, and no map too wide."""
-    most = check_integer("max_replicas", max_replicas)
+    most = as_integer("max_replicas", max_replicas)
     if policy.may_double:
         raise ValueError(
             "max_replicas caps the replica counts, which a policy that may double replicas, as 'greedy', "

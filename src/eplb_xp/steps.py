@@ -3,7 +3,7 @@
 from eplb_xp.algorithms import pipeline
 from eplb_xp.checks import check_array, check_values_if_free
 from eplb_xp.policy import Policy, as_policy
-from eplb_xp.sizes import check_divisor, check_integer, check_replicas
+from eplb_xp.sizes import check_divisor, check_integer, check_sizes
 from eplb_xp.types import A
 
 
@@ -82,9 +82,7 @@ def replicate_experts(weight: A, num_phy: int) -> tuple[A, A, A]:
     array([[0, 1, 2, 3, 0, 1]])
     """
     lib = check_array(weight)
-    replicas = check_integer("num_phy", num_phy)
-    experts = weight.shape[1]
-    check_replicas("num_phy", replicas, experts)
+    replicas = check_sizes(weight.shape[1], num_phy, 1, 1, 1, name="num_phy").num_replicas
     check_values_if_free(lib, weight)
     result: tuple[A, A, A] = lib.run(pipeline.replicate_loads, weight, num_replicas=replicas)
     return result
