@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from eplb_xp.arguments import explained
 from eplb_xp.backends import library_of
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import A
@@ -11,6 +12,7 @@ from eplb_xp.types import A
 LARGEST = float(np.finfo(np.float32).max)
 
 
+@explained
 def check_loads(weight: A) -> None:
     """Raise unless every load is finite, not negative and within float32.
 

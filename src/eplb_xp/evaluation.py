@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 
 from eplb_xp.algorithms import evaluation
+from eplb_xp.arguments import explained
 from eplb_xp.backends import library_of
 from eplb_xp.checks import check_array, check_values_if_free
 from eplb_xp.sizes import Sizes, check_sizes
 from eplb_xp.types import A, Plan, Report
 
 
+@explained
 def evaluate(
     plan: Plan[A] | tuple[A, A, A], weight: A, num_gpus: int, *, num_groups: int = 1, num_nodes: int = 1
 ) -> Report[A]:

@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from eplb_xp.algorithms import pipeline
+from eplb_xp.arguments import explained
 from eplb_xp.checks import check_array, check_values_if_free
 from eplb_xp.policy import Policy, as_policy, check_max_replicas
 from eplb_xp.sizes import check_sizes
 from eplb_xp.types import A, Plan
 
 
+@explained
 def rebalance_experts(
     weight: A,
     num_replicas: int,
@@ -97,6 +99,7 @@ def rebalance_experts(
     return result
 
 
+@explained
 def rebalance_experts_hierarchical(
     weight: A,
     num_physical_experts: int,

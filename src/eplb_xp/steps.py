@@ -1,12 +1,14 @@
 """The two steps of a plan on their own, as EPLB has them."""
 
 from eplb_xp.algorithms import pipeline
+from eplb_xp.arguments import explained
 from eplb_xp.checks import check_array, check_values_if_free
 from eplb_xp.policy import Policy, as_policy
 from eplb_xp.sizes import check_divisor, check_integer, check_sizes
 from eplb_xp.types import A
 
 
+@explained
 def balanced_packing(weight: A, num_packs: int, *, policy: str | Policy = "greedy") -> tuple[A, A]:
     """Pack items so that every pack has the same number of items and the loads are even.
 
@@ -47,6 +49,7 @@ def balanced_packing(weight: A, num_packs: int, *, policy: str | Policy = "greed
     return result
 
 
+@explained
 def replicate_experts(weight: A, num_phy: int) -> tuple[A, A, A]:
     """Hand out replicas so that the largest load per replica is as small as it can be.
 
