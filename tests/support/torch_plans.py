@@ -1,9 +1,20 @@
 """Plans of tensors: made and compared."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 
-from eplb_xp import Plan, rebalance_experts
+from eplb_xp import (
+    Plan,
+    balanced_packing,
+    evaluate,
+    rebalance_experts,
+    rebalance_experts_hierarchical,
+    replicate_experts,
+)
 
 
 def plan_for(weight: torch.Tensor) -> Plan[torch.Tensor]:
@@ -18,3 +29,27 @@ def loads(seed: int = 0, layers: int = 6, device: str = "cpu") -> torch.Tensor:
 def assert_same(result: tuple[torch.Tensor, ...], expected: tuple[torch.Tensor, ...]) -> None:
     for ours, theirs in zip(result, expected, strict=True):
         assert torch.equal(ours.cpu(), theirs.cpu())
+
+
+def few(seed: int = 0) -> torch.Tensor:
+    """Loads for `FUNCTIONS`."""
+    return torch.asarray(np.random.default_rng(seed).lognormal(0, 1, (3, 8)).astype(np.float32))
+
+
+# Every step, of loads alone: [3, 8].
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "rebalance": lambda weight: rebalance_experts(weight, 12, 2, 2, 4, policy="swap", max_replicas=3),
+    "hierarchical": lambda weight: rebalance_experts_hierarchical(weight, 12, 2, 2, 4),
+    "packing": lambda weight: balanced_packing(weight, 4),
+    "replication": lambda weight: replicate_experts(weight, 12),
+    "evaluation": lambda weight: evaluate(rebalance_experts(weight, 12, 1, 1, 4, policy="greedy"), weight, 4),
+}
+every_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+
+
+def assert_as_numpy(result: Any, function: Callable[[Any], Any], *weights: torch.Tensor) -> None:
+    """The results are what NumPy has for the loads, one after the other where there are several."""
+    expected = [function(weight.numpy()) for weight in weights]
+    assert len(result) == len(expected[0])
+    for ours, *theirs in zip(result, *expected, strict=True):
+        np.testing.assert_array_equal(ours.detach().numpy(), theirs[0] if len(theirs) == 1 else np.stack(theirs))

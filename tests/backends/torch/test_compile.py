@@ -1,14 +1,16 @@
 """Under torch.compile and torch.export."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from torch.func import grad, vmap
 
-from eplb_xp import POLICIES, Plan, Policy, rebalance_experts
-from tests.support.torch_plans import assert_same, loads, plan_for
+from eplb_xp import POLICIES, Plan, Policy, evaluate, rebalance_experts, replicate_experts
+from tests.support.torch_plans import assert_as_numpy, assert_same, every_function, few, loads, plan_for
 
 
 def test_compile_without_a_graph_break() -> None:
@@ -51,3 +53,31 @@ def test_compile_with_other_counts(backend: str, policy: str | Policy, cap: int 
         weight = loads(seed)[:, :experts].contiguous()  # other strides would compile anew
         weight = torch.round(weight * 10) if seed % 2 else weight  # ties and idle experts
         assert_same(compiled(weight), step(weight))
+
+
+@every_function
+def test_torch_func_inside_of_a_compiled_program(function: Callable[[Any], Any]) -> None:
+    torch.compiler.reset()
+    both = torch.stack([few(1), few(2)])
+    compiled = torch.compile(vmap(function), fullgraph=True, backend="aot_eager")
+    assert_as_numpy(compiled(both), function, few(1), few(2))
+
+    def loss(weight: torch.Tensor) -> torch.Tensor:
+        return weight.square().sum() * function(weight)[-1].sum()
+
+    derivative = torch.compile(grad(loss), fullgraph=True, backend="aot_eager")(few(1))
+    torch.testing.assert_close(derivative, grad(loss)(few(1)))
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_export(strict: bool) -> None:
+    class Step(torch.nn.Module):
+        def forward(self, weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return counted(weight)
+
+    def counted(weight: Any) -> tuple[Any, ...]:
+        made = replicate_experts(weight, 12)
+        return (*made, *evaluate(made, weight, 4))
+
+    exported = torch.export.export(Step(), (few(1),), strict=strict)
+    assert_as_numpy(exported.module()(few(2)), counted, few(2))
