@@ -42,7 +42,8 @@ def squares(weight: jax.Array) -> jax.Array:
 def planned_shapes(function: Any, *arrays: Any) -> list[tuple[int, ...]]:
     """The shape of the loads of each plan that kernels may make."""
     # A function of its own, because JAX keeps what it has traced.
-    pending, shapes = [jax.make_jaxpr(functools.partial(function))(*arrays).jaxpr], []
+    pending: list[Any] = [jax.make_jaxpr(functools.partial(function))(*arrays).jaxpr]
+    shapes = []
     for jaxpr in pending:
         for eqn in jaxpr.eqns:
             shapes += [eqn.invars[0].aval.shape] if eqn.primitive.name == PRIMITIVE else []

@@ -1,11 +1,14 @@
 """How PyTorch's kernels are started, with stand-ins for the kernels where there is no GPU."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 import torch
 
+from eplb_xp import Policy
 from eplb_xp.backends.launching.from_torch import _Planner
+from eplb_xp.backends.torch_arguments import FLOATS, INTEGERS
 from tests.support.kernels import launch_of
 
 LAYERS, EXPERTS, SIZES = 3, 16, (24, 1, 1, 4)
@@ -72,3 +75,7 @@ def test_kernels_are_compiled_once_for_each_kind_of_loads(planner: _Planner) -> 
             assert len(kernel.started) == 2 * number
     for given, weight in zip(planner._kernels[0][0].compiled, kinds, strict=True):
         assert given[0] is weight
+
+
+def test_an_operator_gets_every_setting_of_a_policy() -> None:
+    assert sorted((*INTEGERS, *FLOATS, "neighbourhood")) == sorted(field.name for field in fields(Policy))
