@@ -63,8 +63,9 @@ def _planner(size: Size, policy: str | Policy) -> Any:
 
 
 def _figures(plan: Plan[jax.Array], load: NumPyArray, size: Size) -> tuple[float, float, float, int]:
-    """Mean and worst gap, mean balancedness, and doubled replicas."""
+    """Mean and worst gap, mean balancedness, both of the layers with load, and doubled replicas."""
     on_host = Plan(*map(np.asarray, plan))
     report = evaluate(on_host, load, size.gpus, num_groups=size.groups, num_nodes=size.nodes)
-    mean_gap, balancedness = (float(values.mean(dtype=float)) for values in (report.gap, report.balancedness))
+    busy = load.max(axis=1) > 0
+    mean_gap, balancedness = (float(values[busy].mean(dtype=float)) for values in (report.gap, report.balancedness))
     return mean_gap, float(report.gap.max()), balancedness, int(report.doubled.sum())

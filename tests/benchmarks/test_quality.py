@@ -185,6 +185,15 @@ def test_figures_are_those_of_the_plans(monkeypatch: pytest.MonkeyPatch) -> None
     assert rows[0].mean_gap < rows[0].worst_gap
 
 
+def test_layers_without_load_are_left_out_of_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "BUDGET", 0.0)
+    load = batch("zipf 2", 0, 5, 8)
+    load[3:] = 0
+    (row,) = measuring.rows("some", load, Size(12, 4), ["greedy"])
+    (busy,) = measuring.rows("some", load[:3], Size(12, 4), ["greedy"])
+    assert (row.mean_gap, row.worst_gap, row.balancedness) == (busy.mean_gap, busy.worst_gap, busy.balancedness)
+
+
 @pytest.mark.parametrize("known", OF_EPLB, ids=lambda known: f"{known.load}-{known.size}")
 def test_greedy_does_what_is_published_of_eplb(known: Published) -> None:
     (load,) = (load for load in LOADS if load.name == known.load)

@@ -143,7 +143,25 @@ REFUSED: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     "no groups": ("a.json", plan_file(), ("--num-groups=0",), "--num-groups must be at least 1, got 0"),
     "missing expert": ("a.json", plan_file(phy2log=[[0] * 8, [1] * 8]), (), "the plan misses 10 experts"),
     "no such expert": ("a.json", plan_file(phy2log=[[9] * 8] * 2), (), "names an expert that is not there: 9"),
-    "other layers": ("a.json", plan_file(phy2log=[[0, 1, 2, 3, 4, 5, 0, 0]]), (), "with 2 layers, got (1, 8)"),
+    "other layers": (
+        "a.json",
+        plan_file(phy2log=[[0, 1, 2, 3, 4, 5, 0, 0]]),
+        (),
+        "the plan's number of layers is 1, and that of the loads is 2: the plan must have all of them",
+    ),
+    "no such idle layer": (
+        "a.json",
+        plan_file(idle_layers=[2]),
+        (),
+        "idle_layers must be layers of the plan, 0 to 1, got",
+    ),
+    "no idle numbers": (
+        "a.json",
+        plan_file(idle_layers=["a"]),
+        (),
+        "idle_layers must be numbers [layers], got shape (1,)",
+    ),
+    "few layer numbers": ("a.json", plan_file(layer_numbers=[3]), (), "2 layers in phy2log but 1 in layer_numbers"),
     "split groups": (
         "a.json",
         plan_file(phy2log=[[0, 3, 1, 4, 2, 5, 0, 0]] * 2),

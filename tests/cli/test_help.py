@@ -13,6 +13,7 @@ from tests.support.command_line import SIZES, run
 from tests.support.paths import ROOT
 
 COMMANDS = ("demo", "plan", "evaluate", "sweep")
+READING = {"--steps", "--layers", "--index-column", "--no-index-column"}
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
@@ -42,10 +43,11 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (
             "plan",
             {f"--{name.replace('_', '-')}" for name in SIZES}
-            | {"--steps", "--policy", "--max-replicas", "--backend", "--output", "-o", "--plot", "--json"},
+            | READING
+            | {"--policy", "--max-replicas", "--backend", "--output", "-o", "--plot", "--json"},
         ),
-        ("evaluate", {"--num-gpus", "--num-groups", "--num-nodes", "--steps", "--plot", "--json"}),
-        ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--steps", "--policy", "--plot", "--json"}),
+        ("evaluate", {"--num-gpus", "--num-groups", "--num-nodes", "--plot", "--json"} | READING),
+        ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--policy", "--plot", "--json"} | READING),
     ],
 )
 def test_help_explains_every_option(command: str, options: set[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,10 @@ def test_json_holds_what_the_library_says(policy: str, file: Path, capsys: pytes
     found = json.loads(out)
     report = evaluate(rebalance_experts(LOAD, **SIZES, policy=policy), LOAD, 4, num_groups=2, num_nodes=2)
     placements = found.pop("placements")
-    assert found == {"title": "loads.npz", "num_steps": 1, "num_layers": 2, "num_experts": 6, "tokens": 1103, **SIZES}
+    assert found == {
+        "title": "loads.npz", "num_steps": 1, "num_layers": 2, "num_experts": 6, "idle_steps": 0, "idle_layers": 0,
+        "tokens": 1103, **SIZES,
+    }  # fmt: skip
     assert [placed["name"] for placed in placements] == ["contiguous", policy]
     assert [placed["replicas"] for placed in placements] == [6, 8]
     assert placements[0]["balancedness"]["layers"] == pytest.approx([592 / 4 / 222, 511 / 4 / 197])
@@ -124,7 +127,8 @@ def test_output_holds_the_plan_and_what_it_was_made_with(ending: str, file: Path
     else:
         written = json.loads((tmp_path / "plan.json").read_text())
     np.testing.assert_allclose(np.asarray(written.pop("balancedness"), np.float32), balancedness, rtol=1e-6)
-    expected = {**made._asdict(), **SIZES, "policy": "joint"}
+    expected = {**made._asdict(), **SIZES, "policy": "joint", "num_layers": 2, "layer_numbers": [0, 1]}
+    assert np.asarray(written.pop("idle_layers")).size == 0
     assert sorted(written) == sorted(expected)
     for name, value in expected.items():
         np.testing.assert_array_equal(np.asarray(written[name]), np.asarray(value), strict=True)

@@ -38,6 +38,12 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "steps, text": ({"steps": "a:b"}, "--steps must be A:B as in Python"),
     "steps, four parts": ({"steps": "1:2:3:4"}, "--steps must be A:B as in Python"),
     "steps, stride of zero": ({"steps": "::0"}, "--steps must be A:B as in Python"),
+    "layers, one number": (
+        {"layers": "3"},
+        "--layers must be A:B as in Python, such as 3:, 1:27 or -10:, and ascend, got",
+    ),
+    "layers, backwards": ({"layers": "::-1"}, "--layers must be A:B as in Python"),
+    "layers, none there": ({"layers": "5:"}, "there are 2 layers, and none of them is in 5:"),
     "steps, none there": ({"steps": "5:"}, "there is 1 step, and none of them is in 5:"),
     "greedy has no cap": ({"policy": "greedy", "max_replicas": 3}, "--max-replicas"),
     "cap too low": ({"policy": "swap", "max_replicas": 0}, "--max-replicas must be at least 1, got 0"),

@@ -140,12 +140,22 @@ def test_presets_can_not_be_changed() -> None:
 
 
 def test_statistics_by_hand() -> None:
-    load = np.array([[[4, 0], [1, 1], [0, 0]], [[0, 2], [1, 1], [0, 0]]])  # relative: 2 0, then 0 2; 1 elsewhere
-    # Summed, 4 2: busiest 4/3, standard deviation 1/3; the median layer is even.
-    assert statistics(load) == (1.0, 0.0, -1.0)
+    load = np.array([[[4, 0], [1, 1], [0, 0]], [[0, 2], [1, 1], [0, 0]]])  # relative: 2 0, then 0 2; 1 and 1
+    # Summed, 4 2: busiest 4/3, standard deviation 1/3; the next layer is even, the last has no load.
+    assert statistics(load) == pytest.approx(((4 / 3 + 1) / 2, 1 / 6, -1.0))
     assert statistics(load[:, :1]) == pytest.approx((4 / 3, 1 / 3, -1.0))
     assert np.isnan(statistics(load[:1]).step_correlation)
     assert np.isnan(statistics(load[:, 1:]).step_correlation)
+    assert np.isnan(statistics(load[:, 2:])).all()
+
+
+def test_statistics_leave_out_what_has_no_load() -> None:
+    load = generate("gpt-oss-20b", steps=4)
+    expected = statistics(load)
+    with_idle_layers = np.concatenate([load, np.zeros_like(load)], axis=1)
+    assert statistics(with_idle_layers) == pytest.approx(expected)
+    with_idle_steps = np.concatenate([np.zeros_like(load), load, np.zeros_like(load)])
+    assert statistics(with_idle_steps) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (0, 2, 3), (1, 2, 0)])

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eplb_xp import loads
 from eplb_xp.checks import check_loads
 from eplb_xp.cli.errors import UserError, one_line, refusals
 from eplb_xp.cli.planning import Numbers
+from eplb_xp.loads.reading import read_part
 
 TITLE = 76  # letters, for a line of a terminal and of a picture
 
@@ -21,19 +21,45 @@ class Loads(NamedTuple):
     over_time: Numbers  # [steps, layers, experts]
     load: Numbers  # [layers, experts] float64, the sum over the steps
     title: str
+    layers: range  # which of the file's
+    layers_in_file: int
+
+    @property
+    def busy(self) -> Numbers:
+        """Which layers have tokens."""
+        return np.max(self.load, axis=1) > 0
+
+    @property
+    def busy_over_time(self) -> Numbers:
+        """Which layers have tokens in which step: [steps, layers]."""
+        return np.max(self.over_time, axis=2) > 0
+
+    @property
+    def idle_layers(self) -> int:
+        """How many layers have no tokens."""
+        return int(np.count_nonzero(~self.busy))
+
+    @property
+    def idle_steps(self) -> int:
+        """How many steps have no tokens."""
+        return int(np.count_nonzero(~self.busy_over_time.any(axis=1)))
 
 
-def read_loads(path: Path, steps: slice) -> Loads:
-    """The chosen steps of a file, and their sum."""
+def read_loads(path: Path, steps: slice, layers: slice = slice(None), index_column: bool | None = None) -> Loads:
+    """The chosen steps and layers of a file, and the sum of the steps."""
+    title = textwrap.shorten(one_line(path.name), TITLE, placeholder="...")
     with refusals(path):
-        return summed(loads.read(path, steps=steps), textwrap.shorten(one_line(path.name), TITLE, placeholder="..."))
+        over_time, layers_in_file = read_part(
+            path, steps=steps, layers=layers, sum_steps=False, index_column=index_column
+        )
+        return summed(over_time, title)._replace(layers=range(layers_in_file)[layers], layers_in_file=layers_in_file)
 
 
 def summed(over_time: Numbers, title: str) -> Loads:
-    """Loads [steps, layers, experts], and their sum."""
+    """Loads [steps, layers, experts], all that there are, and their sum."""
     load = over_time.sum(axis=0, dtype=np.float64)
     check_loads(load)
-    return Loads(over_time, load, title)
+    return Loads(over_time, load, title, range(len(load)), len(load))
 
 
 def check_target(option: str, path: Path | None, endings: tuple[str, ...], *sources: Path) -> None:

@@ -11,6 +11,7 @@ from eplb_xp.cli.files import Loads
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.plan_files import PlanFile
 from eplb_xp.cli.planning import Numbers, Planned
+from eplb_xp.cli.summary import Summary, of_balancedness
 from eplb_xp.types import Plan
 
 
@@ -20,6 +21,15 @@ class Judged(NamedTuple):
     comparison: Comparison
     predicted: Numbers | None  # [layers] balancedness on the loads that it was made for
     over_time: Numbers  # [steps, layers] balancedness
+    predicted_busy: Numbers | None = None  # [layers] which had tokens then; not known of all plans
+
+    @property
+    def prediction(self) -> Summary | None:
+        """What was predicted, in short: of all layers, where it is not known which had tokens."""
+        if self.predicted is None:
+            return None
+        busy = np.ones(len(self.predicted), np.bool_) if self.predicted_busy is None else self.predicted_busy
+        return of_balancedness(self.predicted, busy)
 
 
 def layout_of(plan: PlanFile, num_groups: int | None, num_nodes: int | None, num_gpus: int | None) -> Layout:
@@ -32,6 +42,28 @@ def layout_of(plan: PlanFile, num_groups: int | None, num_nodes: int | None, num
     return Layout(plan.phy2log.shape[1], num_groups, num_nodes, num_gpus)
 
 
+def on_layers_of(loads: Loads, plan: PlanFile) -> PlanFile:
+    """The plan for the layers that were chosen from the loads, by their numbers if it is for as many in all."""
+    there, chosen, in_file = len(plan.phy2log), len(loads.load), loads.layers_in_file
+    if in_file == (there if plan.num_layers is None else plan.num_layers):
+        numbers = range(there) if plan.layer_numbers is None else plan.layer_numbers.tolist()
+        rows = {layer: row for row, layer in enumerate(numbers)}
+        missing = [layer for layer in loads.layers if layer not in rows]
+        if missing:
+            raise UserError(
+                f"the plan is for {there} of the {in_file} layers, and not for layer {missing[0]}: --layers A:B chooses"
+                " those that it is for"
+            )
+        return plan.of_rows([rows[layer] for layer in loads.layers])
+    if there != chosen:
+        some = "" if chosen == in_file else f", of which --layers chooses {chosen}"
+        raise UserError(
+            f"the plan's number of layers is {there}, and that of the loads is {in_file}{some}: the plan must have all "
+            "of them, or those that --layers A:B chooses"
+        )
+    return plan
+
+
 def judge(loads: Loads, plan: PlanFile, layout: Layout, announce: Callable[[str], None]) -> Judged:
     """Measure the plan on the sum of the loads and on every step."""
     unread = np.empty((0, 0, 0), np.int64)  # a plan is measured by its phy2log alone
@@ -41,4 +73,4 @@ def judge(loads: Loads, plan: PlanFile, layout: Layout, announce: Callable[[str]
     for step in loads.over_time:
         announce("measuring step")
         over_time.append(report(planned.plan, step, layout).balancedness)
-    return Judged(comparison, plan.balancedness, np.stack(over_time))
+    return Judged(comparison, plan.balancedness, np.stack(over_time), plan.busy)

@@ -34,13 +34,30 @@ MaxReplicas = Annotated[
 PolicyName = Annotated[
     str, typer.Option("--policy", help=f"How to plan: {', '.join(POLICIES)}; greedy is EPLB's own way.")
 ]
-Library = Annotated[Backend, typer.Option("--backend", help="Library to plan with; the plan is the same.")]
+Library = Annotated[
+    Backend, typer.Option("--backend", metavar="NAME", help=f"Library, the plan is the same: {', '.join(Backend)}.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
 Plot = Annotated[Path | None, typer.Option("--plot", metavar="PNG", help="Draw a picture: .png, .pdf or .svg.")]
 Steps = Annotated[
     str,
     typer.Option(
         metavar="A:B", show_default=False, help="Only these steps, counted as Python counts: 100:200, :50 or -10:."
+    ),
+]
+Layers = Annotated[
+    str,
+    typer.Option(
+        metavar="A:B", show_default=False, help="Only these layers, counted as Python counts, such as 3: or 1:27."
+    ),
+]
+IndexColumn = Annotated[
+    bool | None,
+    typer.Option(
+        "--index-column/--no-index-column",
+        show_default=False,
+        help="Whether the first column of FILE numbers the rows, as pandas writes it, and is left out, or holds loads. "
+        "By default one that counts from 0 or 1 is refused.",
     ),
 ]
 GpuList = Annotated[
@@ -56,15 +73,28 @@ ReplicaList = Annotated[
 ]
 
 
-def as_slice(steps: str) -> slice:
+def as_steps(steps: str) -> slice:
     """The value of ``--steps``."""
-    try:
-        chosen = slice(*(int(part) if part.strip() else None for part in steps.split(":")))
-    except (TypeError, ValueError):  # more than three parts, or no numbers
-        chosen = None
-    if chosen is None or ":" not in steps or chosen.step == 0:
+    chosen = _slice(steps)
+    if chosen is None:
         raise UserError(f"--steps must be A:B as in Python, such as 100:200, :50 or -10:, got {steps!r}")
     return chosen
+
+
+def as_layers(layers: str) -> slice:
+    """The value of ``--layers``, which stay in their order, as those of a plan are."""
+    chosen = _slice(layers)
+    if chosen is None or (chosen.step or 1) < 0:
+        raise UserError(f"--layers must be A:B as in Python, such as 3:, 1:27 or -10:, and ascend, got {layers!r}")
+    return chosen
+
+
+def _slice(text: str) -> slice | None:
+    try:
+        chosen = slice(*(int(part) if part.strip() else None for part in text.split(":")))
+    except (TypeError, ValueError):  # more than three parts, or no numbers
+        return None
+    return chosen if ":" in text and chosen.step != 0 else None
 
 
 def as_numbers(option: str, numbers: str | None) -> tuple[int, ...] | None:

@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from eplb_xp.cli.comparison import Comparison
 from eplb_xp.cli.errors import UserError, refusals, writing
-from eplb_xp.cli.layout import Layout
-from eplb_xp.cli.planning import Numbers
-from eplb_xp.types import Plan
+from eplb_xp.cli.planning import Numbers, Planned
 
 ENDINGS = (".npz", ".json")
-SIZES = ("num_groups", "num_nodes", "num_gpus")
+SIZES = ("num_groups", "num_nodes", "num_gpus", "num_layers")
 
 
 class PlanFile(NamedTuple):
@@ -23,11 +22,28 @@ class PlanFile(NamedTuple):
     num_nodes: int = 1
     num_gpus: int | None = None
     balancedness: Numbers | None = None  # [layers], on the loads that it was made for
+    busy: Numbers | None = None  # [layers], which had tokens in them; not known of all files
+    layer_numbers: Numbers | None = None  # [layers], in those loads
+    num_layers: int | None = None  # that those loads had, before some were chosen
+
+    def of_rows(self, rows: list[int]) -> "PlanFile":
+        """The same of some layers."""
+        names = "phy2log", "balancedness", "busy", "layer_numbers"
+        by_layer = {name: each for name in names if (each := getattr(self, name)) is not None}
+        return self._replace(**{name: each[rows] for name, each in by_layer.items()})
 
 
-def write_plan(path: Path, plan: Plan[Numbers], layout: Layout, policy: str, balancedness: Numbers) -> None:
-    """The plan, the sizes and the policy that it was made with, and the balancedness that it promises."""
-    content: dict[str, Any] = {**plan._asdict(), **layout._asdict(), "policy": policy, "balancedness": balancedness}
+def write_plan(path: Path, planned: Planned, comparison: Comparison) -> None:
+    """The plan, what it was made with, the balancedness that it promises, and the layers where that says nothing."""
+    content: dict[str, Any] = {
+        **planned.plan._asdict(),
+        **comparison.layout._asdict(),
+        "policy": planned.name,
+        "balancedness": comparison.placements[1].balancedness,
+        "idle_layers": np.flatnonzero(~comparison.loads.busy),
+        "layer_numbers": np.array(comparison.loads.layers),
+        "num_layers": comparison.loads.layers_in_file,
+    }
     with writing(path):
         if path.suffix == ".npz":
             np.savez_compressed(path, **content)
@@ -47,12 +63,13 @@ def read_plan(path: Path) -> PlanFile:
             )
         phy2log = _numbers("phy2log", content["phy2log"], "iu", 2)
         sizes = {name: int(_numbers(name, content[name], "iu", 0)) for name in SIZES if name in content}
-        balancedness = None
-        if "balancedness" in content:
-            balancedness = _numbers("balancedness", content["balancedness"], "f", 1)
-            if len(balancedness) != len(phy2log):
-                raise ValueError(f"there are {len(phy2log)} layers in phy2log but {len(balancedness)} in balancedness")
-        return PlanFile(phy2log, **sizes, balancedness=balancedness)
+        return PlanFile(
+            phy2log,
+            **sizes,
+            balancedness=_by_layer("balancedness", content, "f", len(phy2log)),
+            layer_numbers=_by_layer("layer_numbers", content, "iu", len(phy2log)),
+            busy=_busy(content["idle_layers"], len(phy2log)) if "idle_layers" in content else None,
+        )
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -67,6 +84,24 @@ def _content(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"no plan: a JSON object is expected, got {type(content).__name__}")
     return content
+
+
+def _by_layer(name: str, content: dict[str, Any], kinds: str, layers: int) -> Numbers | None:
+    """What a file says of each layer, if it does."""
+    if name not in content:
+        return None
+    values = _numbers(name, content[name], kinds, 1)
+    if len(values) != layers:
+        raise ValueError(f"there are {layers} layers in phy2log but {len(values)} in {name}")
+    return values
+
+
+def _busy(idle_layers: Any, layers: int) -> Numbers:
+    """Which layers are not among the idle ones."""
+    idle = _numbers("idle_layers", idle_layers, "iu", 1) if np.size(idle_layers) else np.empty(0, np.int64)
+    if not ((idle >= 0) & (idle < layers)).all():
+        raise ValueError(f"idle_layers must be layers of the plan, 0 to {layers - 1}, got {idle.tolist()}")
+    return ~np.isin(np.arange(layers), idle)
 
 
 def _numbers(name: str, value: Any, kinds: str, axes: int) -> Numbers:

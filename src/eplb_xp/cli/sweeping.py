@@ -37,11 +37,17 @@ class Sweep(NamedTuple):
         """The results for a number of GPUs, by their replicas."""
         return {layout.num_replicas: found for layout, found in self.results if layout.num_gpus == num_gpus}
 
-    def worth(self, num_gpus: int) -> int:
-        """The replicas with the best mean balancedness on so many GPUs, less the price of their memory."""
+    def worth(self, num_gpus: int) -> int | None:
+        """The replicas with the best mean balancedness on so many GPUs, less the price of their memory.
+
+        None where no layer has tokens.
+        """
+        busy = self.loads.busy
+        if not busy.any():
+            return None
         experts = self.loads.load.shape[1]
         results = sorted(self.on(num_gpus).items())
-        return max(results, key=lambda result: result[1].balancedness.mean() - PRICE * result[0] / experts)[0]
+        return max(results, key=lambda result: result[1].balancedness[busy].mean() - PRICE * result[0] / experts)[0]
 
 
 def usual_gpu_list(experts: int) -> tuple[int, ...]:

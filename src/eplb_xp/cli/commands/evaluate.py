@@ -7,7 +7,7 @@ import typer
 
 from eplb_xp.cli import options
 from eplb_xp.cli.files import check_target, read_loads
-from eplb_xp.cli.judging import judge, layout_of
+from eplb_xp.cli.judging import judge, layout_of, on_layers_of
 from eplb_xp.cli.output import documents, show, tables
 from eplb_xp.cli.plan_files import read_plan
 from eplb_xp.cli.progress import progress
@@ -32,10 +32,14 @@ def evaluate(
     num_groups: Groups = None,
     num_nodes: Nodes = None,
     steps: options.Steps = ":",
+    layers: options.Layers = ":",
+    index_column: options.IndexColumn = None,
     plot: options.Plot = None,
     json: options.Json = False,
 ) -> None:
     """Measure a plan on other loads than it was made for: how good it is by now.
+
+    --layers chooses the layers of PLAN, too, if it has more of them.
 
     For example:
 
@@ -45,7 +49,8 @@ def evaluate(
     """
     planned = read_plan(plan)
     layout = layout_of(planned, num_groups, num_nodes, num_gpus)
-    loads = read_loads(file, options.as_slice(steps))
+    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
+    planned = on_layers_of(loads, planned)
     check_target("--plot", plot, options.PICTURES, plan, file)
     with progress(len(loads.over_time), hidden=json) as announce:
         judged = judge(loads, planned, layout, announce)

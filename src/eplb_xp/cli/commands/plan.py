@@ -20,8 +20,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="PLAN",
-        help="Write the plan as .npz or .json: phy2log, log2phy, logcnt, the sizes, the policy, and the balancedness "
-        "of each layer.",
+        help="Write the plan as .npz or .json: phy2log, log2phy, logcnt, the sizes, the policy, the balancedness of "
+        "each layer, which layers they are, and which had no tokens.",
     ),
 ]
 
@@ -34,6 +34,8 @@ def plan(
     num_groups: options.Groups = 1,
     num_nodes: options.Nodes = 1,
     steps: options.Steps = ":",
+    layers: options.Layers = ":",
+    index_column: options.IndexColumn = None,
     policy: options.PolicyName = options.DEFAULT_POLICY,
     max_replicas: options.MaxReplicas = None,
     backend: options.Library = Backend.numpy,
@@ -51,7 +53,7 @@ def plan(
 
     eplb-xp plan loads.npz --num-replicas 320 --num-gpus 64 --steps -10: --json
     """
-    loads = read_loads(file, options.as_slice(steps))
+    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
     check_target("--output", output, ENDINGS, file)
     check_target("--plot", plot, options.PICTURES, file)
     layout = Layout(num_replicas, num_groups, num_nodes, num_gpus)
@@ -62,7 +64,7 @@ def plan(
     comparison = compare(loads, layout, [planned])
     show(comparison, tables.comparison, documents.comparison, json=json)
     if output is not None:
-        write_plan(output, planned.plan, layout, policy, comparison.placements[1].balancedness)
+        write_plan(output, planned, comparison)
     if plot is not None:
         from eplb_xp.cli.output import pictures  # noqa: PLC0415  matplotlib takes a while
 

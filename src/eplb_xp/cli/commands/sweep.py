@@ -15,6 +15,8 @@ def sweep(
     num_groups: options.Groups = 1,
     num_nodes: options.Nodes = 1,
     steps: options.Steps = ":",
+    layers: options.Layers = ":",
+    index_column: options.IndexColumn = None,
     policy: options.PolicyName = options.DEFAULT_POLICY,
     plot: options.Plot = None,
     json: options.Json = False,
@@ -29,7 +31,7 @@ def sweep(
     """
     replicas = options.as_numbers("--num-replicas", num_replicas)
     gpus = options.as_numbers("--num-gpus", num_gpus)
-    loads = read_loads(file, options.as_slice(steps))
+    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
     check_target("--plot", plot, options.PICTURES, file)
     sizes = sweeping.grid(loads.load.shape[1], replicas, gpus, num_groups, num_nodes)
     with progress(len(sizes.layouts), hidden=json) as announce:

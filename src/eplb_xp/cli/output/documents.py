@@ -2,26 +2,33 @@
 
 from typing import Any
 
+import numpy as np
+
 from eplb_xp.cli.comparison import Comparison, Measured
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.judging import Judged
 from eplb_xp.cli.planning import Numbers
+from eplb_xp.cli.summary import Summary, of_balancedness, of_gap
 from eplb_xp.cli.sweeping import Sweep
 
 
 def comparison(compared: Comparison) -> dict[str, Any]:
     """The loads, the sizes, and each placement."""
-    placements = [{"name": placed.name, **_measured(placed), **_times(placed)} for placed in compared.placements]
+    placements = [
+        {"name": placed.name, **_measured(placed, compared.loads), **_times(placed)} for placed in compared.placements
+    ]
     return {**_loads(compared.loads), **compared.layout._asdict(), "placements": placements}
 
 
 def judged(found: Judged) -> dict[str, Any]:
     """A comparison, the prediction if there is one, and the balancedness in each step."""
-    predicted = found.predicted
     return {
         **comparison(found.comparison),
-        "predicted": None if predicted is None else _by_layer(predicted, predicted.argmin()),
-        "steps": [_summary(balancedness, balancedness.argmin()) for balancedness in found.over_time],
+        "predicted": _predicted(found),
+        "steps": [
+            {**of_balancedness(*step)._asdict(), "idle_layers": int(np.count_nonzero(~step[1]))}
+            for step in zip(found.over_time, found.comparison.loads.busy_over_time, strict=True)
+        ],
     }
 
 
@@ -30,7 +37,7 @@ def swept(found: Sweep) -> dict[str, Any]:
     return {
         **_loads(found.loads),
         "policy": found.policy,
-        "results": [{**layout._asdict(), **_measured(measured)} for layout, measured in found.results],
+        "results": [{**layout._asdict(), **_measured(measured, found.loads)} for layout, measured in found.results],
         "worth": [{"num_gpus": num_gpus, "num_replicas": found.worth(num_gpus)} for num_gpus in found.num_gpus],
         "skipped": [{**layout._asdict(), "reason": reason} for layout, reason in found.skipped],
     }
@@ -43,25 +50,30 @@ def _loads(loads: Loads) -> dict[str, Any]:
         "num_steps": steps,
         "num_layers": layers,
         "num_experts": experts,
+        "idle_steps": loads.idle_steps,
+        "idle_layers": loads.idle_layers,
         "tokens": float(loads.load.sum()),
     }
 
 
-def _measured(measured: Measured) -> dict[str, Any]:
+def _measured(measured: Measured, loads: Loads) -> dict[str, Any]:
     return {
         "replicas": measured.replicas,
-        "balancedness": _by_layer(measured.balancedness, measured.balancedness.argmin()),
-        "gap": _by_layer(measured.gap, measured.gap.argmax()),
+        "balancedness": _by_layer(of_balancedness(measured.balancedness, loads.busy), measured.balancedness),
+        "gap": _by_layer(of_gap(measured.gap, loads.busy), measured.gap),
         "doubled": int(measured.doubled.sum()),
     }
 
 
-def _by_layer(values: Numbers, worst: Any) -> dict[str, Any]:
-    return {**_summary(values, worst), "layers": values.tolist()}
+def _predicted(found: Judged) -> dict[str, Any] | None:
+    if found.predicted is None or found.prediction is None:
+        return None
+    idle_layers = None if found.predicted_busy is None else int(np.count_nonzero(~found.predicted_busy))
+    return {**_by_layer(found.prediction, found.predicted), "idle_layers": idle_layers}
 
 
-def _summary(values: Numbers, worst: Any) -> dict[str, Any]:
-    return {"mean": float(values.mean()), "worst": float(values[worst]), "worst_layer": int(worst)}
+def _by_layer(short: Summary, values: Numbers) -> dict[str, Any]:
+    return {**short._asdict(), "layers": values.tolist()}
 
 
 def _times(measured: Measured) -> dict[str, float]:

@@ -12,10 +12,11 @@ from matplotlib.ticker import MaxNLocator
 
 from eplb_xp.cli.comparison import Comparison, Measured
 from eplb_xp.cli.errors import writing
+from eplb_xp.cli.files import Loads
 from eplb_xp.cli.judging import Judged
-from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.output.scale import balance_axis, missing
 from eplb_xp.cli.planning import Numbers
+from eplb_xp.cli.summary import four_digits, of_balancedness
 
 # Okabe and Ito's colours, told apart by colour-blind people too; the markers differ as well.
 STYLES = (("#D55E00", "o"), ("#0072B2", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#000000", "P"))
@@ -52,15 +53,13 @@ def _draw(compared: Comparison, predicted: Numbers | None = None, over_time: Num
     lines = [(placed.name, placed.balancedness) for placed in compared.placements]
     _lines(by_layer[-1], lines if predicted is None else [*lines, ("predicted", predicted)])
     if over_time is not None:
-        _over_time(figure.add_subplot(grid[1, :]), over_time)
+        _over_time(figure.add_subplot(grid[1, :]), over_time, compared.loads)
     return figure
 
 
 def _heat_maps(figure: Figure, maps: list[Axes], compared: Comparison) -> None:
     most = max(2.0, *(float(_relative(placed).max()) for placed in compared.placements))
-    images = [
-        _heat_map(axes, placed, most, compared.layout) for axes, placed in zip(maps, compared.placements, strict=True)
-    ]
+    images = [_heat_map(axes, placed, most, compared) for axes, placed in zip(maps, compared.placements, strict=True)]
     powers = 2.0 ** np.arange(-int(np.log2(most)), int(np.log2(most)) + 1)
     bar = figure.colorbar(
         images[0], ax=maps, location="bottom", aspect=50, shrink=0.7, extend="min", ticks=powers, format="%g"
@@ -71,11 +70,12 @@ def _heat_maps(figure: Figure, maps: list[Axes], compared: Comparison) -> None:
     maps[0].yaxis.set_major_locator(_whole_numbers())
 
 
-def _heat_map(axes: Axes, placed: Measured, most: float, layout: Layout) -> AxesImage:
+def _heat_map(axes: Axes, placed: Measured, most: float, compared: Comparison) -> AxesImage:
+    layout, short = compared.layout, of_balancedness(placed.balancedness, compared.loads.busy)
     norm = LogNorm(1 / most, most)  # the layer's mean is in the middle, and white
     shown = np.maximum(_relative(placed), 1 / most)  # zero has no logarithm
     image = axes.imshow(shown, cmap="RdBu_r", norm=norm, aspect="auto", interpolation="nearest")
-    axes.set_title(f"{placed.name}\nbalancedness {placed.balancedness.mean():.4f}", fontsize="medium")
+    axes.set_title(f"{placed.name}\nbalancedness {four_digits(short.mean)}", fontsize="medium")
     axes.set_xlabel("GPU, lines between nodes" if layout.keeps_groups else "GPU")
     axes.xaxis.set_major_locator(_whole_numbers())
     if layout.keeps_groups:
@@ -92,10 +92,12 @@ def _lines(axes: Axes, balancedness: list[tuple[str, Numbers]]) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False, ncols=2)
 
 
-def _over_time(axes: Axes, over_time: Numbers) -> None:
+def _over_time(axes: Axes, over_time: Numbers, loads: Loads) -> None:
     steps = np.arange(len(over_time))
-    mean, worst = drawn = missing(np.stack([over_time.mean(axis=1), over_time.min(axis=1)]))
-    axes.plot(steps, mean, color=STYLES[1][0], linewidth=1)
+    short = [of_balancedness(*step) for step in zip(over_time, loads.busy_over_time, strict=True)]
+    mean, worst = drawn = missing(np.array([[each.mean, each.worst] for each in short], np.float64).T)  # None is NaN
+    marker = "." if loads.idle_steps else None  # a step between two without tokens has no line
+    axes.plot(steps, mean, color=STYLES[1][0], linewidth=1, marker=marker)
     axes.fill_between(steps, worst, mean, color=STYLES[1][0], alpha=0.2, linewidth=0)
     balance_axis(axes, "y", "balancedness", drawn)
     axes.set_title("the plan in each step: mean of the layers, shade down to the worst layer", fontsize="medium")

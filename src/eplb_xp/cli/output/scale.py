@@ -17,8 +17,9 @@ def missing(balancedness: Numbers) -> Numbers:
 
 def balance_axis(axes: Axes, which: Literal["x", "y"], label: str, drawn: Numbers) -> None:
     """An axis for what is drawn, named by what is there, not by what is missing; 1 is to the right, or on top."""
-    most = np.ceil(np.log10(max(drawn.max(), 2 * LEAST)))
-    least = min(np.floor(np.log10(drawn.min())), most - 1)
+    there = drawn[~np.isnan(drawn)]
+    most = np.ceil(np.log10(there.max(initial=2 * LEAST)))
+    least = min(np.floor(np.log10(there.min(initial=1))), most - 1)
     parts = (1, 2, 5) if most - least <= 2 else (1,)
     ticks = [10.0**power * part for power in np.arange(least, most) for part in parts]
     ticks.append(10.0**most if len(parts) > 1 or most < 0 else 0.5)  # 0 and 0.5 would touch 0.9

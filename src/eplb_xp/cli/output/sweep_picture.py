@@ -7,6 +7,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from eplb_xp.cli.output.scale import balance_axis, missing
+from eplb_xp.cli.summary import of_balancedness
 from eplb_xp.cli.sweeping import Sweep
 
 
@@ -28,11 +29,14 @@ def swept(found: Sweep) -> Figure:
     for num_gpus, colour in zip(found.num_gpus, colours, strict=True):
         results = sorted(found.on(num_gpus).items())
         replicas = [number for number, _ in results]
-        drawn = missing(np.array([[each.balancedness.mean(), each.balancedness.min()] for _, each in results]))
+        short = [of_balancedness(each.balancedness, found.loads.busy) for _, each in results]
+        drawn = missing(np.array([[each.mean, each.worst] for each in short], np.float64))  # None is NaN
         all_drawn.append(drawn)
         axes.plot(replicas, drawn[:, 0], color=colour, marker="o", label=f"{num_gpus} GPUs")
         axes.fill_between(replicas, drawn[:, 1], drawn[:, 0], color=colour, alpha=0.12, linewidth=0)
         worth = found.worth(num_gpus)
+        if worth is None:
+            continue
         axes.plot(worth, drawn[replicas.index(worth), 0], "o", color=colour, markersize=13, fillstyle="none")
     balance_axis(
         axes, "y", "balancedness, mean of the layers\n(shade: down to the worst layer)", np.concatenate(all_drawn)

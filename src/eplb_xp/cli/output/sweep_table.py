@@ -4,7 +4,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from eplb_xp.cli.output.tables import heading, new_table, percent
+from eplb_xp.cli.output.tables import heading, idle_layers, new_table, percent
+from eplb_xp.cli.summary import four_digits, of_balancedness, of_gap
 from eplb_xp.cli.sweeping import PRICE, Sweep
 
 COLUMNS = 3  # numbers of GPUs beside each other
@@ -24,8 +25,10 @@ def swept(found: Sweep) -> Group:
     nodes = next(layout for layout, _ in found.results)
     notes = Text()
     for num_gpus in gpus:
-        if len(found.on(num_gpus)) > 1:
-            notes.append(f"{_verdict(found, num_gpus)}\n")
+        worth = found.worth(num_gpus)
+        if worth is not None and len(found.on(num_gpus)) > 1:
+            notes.append(f"{_verdict(found, num_gpus, worth)}\n")
+    notes.append(idle_layers(found.loads))
     notes.append(NOTES, style="dim")
     if found.skipped:
         notes.append(f"\n-: the sizes don't fit together ({len(found.skipped)} skipped)", style="dim")
@@ -49,14 +52,15 @@ def _cell(found: Sweep, num_gpus: int, replicas: int) -> str:
     if measured is None:
         return "-"
     mark = "*" if found.worth(num_gpus) == replicas else " "
-    return f"{measured.balancedness.mean():.4f} {percent(measured.gap.mean()):>6}{mark}"
+    mean, gap = of_balancedness(measured.balancedness, found.loads.busy), of_gap(measured.gap, found.loads.busy)
+    return f"{four_digits(mean.mean)} {percent(gap.mean):>6}{mark}"
 
 
-def _verdict(found: Sweep, num_gpus: int) -> str:
-    results, worth = found.on(num_gpus), found.worth(num_gpus)
+def _verdict(found: Sweep, num_gpus: int, worth: int) -> str:
+    results, busy = found.on(num_gpus), found.loads.busy
     fewest = min(results)
     if worth == fewest:
         return f"{num_gpus} GPUs: more than {worth} replicas are not worth their memory"
-    gain = results[worth].balancedness.mean() - results[fewest].balancedness.mean()
+    gain = results[worth].balancedness[busy].mean() - results[fewest].balancedness[busy].mean()
     more = (worth - fewest) / found.loads.load.shape[1]
     return f"{num_gpus} GPUs: {worth} replicas bring {gain:.4f} of balancedness over {fewest}, for {more:.1%} of memory"

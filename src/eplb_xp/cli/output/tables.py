@@ -1,17 +1,16 @@
 """Tables for a terminal of 80 columns."""
 
-from collections.abc import Iterable
-
 import numpy as np
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from eplb_xp.cli.comparison import Comparison, Measured
+from eplb_xp.cli.comparison import Comparison
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.judging import Judged
 from eplb_xp.cli.planning import Numbers
+from eplb_xp.cli.summary import Summary, four_digits, of_balancedness, of_gap
 
 WORST = 5  # layers that are named
 
@@ -24,30 +23,41 @@ doubled: replicas beyond the first of an expert on one GPU, in all layers"""
 
 def comparison(compared: Comparison) -> Group:
     """A row for each placement."""
-    rows = _placements(compared.placements, timed=True)
-    return Group(heading(compared.loads, str(compared.layout)), rows, Text(NOTES, style="dim"))
+    rows = _placements(compared, timed=True)
+    notes = Text(idle_layers(compared.loads))
+    return Group(heading(compared.loads, str(compared.layout)), rows, notes.append(NOTES, style="dim"))
 
 
 def judged(found: Judged) -> Group:
     """A row for each placement and for the prediction; the worst layers, and how the plan does over time."""
     compared = found.comparison
-    rows = _placements(compared.placements, timed=False)
-    if found.predicted is not None:
-        rows.add_row("predicted", f"{found.predicted.mean():.4f}", _worst(found.predicted), "", "", "")
-    balancedness = compared.placements[1].balancedness
-    order = np.argsort(balancedness, stable=True)[:WORST]
-    worst = ", ".join(f"{layer} ({balancedness[layer]:.4f})" for layer in order)
-    notes = Text(f"\nworst layers: {worst}\n")
-    if len(found.over_time) > 1:
-        step, layer = np.unravel_index(found.over_time.argmin(), found.over_time.shape)
-        notes.append(
-            f"over {len(found.over_time)} steps: balancedness mean {found.over_time.mean():.4f}, "
-            f"worst {found.over_time[step, layer]:.4f} (step {step}, layer {layer})\n"
-        )
+    rows = _placements(compared, timed=False)
+    if found.prediction is not None:
+        rows.add_row("predicted", four_digits(found.prediction.mean), _worst(found.prediction), "", "", "")
+    notes = Text(idle_layers(compared.loads))
+    if compared.loads.busy.any():
+        balancedness = compared.placements[1].balancedness
+        order = np.argsort(np.where(compared.loads.busy, balancedness, np.inf), stable=True)[:WORST]
+        named = [f"{layer} ({balancedness[layer]:.4f})" for layer in order if compared.loads.busy[layer]]
+        notes.append(f"\nworst layers: {', '.join(named)}\n")
+        if len(found.over_time) > 1:
+            notes.append(_over_time(found.over_time, compared.loads))
     notes.append(NOTES, style="dim")
-    if found.predicted is not None:
+    if found.prediction is not None:
         notes.append("\npredicted: on the loads that the plan was made for", style="dim")
+        if found.predicted_busy is not None and not found.predicted_busy.all():
+            idle, layers = np.count_nonzero(~found.predicted_busy), len(found.predicted_busy)
+            notes.append(f"; {idle} of {layers} layers left out", style="dim")
     return Group(heading(compared.loads, str(compared.layout)), rows, notes)
+
+
+def idle_layers(loads: Loads) -> str:
+    """A line on the layers that are left out, if there are any."""
+    if not loads.idle_layers:
+        return ""
+    if loads.idle_layers == len(loads.load):
+        return "\nno layer has tokens: there is nothing to balance\n"
+    return f"\n{loads.idle_layers} of {len(loads.load)} layers without tokens: left out of means\n"
 
 
 def heading(loads: Loads, what: str) -> Text:
@@ -67,26 +77,45 @@ def new_table(*columns: str) -> Table:
     return table
 
 
-def percent(share: float) -> str:
+def percent(share: float | None) -> str:
     """Three digits or so: 0.004%, 0.02%, 12.3%, 456%."""
+    if share is None:
+        return "-"
     return f"{share:.{3 if share < 0.0001 else 2 if share < 0.1 else 1 if share < 1 else 0}%}"
 
 
-def _placements(placements: Iterable[Measured], *, timed: bool) -> Table:
+def _over_time(balancedness: Numbers, loads: Loads) -> str:
+    """The plan over all steps, and how much is left out."""
+    busy = loads.busy_over_time
+    step, layer = np.unravel_index(np.where(busy, balancedness, np.inf).argmin(), busy.shape)
+    lines = (
+        f"over {len(busy)} steps: balancedness mean {balancedness[busy].mean():.4f}, "
+        f"worst {balancedness[step, layer]:.4f} (step {step}, layer {layer})\n"
+    )
+    if loads.idle_steps:
+        lines += f"{loads.idle_steps} of {len(busy)} steps without tokens: left out of means\n"
+    for_a_while = np.count_nonzero(~busy[np.ix_(busy.any(axis=1), loads.busy)])
+    if for_a_while:
+        lines += f"other layers without tokens in single steps: {for_a_while}, left out of the mean over steps\n"
+    return lines
+
+
+def _placements(compared: Comparison, *, timed: bool) -> Table:
     times = ("planning\ntime", "first\ncall") if timed else ()
     rows = new_table("", "balanced-\nness", "worst\n(layer)", "gap", "worst", "doubled", *times)
-    for placed in placements:
-        cells = [f"{placed.balancedness.mean():.4f}", _worst(placed.balancedness)]
-        cells += [percent(placed.gap.mean()), percent(placed.gap.max()), str(placed.doubled.sum())]
+    for placed in compared.placements:
+        balancedness = of_balancedness(placed.balancedness, compared.loads.busy)
+        gap = of_gap(placed.gap, compared.loads.busy)
+        cells = [four_digits(balancedness.mean), _worst(balancedness)]
+        cells += [percent(gap.mean), percent(gap.worst), str(placed.doubled.sum())]
         if timed:
             cells += ["-", "-"] if placed.times is None else map(_duration, reversed(placed.times))
         rows.add_row(placed.name, *cells)
     return rows
 
 
-def _worst(balancedness: Numbers) -> str:
-    layer = balancedness.argmin()
-    return f"{balancedness[layer]:.4f} ({layer})"
+def _worst(balancedness: Summary) -> str:
+    return "-" if balancedness.worst is None else f"{balancedness.worst:.4f} ({balancedness.worst_layer})"
 
 
 def _duration(seconds: float) -> str:
