@@ -136,7 +136,7 @@ def test_a_policy_is_a_name_or_a_policy(library: Library, name: str) -> None:
     [
         ("greedy", 2, ValueError, "'greedy'.* got max_replicas=2: leave it out"),
         (replace(SWAP, may_double=True), 2, ValueError, "may double.* got max_replicas=2: leave it out"),
-        ("swap", 0, ValueError, "max_replicas must be between 2, which .* take, and 4096, got 0"),
+        ("swap", 0, ValueError, "max_replicas must be at least 1, got 0; nearest that work: max_replicas=2"),
         ("swap", 2.5, TypeError, "max_replicas must be a positive integer, got 2.5 of type float"),
         ("swap", 1, ValueError, "between 2, which 6 replicas of 4 experts take, and 4096, got 1"),
         ("swap", 4097, ValueError, "between 2, which 6 replicas of 4 experts take, and 4096, got 4097"),

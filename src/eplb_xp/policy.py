@@ -153,6 +153,8 @@ def check_max_replicas(max_replicas: Any, num_experts: int, num_replicas: int, p
             f"can't do because it equals EPLB; got max_replicas={most}: leave it out"
         )
     least, widest = -(-num_replicas // num_experts), max(num_replicas, WIDEST)
+    if most < 1:
+        raise ValueError(f"max_replicas must be at least 1, got {most}; nearest that work: max_replicas={least}")
     if not least <= most <= widest:
         raise ValueError(
             f"max_replicas must be between {least}, which {num_replicas} replicas of {num_experts} experts take, "
