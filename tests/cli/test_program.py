@@ -10,6 +10,7 @@ import pytest
 
 from eplb_xp.cli import main
 from tests.support.command_line import plan, run
+from tests.support.paths import ROOT
 
 
 def test_console_script_is_main() -> None:
@@ -32,10 +33,10 @@ def test_importing_the_library_imports_nothing_of_the_command_line() -> None:
 
 
 def test_only_a_picture_imports_matplotlib(file: Path) -> None:
-    code = f"""import sys; from command_line import plan; from pathlib import Path; plan(Path({str(file)!r}))
+    code = f"""import sys; from tests.support.command_line import plan; from pathlib import Path; plan(Path({str(file)!r}))
 print("matplotlib" in sys.modules, file=sys.stderr)"""
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)  # noqa: S603
     assert done.stderr == "False\n"
 
 

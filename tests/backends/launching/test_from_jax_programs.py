@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from importlib import metadata
 
 import jax
 import jax.numpy as jnp
@@ -83,7 +84,7 @@ def test_an_exported_program_holds_no_kernels(weight: jax.Array, platforms: tupl
     assert exported.platforms == platforms
     assert "custom_call" not in exported.mlir_module()
     if "cpu" in platforms:
-        if jax.lib.__version__.startswith("0.12.0"):
+        if metadata.version("jaxlib").startswith("0.12.0"):
             pytest.skip("jaxlib 0.12.0 ends the process where a program exported for two platforms is called on a CPU")
         assert_same(export.deserialize(exported.serialize()).call(weight), plan_for(loads()))
 
