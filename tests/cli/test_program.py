@@ -33,7 +33,8 @@ def test_importing_the_library_imports_nothing_of_the_command_line() -> None:
 
 
 def test_only_a_picture_imports_matplotlib(file: Path) -> None:
-    code = f"""import sys; from tests.support.command_line import plan; from pathlib import Path; plan(Path({str(file)!r}))
+    code = f"""import sys; from pathlib import Path; from tests.support.command_line import plan
+plan(Path({str(file)!r}))
 print("matplotlib" in sys.modules, file=sys.stderr)"""
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)  # noqa: S603
