@@ -7,6 +7,7 @@ import array_api_compat
 import numpy as np
 
 from eplb_xp.backends.standard import Standard
+from eplb_xp.saving import name_to_torch
 
 
 def library_of(name: str, x: Any) -> Standard:
@@ -20,6 +21,7 @@ def library_of(name: str, x: Any) -> Standard:
     if isinstance(x, np.ndarray):
         from eplb_xp.backends import numpy
 
+        name_to_torch()
         return numpy.LIBRARY
     if _is_instance(x, "torch", "Tensor"):
         from eplb_xp.backends import torch, torch_kinds

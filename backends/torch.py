@@ -18,6 +18,7 @@ from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
 from eplb_xp.backends.torch_kinds import check_has_values, is_plain
 from eplb_xp.backends.torch_on_numpy import as_numpy, on_numpy
 from eplb_xp.backends.torch_operators import as_operator
+from eplb_xp.saving import name_to_torch
 from eplb_xp.types import Array, Plan
 
 
@@ -97,6 +98,8 @@ class Torch(Standard):
 
 
 LIBRARY = Torch()
+
+name_to_torch()
 
 
 def _plan(lib: Standard, weight: torch.Tensor, **sizes: Any) -> Plan[torch.Tensor] | Refusal:

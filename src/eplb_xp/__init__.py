@@ -3,6 +3,7 @@
 import importlib as _importlib
 import typing as _typing
 
+from eplb_xp import saving as _saving
 from eplb_xp.checks import check_loads
 from eplb_xp.evaluation import evaluate
 from eplb_xp.planning import rebalance_experts, rebalance_experts_hierarchical
@@ -23,6 +24,9 @@ __all__ = [
     "rebalance_experts_hierarchical",
     "replicate_experts",
 ]
+
+# Here where torch came first; where it comes later, backends do it with the next array.
+_saving.name_to_torch()
 
 # Planning needs neither, and together they would take longer to import than all the rest. Type checkers see them as
 # if they were there, and no other name that isn't.

@@ -22,6 +22,9 @@ class ArrayLike(Protocol):
 # Loads of one library in, plans of the same library out.
 A = TypeVar("A", bound=ArrayLike)
 
+# What is pickled of these tuples is their class, by its name in this module, and their values in order. So that later
+# versions read it, a field that is added comes last and has a default.
+
 
 class Plan(NamedTuple, Generic[A]):
     """Where every replica goes: the triple that EPLB returns, and a JAX pytree as it is.
