@@ -6,7 +6,6 @@ once-written code. Only that one is traced.
 """
 
 import functools
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,14 +17,13 @@ from jax.interpreters import batching, mlir
 from jax.sharding import NamedSharding, PartitionSpec
 
 from eplb_xp.algorithms import pipeline
+from eplb_xp.backends.launching import triton_cache
 from eplb_xp.backends.launching.launch import DTYPES, launch
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Refusal
 from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Plan
-
-_TRITON_CACHE = "TRITON_CACHE_DIR"
 
 _launch = functools.lru_cache(maxsize=1024)(launch)
 
@@ -51,17 +49,12 @@ def missing() -> str | None:
         jax.devices("cuda")
     except RuntimeError:
         return "the kernels need an NVIDIA GPU, and JAX finds none"
-    before = os.environ.get(_TRITON_CACHE)
     try:
-        import jax_triton  # noqa: PLC0415 # a second, and only where there is a GPU
-        import triton  # noqa: F401, PLC0415
+        with triton_cache.kept():
+            import jax_triton  # noqa: PLC0415 # a second, and only where there is a GPU
+            import triton  # noqa: F401, PLC0415
     except (ImportError, AttributeError) as error:
         return f"the kernels need jax-triton and Triton, install the extra 'cuda': {error}"
-    finally:
-        # jax-triton empties it, after which Triton has nowhere to keep what it compiles for PyTorch.
-        os.environ.pop(_TRITON_CACHE, None)
-        if before is not None:
-            os.environ[_TRITON_CACHE] = before
     if not jax_triton.__version__.startswith("0.3."):
         return f"the kernels need jax-triton 0.3, whose calls later ones changed, and {jax_triton.__version__} is there"
     return None

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from eplb_xp.backends.launching import triton_cache
 from eplb_xp.backends.launching.launch import DTYPES, Launch, launch
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Refusal
@@ -98,9 +99,10 @@ class _Planner:
         before = (weight, *weight.stride())
         launches = []
         for kernel, grid, warps in self._kernels:
-            compiled = kernel.warmup(
-                *before, *memory, self._constants, grid=grid, num_warps=warps, enable_fp_fusion=False
-            )
+            with triton_cache.LOCK:
+                compiled = kernel.warmup(
+                    *before, *memory, self._constants, grid=grid, num_warps=warps, enable_fp_fusion=False
+                )
             launches.append(_launcher(compiled, grid))
             before = ()
         return launches

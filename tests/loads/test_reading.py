@@ -53,6 +53,13 @@ def test_small_types_of_torch_are_widened(dtype: torch.dtype, tmp_path: Path) ->
     assert read(tmp_path / "a.pt").dtype == (np.float64 if dtype.is_floating_point else np.int64)
 
 
+def test_a_warning_of_torch_is_not_silenced(tmp_path: Path) -> None:
+    """The filters that would do it are those of all threads."""
+    (tmp_path / "a.pt").write_bytes(pt(TENSOR, pickle_protocol=3))
+    with pytest.warns(UserWarning, match="pickle protocol 3"):
+        np.testing.assert_array_equal(read(tmp_path / "a.pt"), LOAD[None], strict=True)
+
+
 def test_reading_other_files_imports_no_torch(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", LOAD)
     code = "import sys; from eplb_xp.loads import read; read(sys.argv[1]); print('torch' in sys.modules)"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from eplb_xp.loads import read
-from tests.support.recorded import LOAD, LONG, READABLE, RECORD, TENSOR, bad, npy, npz, pt, table
+from tests.support.recorded import LOAD, LONG, READABLE, RECORD, TENSOR, archive, bad, npy, npz, pt, table
 
 
 class Spy:
@@ -150,6 +150,13 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "code": ("a.pt", pt({"load": Spy()}), "no .pt file of tensors and plain values alone; others could run code"),
     "code before archives": ("a.pt", pt(Spy(), _use_new_zipfile_serialization=False), "others could run code"),
     "pickled code": ("a.pt", pickle.dumps(Spy()), "others could run code"),
+    "protocol of pickles": ("a.pt", pt(RECORD, pickle_protocol=4), "it is a pickle of protocol 4, and torch.save"),
+    "protocol before archives": (
+        "a.pt",
+        pt(TENSOR, pickle_protocol=5, _use_new_zipfile_serialization=False),
+        "it is a pickle of protocol 5, and torch.save writes protocol 2",
+    ),
+    "torch script": ("a.pt", archive({"m/constants.pkl": b"", "m/data.pkl": b""}), "it is an archive of TorchScript"),
     "pickled code npy": ("a.npy", pickle.dumps(Spy()), "no .npy file of plain numbers"),
     "details": ("a.pt", pt({"records": [], "last_map": TENSOR}), f"there must be {TENSORS}; found: records, last_map"),
     "list in pt": ("a.pt", pt([TENSOR]), "a tensor, or a dict with one under 'load' or 'logical_count', got list"),

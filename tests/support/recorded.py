@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,15 @@ def pt(content: Any, **options: Any) -> bytes:
     """The bytes of a .pt file."""
     file = io.BytesIO()
     torch.save(content, file, **options)
+    return file.getvalue()
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    """The bytes of a zip archive."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        for name, content in files.items():
+            made.writestr(name, content)
     return file.getvalue()
 
 
