@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from eplb_xp.loads.fields import Numbers, UnfitError
 from eplb_xp.loads.formats import read_json, read_npy, read_npz
 from eplb_xp.loads.plain import plain
 from eplb_xp.loads.tables import read_csv
+
+Reader: TypeAlias = Callable[[BinaryIO, bool | None], Numbers]
 
 
 def read(
@@ -115,11 +117,24 @@ def _content(path: Path, index_column: bool | None) -> Numbers:
         raise UnfitError(f"loads are read from {', '.join(READERS)} files, by their ending")
     with path.open("rb") as file:
         try:
-            return READERS[path.suffix](file, index_column)
+            return _read(READERS[path.suffix], file, index_column)
         except UnfitError:
             raise
         except Exception as error:  # a broken file makes NumPy, zipfile, zlib and torch raise nearly anything
             raise UnfitError(f"no {path.suffix} file of plain numbers: {error}") from error
+
+
+def _read(reader: Reader, file: BinaryIO, index_column: bool | None) -> Numbers:
+    """What a reader finds, in a few tries: before Python 3.11.8 threads disturb each other's parser (gh-106905).
+
+    NumPy reads headers of arrays by it.
+    """
+    for _ in range(8):
+        try:
+            return reader(file, index_column)
+        except SystemError:
+            file.seek(0)
+    return reader(file, index_column)
 
 
 def _read_pt(file: BinaryIO, index_column: bool | None) -> Numbers:
@@ -132,7 +147,7 @@ def _read_pt(file: BinaryIO, index_column: bool | None) -> Numbers:
     return plain(torch_files.read_tensor(file.name), index_column)
 
 
-READERS: dict[str, Callable[[BinaryIO, bool | None], Numbers]] = {
+READERS: dict[str, Reader] = {
     ".npy": read_npy,
     ".npz": read_npz,
     ".json": read_json,
