@@ -1,11 +1,12 @@
 """Sizes and a policy as lists of numbers, because an operator of torch takes no objects."""
 
 import functools
-from dataclasses import astuple
 from typing import Any
 
 from eplb_xp.policy import NEIGHBOURHOODS, Policy
 from eplb_xp.sizes import Sizes
+
+SIZES = ("num_replicas", "num_groups", "num_nodes", "num_gpus", "max_replicas")
 
 # Fields of a policy, beside its neighbourhood.
 INTEGERS = ("may_double", "starts", "rounds", "finish", "seed", "levels", "refined", "finalists")
@@ -16,7 +17,7 @@ Numbers = tuple[list[int], list[int], list[float]]
 
 def as_numbers(sizes: Sizes | int, policy: Policy | None = None) -> Numbers:
     """The sizes, and the policy's integers and floats; empty lists where a step has no policy."""
-    numbers = [sizes] if isinstance(sizes, int) else [number or 0 for number in astuple(sizes)]
+    numbers = [sizes] if isinstance(sizes, int) else [getattr(sizes, name) or 0 for name in SIZES]
     if policy is None:
         return numbers, [], []
     integers = [int(getattr(policy, name)) for name in INTEGERS] + [NEIGHBOURHOODS.index(policy.neighbourhood)]

@@ -57,14 +57,14 @@ def _is_seen_by_a_function_mode() -> bool:
 
 def check_kind(name: str, x: torch.Tensor) -> None:
     """Refuse a tensor that does not hold an array as it is, with what makes one of it."""
-    if not torch.compiler.is_compiling() and is_plain(x):
-        return
     if x.is_nested:
         kind, instead = "nested", f"torch.nested.to_padded_tensor({name}, 0)"
     elif x.layout is not torch.strided:
         kind, instead = f"of layout {x.layout}", f"{name}.to_dense()"
     elif x.is_quantized:
         kind, instead = "quantized", f"{name}.dequantize()"
+    elif type(x) in _PLAIN:
+        return
     elif _is_of(x, "torch.masked", "MaskedTensor"):
         kind, instead = "a MaskedTensor", f"{name}.to_tensor(0)"
     elif _is_of(x, "torch.distributed.tensor", "DTensor"):
