@@ -20,9 +20,9 @@ def test_compile_without_a_graph_break() -> None:
 
     torch.compiler.reset()
     compiled = torch.compile(step, fullgraph=True)
-    start = time.perf_counter()
+    start = time.process_time()  # of other tests' compilers and of the first one's headers it knows nothing
     compiled(loads())
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
     for seed in range(5):
         weight = loads(seed)
         weight = torch.round(weight) if seed % 2 else weight  # ties and idle experts
