@@ -17,7 +17,7 @@ from jax.interpreters import batching, mlir
 from jax.sharding import NamedSharding, PartitionSpec
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.backends.launching import triton_cache
+from eplb_xp.backends.launching import compiling
 from eplb_xp.backends.launching.launch import DTYPES, launch
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Refusal
@@ -50,7 +50,7 @@ def missing() -> str | None:
     except RuntimeError:
         return "the kernels need an NVIDIA GPU, and JAX finds none"
     try:
-        with triton_cache.kept():
+        with compiling.folder_kept():
             import jax_triton  # noqa: PLC0415 # a second, and only where there is a GPU
             import triton  # noqa: F401, PLC0415
     except (ImportError, AttributeError) as error:
@@ -132,7 +132,8 @@ def _lowered(ctx: mlir.LoweringRuleContext, weight: Any, *, by: Callable[..., An
 def _lowered_for_cuda(ctx: mlir.LoweringRuleContext, weight: Any, **settings: Any) -> Any:
     # What is exported must run on other GPUs and with other versions, which kernels in a program need not.
     is_exported = ctx.module_context.lowering_parameters.for_export
-    return _lowered(ctx, weight, by=_by_once_written if is_exported else _by_kernels, **settings)
+    with compiling.LOCK:
+        return _lowered(ctx, weight, by=_by_once_written if is_exported else _by_kernels, **settings)
 
 
 _planned = Primitive("eplb_xp_plan")

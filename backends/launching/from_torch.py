@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from eplb_xp.backends.launching import triton_cache
+from eplb_xp.backends.launching import compiling
 from eplb_xp.backends.launching.launch import DTYPES, Launch, launch
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Refusal
@@ -84,7 +84,8 @@ class _Planner:
         key = device.index, weight.dtype, strides, address % 16
         launches = self._launches.get(key)
         if launches is None:
-            launches = self._launches[key] = self._compiled(weight, phy2log, log2phy, logcnt, scratch)
+            with compiling.LOCK:
+                launches = self._launches[key] = self._compiled(weight, phy2log, log2phy, logcnt, scratch)
         stream = torch._C._cuda_getCurrentRawStream(device.index)
         # Addresses as numbers: of a tensor each launch asks the driver whether the GPU can reach it.
         memory = phy2log.data_ptr(), log2phy.data_ptr(), logcnt.data_ptr(), scratch.data_ptr(), self._constants
@@ -99,10 +100,9 @@ class _Planner:
         before = (weight, *weight.stride())
         launches = []
         for kernel, grid, warps in self._kernels:
-            with triton_cache.LOCK:
-                compiled = kernel.warmup(
-                    *before, *memory, self._constants, grid=grid, num_warps=warps, enable_fp_fusion=False
-                )
+            compiled = kernel.warmup(
+                *before, *memory, self._constants, grid=grid, num_warps=warps, enable_fp_fusion=False
+            )
             launches.append(_launcher(compiled, grid))
             before = ()
         return launches

@@ -4,7 +4,6 @@ import functools
 import subprocess
 import sys
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +23,7 @@ from eplb_xp.backends.takeover import SWITCH
 from eplb_xp.loads import reading
 from tests.support.process import settings_of_process, settings_of_thread
 from tests.support.recorded import READABLE, TENSOR, pt
-from tests.support.threads import at_once
+from tests.support.threads import at_once, elsewhere
 
 THREADS = 8
 
@@ -159,12 +158,6 @@ def test_programs_are_traced_as_by_one_thread() -> None:
     assert settings_of_process() == before
     jax.clear_caches()
     assert at_once_traced == {traced(2)}
-
-
-def elsewhere(look: Callable[[], Any]) -> Any:
-    """What another thread sees."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(look).result()
 
 
 def test_x64_around_sorts_is_on_in_its_own_thread_alone(monkeypatch: pytest.MonkeyPatch) -> None:

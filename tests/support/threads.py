@@ -18,3 +18,9 @@ def at_once(work: Callable[[int], R], threads: int) -> list[R]:
 
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(when_all_are_there, range(threads)))
+
+
+def elsewhere(look: Callable[[], R]) -> R:
+    """What another thread sees."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(look).result()

@@ -1,20 +1,22 @@
 """The kernels for JAX arrays: what they need, and that what is missing is named."""
 
-import functools
 import logging
 import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import pytest
 
-from eplb_xp.backends.launching import from_jax
+from eplb_xp.backends.launching import compiling, from_jax
 from tests.support.jax_kernels import assert_same, loads, plan_for, planned_shapes
+from tests.support.threads import elsewhere
 
 
 def test_a_process_without_a_gpu_leaves_plans_to_xla(caplog: pytest.LogCaptureFixture) -> None:
@@ -36,7 +38,7 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, caplog:
     monkeypatch.setitem(sys.modules, "jax_triton", None)
     monkeypatch.setattr(from_jax, "missing", from_jax.missing.__wrapped__)
     with caplog.at_level(logging.DEBUG, logger="eplb_xp"):
-        assert_same(jax.jit(functools.partial(plan_for))(jnp.asarray(loads())), plan_for(loads()))
+        assert_same(jax.jit(partial(plan_for))(jnp.asarray(loads())), plan_for(loads()))
     assert (
         "plan runs without its kernel: the kernels need jax-triton and Triton, install the extra 'cuda'" in caplog.text
     )
@@ -75,3 +77,12 @@ def test_triton_keeps_its_cache(before: str | None, monkeypatch: pytest.MonkeyPa
         second = pool.submit(from_jax.missing.__wrapped__)  # while it is away
         assert (first.result(), second.result()) == (None, None)
     assert os.environ.get("TRITON_CACHE_DIR") == before
+
+
+def test_kernels_are_compiled_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton changes the warning filters of all threads while it compiles."""
+    parameters = SimpleNamespace(for_export=False)
+    context: Any = SimpleNamespace(module_context=SimpleNamespace(lowering_parameters=parameters))
+    may_another = partial(compiling.LOCK.acquire, blocking=False)
+    monkeypatch.setattr(from_jax, "_lowered", lambda *_, **__: elsewhere(may_another))
+    assert from_jax._lowered_for_cuda(context, None) is False

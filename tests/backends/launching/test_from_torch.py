@@ -1,5 +1,6 @@
 """How PyTorch's kernels are started, with stand-ins for the kernels where there is no GPU."""
 
+import time
 from dataclasses import fields
 from typing import Any
 
@@ -10,6 +11,7 @@ from eplb_xp import Policy
 from eplb_xp.backends.launching.from_torch import _Planner
 from eplb_xp.backends.torch_arguments import FLOATS, INTEGERS
 from tests.support.kernels import launch_of
+from tests.support.threads import at_once
 
 LAYERS, EXPERTS, SIZES = 3, 16, (24, 1, 1, 4)
 STREAM = 7
@@ -75,6 +77,38 @@ def test_kernels_are_compiled_once_for_each_kind_of_loads(planner: _Planner) -> 
             assert len(kernel.started) == 2 * number
     for given, weight in zip(planner._kernels[0][0].compiled, kinds, strict=True):
         assert given[0] is weight
+
+
+class LoadedSlowly:
+    """As Triton loads a kernel: how it is run is there before its function is."""
+
+    packed_metadata = "metadata"
+
+    def __init__(self) -> None:
+        self.function: str | None = None
+        self.loading = False
+        self.started: list[tuple[Any, ...]] = []
+
+    def warmup(self, *_: Any, **__: Any) -> "LoadedSlowly":
+        return self
+
+    @property
+    def run(self) -> Any:
+        if not self.loading:
+            self.loading = True
+            time.sleep(0.02)
+            self.function = "function"
+        return lambda *arguments: self.started.append(arguments)
+
+
+def test_no_thread_starts_a_kernel_that_another_one_is_loading(planner: _Planner) -> None:
+    kernels = [LoadedSlowly() for _ in planner._kernels]
+    both = zip(kernels, planner._kernels, strict=True)
+    planner._kernels = [(kernel, grid, warps) for kernel, (_, grid, warps) in both]
+    weight = torch.rand(LAYERS, EXPERTS)
+    at_once(lambda _: planner._launched(weight, weight.device), 8)
+    for kernel in kernels:
+        assert [started[4] for started in kernel.started] == ["function"] * 8
 
 
 def test_an_operator_gets_every_setting_of_a_policy() -> None:
