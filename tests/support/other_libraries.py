@@ -126,17 +126,15 @@ class Vmap(Jit):
 def _compiled(function: Callable[..., Any], batched: bool, **static: Any) -> Callable[..., Any]:
     """One function object for each function and sizes, because JAX caches compilations by it."""
     with_sizes = partial(function, **static)
-    if batched:
-        return jax.jit(jax.vmap(with_sizes), compiler_options=_plain_code_generator())
-    return jax.jit(with_sizes)
+    return jax.jit(jax.vmap(with_sizes) if batched else with_sizes, compiler_options=_plain_code_generator())
 
 
 @lru_cache
 def _plain_code_generator() -> dict[str, bool | int]:
-    """XLA's plain code generator for CPUs, which takes a fifth of the time to compile.
+    """XLA's plain code generator for CPUs, which takes a fifth of the time to compile what XLA has optimized.
 
-    Programs that are not batched are compiled as users have them. So plans must come out of both ways alike. Fuzzing
-    leaves it out, and so does a jaxlib that doesn't know it.
+    The tests in `tests/backends/jax/` compile as users do, plans of every policy too, and so does fuzzing, for every
+    property. Where a jaxlib doesn't know it, all do.
     """
     plain = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
     if jax.default_backend() != "cpu" or os.environ.get("HYPOTHESIS_PROFILE") == "fuzz":

@@ -19,6 +19,7 @@ from eplb_xp import (
 )
 from eplb_xp.backends import jax_on_numpy, takeover
 from tests.support.jax_plans import assert_same, compilations, plan_for
+from tests.support.loads import FAMILIES, batch
 
 
 def everything(weight: Any) -> list[Any]:
@@ -38,12 +39,16 @@ def test_nothing_is_compiled(weight: jax.Array, caplog: pytest.LogCaptureFixture
         np.testing.assert_array_equal(ours, expected)
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_xla_makes_the_same_plan(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    weight = jnp.asarray(np.random.default_rng(5).lognormal(0, 1, (4, 12)).astype(np.float32))
-    expected = rebalance_experts(weight, 18, 1, 1, 6, policy=policy)
-    monkeypatch.setenv(takeover.SWITCH, "0")
-    assert_same(rebalance_experts(weight, 18, 1, 1, 6, policy=policy), expected)
+@pytest.mark.parametrize(
+    ("policy", "sizes"), [(policy, (18, 1, 1, 6)) for policy in POLICIES] + [("swap", (16, 6, 2, 4))]
+)
+def test_xla_makes_the_same_plan(policy: str, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(10):
+        weight = jnp.asarray(np.concatenate([batch(family, seed, 1, 12) for family in FAMILIES]).astype(np.float32))
+        expected = rebalance_experts(weight, *sizes, policy=policy)
+        with monkeypatch.context() as patch:
+            patch.setenv(takeover.SWITCH, "0")
+            assert_same(rebalance_experts(weight, *sizes, policy=policy), expected)
 
 
 @pytest.mark.parametrize("committed", [False, True])
