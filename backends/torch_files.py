@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from eplb_xp.backends.torch import LIBRARY
-from eplb_xp.loads.fields import UnfitError, name_of_loads
+from eplb_xp.loads.files.fields import UnfitError, name_of_loads
 
 NOT_PLAIN = "no .pt file of tensors and plain values alone; others could run code, so none is read"
 PROTOCOL = 3  # torch's loader of plain values knows no instruction of later ones

@@ -7,11 +7,11 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from eplb_xp.loads.choosing import by_step, chosen
-from eplb_xp.loads.fields import Numbers, UnfitError
-from eplb_xp.loads.formats import read_json, read_npy, read_npz
-from eplb_xp.loads.plain import plain
-from eplb_xp.loads.tables import read_csv
+from eplb_xp.loads.files.choosing import by_step, chosen
+from eplb_xp.loads.files.fields import Numbers, UnfitError
+from eplb_xp.loads.files.formats import read_json, read_npy, read_npz
+from eplb_xp.loads.files.plain import plain
+from eplb_xp.loads.files.tables import read_csv
 
 Reader: TypeAlias = Callable[[BinaryIO, bool | None], Numbers]
 

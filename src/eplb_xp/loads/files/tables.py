@@ -4,10 +4,10 @@ import csv
 import io
 from typing import BinaryIO
 
-from eplb_xp.loads.cells import as_number, load_in
-from eplb_xp.loads.fields import Numbers, UnfitError, array_of_numbers
-from eplb_xp.loads.named import Row, read_named
-from eplb_xp.loads.plain import FEWEST, plain
+from eplb_xp.loads.files.cells import as_number, load_in
+from eplb_xp.loads.files.fields import Numbers, UnfitError, array_of_numbers
+from eplb_xp.loads.files.named import Row, read_named
+from eplb_xp.loads.files.plain import FEWEST, plain
 
 
 def read_csv(file: BinaryIO, index_column: bool | None) -> Numbers:

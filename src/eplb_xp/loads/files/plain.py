@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from eplb_xp.loads.fields import Numbers, UnfitError
+from eplb_xp.loads.files.fields import Numbers, UnfitError
 
 FEWEST = 8  # numbers of layers and experts; loads hardly ever look like so many
 LARGEST_INDEX = 2**20

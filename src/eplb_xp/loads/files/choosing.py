@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from eplb_xp.checks import LARGEST
-from eplb_xp.loads.fields import Numbers, UnfitError
+from eplb_xp.loads.files.fields import Numbers, UnfitError
 
 INT64 = 2.0**63 - 1024  # the largest float64 that is an int64
 

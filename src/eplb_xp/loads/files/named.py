@@ -4,11 +4,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from eplb_xp.loads.cells import index_in, load_in
-from eplb_xp.loads.fields import Numbers, UnfitError, array_of_numbers, listed
-from eplb_xp.loads.names import INDICES, ROW_NUMBER, experts_of, meaning
-from eplb_xp.loads.placing import check_numbering, placed
-from eplb_xp.loads.plain import check_first_column
+from eplb_xp.loads.files.cells import index_in, load_in
+from eplb_xp.loads.files.fields import Numbers, UnfitError, array_of_numbers, listed
+from eplb_xp.loads.files.names import INDICES, ROW_NUMBER, experts_of, meaning
+from eplb_xp.loads.files.placing import check_numbering, placed
+from eplb_xp.loads.files.plain import check_first_column
 
 Row: TypeAlias = tuple[str, list[Any]]  # where it stands, and its cells
 

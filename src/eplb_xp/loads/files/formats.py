@@ -5,10 +5,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from eplb_xp.loads.fields import NAMES, Numbers, UnfitError, array_of_numbers, name_of_loads
-from eplb_xp.loads.named import read_named
-from eplb_xp.loads.plain import plain
-from eplb_xp.loads.records import table_of
+from eplb_xp.loads.files.fields import NAMES, Numbers, UnfitError, array_of_numbers, name_of_loads
+from eplb_xp.loads.files.named import read_named
+from eplb_xp.loads.files.plain import plain
+from eplb_xp.loads.files.records import table_of
 
 
 def read_npy(file: BinaryIO, index_column: bool | None) -> Numbers:

@@ -1,0 +1,1 @@
+"""What is in a file of loads: arrays, tables and records of each format, and what may be chosen of them."""
