@@ -24,9 +24,10 @@ def library_of(name: str, x: Any) -> Standard:
         name_to_torch()
         return numpy.LIBRARY
     if _is_instance(x, "torch", "Tensor"):
-        from eplb_xp.backends import torch, torch_kinds
+        from eplb_xp.backends import torch
+        from eplb_xp.backends.tensors import kinds
 
-        torch_kinds.check_kind(name, x)
+        kinds.check_kind(name, x)
         return torch.LIBRARY
     if _is_instance(x, "jax", "Array"):
         from eplb_xp.backends import jax

@@ -15,9 +15,9 @@ from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.launching import from_torch
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
-from eplb_xp.backends.torch_kinds import check_has_values, is_plain
-from eplb_xp.backends.torch_on_numpy import as_numpy, on_numpy
-from eplb_xp.backends.torch_operators import as_operator
+from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
+from eplb_xp.backends.tensors.on_numpy import as_numpy, on_numpy
+from eplb_xp.backends.tensors.operators import as_operator
 from eplb_xp.saving import name_to_torch
 from eplb_xp.types import Array, Plan
 

@@ -215,10 +215,10 @@ def test_what_is_no_file_is_an_os_error(
 
 def test_without_torch_the_message_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.pt").write_bytes(pt(TENSOR))
-    import eplb_xp.backends  # noqa: PLC0415 # whose attribute it becomes
+    import eplb_xp.backends.tensors  # noqa: PLC0415 # whose attribute it becomes
 
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "eplb_xp.backends.torch_files", raising=False)
-    monkeypatch.delattr(eplb_xp.backends, "torch_files", raising=False)
+    monkeypatch.delitem(sys.modules, "eplb_xp.backends.tensors.files", raising=False)
+    monkeypatch.delattr(eplb_xp.backends.tensors, "files", raising=False)
     with pytest.raises(ValueError, match=r"a.pt: .pt files take PyTorch.*pip install \"eplb-xp\[torch\]\""):
         read(tmp_path / "a.pt")

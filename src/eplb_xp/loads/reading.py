@@ -139,12 +139,12 @@ def _read(reader: Reader, file: BinaryIO, index_column: bool | None) -> Numbers:
 
 def _read_pt(file: BinaryIO, index_column: bool | None) -> Numbers:
     try:
-        from eplb_xp.backends import torch_files  # noqa: PLC0415  torch takes seconds
+        from eplb_xp.backends.tensors import files  # noqa: PLC0415  torch takes seconds
     except ImportError as error:
         raise UnfitError(
             f'.pt files take PyTorch, which can\'t be imported ({error}): pip install "eplb-xp[torch]"'
         ) from error
-    return plain(torch_files.read_tensor(file.name), index_column)
+    return plain(files.read_tensor(file.name), index_column)
 
 
 READERS: dict[str, Reader] = {

@@ -12,7 +12,7 @@ from eplb_xp import Policy
 from eplb_xp.algorithms import pipeline
 from eplb_xp.backends.launching.launch import launch
 from eplb_xp.backends.takeover import Refusal
-from eplb_xp.backends.torch_operators import as_operator
+from eplb_xp.backends.tensors.operators import as_operator
 from eplb_xp.policy import as_policy
 from eplb_xp.sizes import check_sizes
 from tests.support.kernels import JOINT, SWAP, Sizes, compiled, every_policy, launch_of

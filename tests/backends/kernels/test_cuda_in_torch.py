@@ -10,7 +10,7 @@ import torch
 from eplb_xp import Plan
 from eplb_xp.algorithms import pipeline
 from eplb_xp.backends.takeover import SWITCH
-from eplb_xp.backends.torch_operators import as_operator
+from eplb_xp.backends.tensors.operators import as_operator
 from eplb_xp.policy import as_policy
 from eplb_xp.sizes import check_sizes
 from tests.support.cuda import CUDA, Sizes, assert_equal, check, every_policy, every_route, loads, planned

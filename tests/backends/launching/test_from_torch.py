@@ -9,7 +9,7 @@ import torch
 
 from eplb_xp import Policy
 from eplb_xp.backends.launching.from_torch import _Planner
-from eplb_xp.backends.torch_arguments import FLOATS, INTEGERS
+from eplb_xp.backends.tensors.arguments import FLOATS, INTEGERS
 from tests.support.kernels import launch_of
 from tests.support.threads import at_once
 

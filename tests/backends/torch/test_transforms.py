@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from eplb_xp import Plan, evaluate, replicate_experts
 from eplb_xp.backends.takeover import SWITCH
-from eplb_xp.backends.torch_operators import OPERATORS
+from eplb_xp.backends.tensors.operators import OPERATORS
 from tests.support.torch_plans import FUNCTIONS, assert_as_numpy, every_function, few
 
 Function = Callable[[Any], Any]

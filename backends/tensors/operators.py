@@ -15,7 +15,7 @@ from eplb_xp.algorithms.counts.replication import Replicas
 from eplb_xp.algorithms.placement import Placement
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Step
-from eplb_xp.backends.torch_arguments import as_numbers, as_objects
+from eplb_xp.backends.tensors.arguments import as_numbers, as_objects
 from eplb_xp.types import Plan, Report
 
 Shape = tuple[int, ...]
