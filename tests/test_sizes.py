@@ -176,6 +176,11 @@ def test_where_no_size_works_alone_an_error_names_some_that_work_together(case: 
     assert fits(rules, asked._replace(**together))
 
 
+def test_no_groups_on_more_nodes_than_can_be_are_one_on_one() -> None:
+    with pytest.raises(ValueError, match=r"at least 1, got 0; nearest that work together: num_groups=1, num_nodes=1$"):
+        rebalance_experts(np.ones((1, 1)), 2, 0, 10**12, 1)
+
+
 def test_numbers_of_groups_are_named_that_divide_over_the_nodes_too() -> None:
     with pytest.raises(ValueError, match="8 does not divide 12; nearest that work: num_groups=4 or 12"):  # not 6
         rebalance_experts(np.ones((1, 12)), 12, 8, 4, 4)

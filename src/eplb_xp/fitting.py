@@ -133,7 +133,8 @@ class Rules:
     def _repaired(self, asked: Asked) -> Asked:
         """Sizes that fit: groups first, then GPUs, then replicas, each as near as can be to what was asked for."""
         replicas, groups, nodes, gpus = asked[0], *(max(size, 1) for size in asked[1:])
-        if self.keeps_groups or groups % nodes == 0:
+        # Groups and nodes that are ignored may stay what they are; a number that can't be is no wish to ignore them.
+        if self.keeps_groups or groups % nodes == 0 or min(asked.num_groups, asked.num_nodes) < 1:
             whole = [size for size in range(nodes, self.experts + 1, nodes) if self.experts % size == 0]
             groups, nodes = (_nearest(groups, whole), nodes) if whole else (1, 1)
         even = self._gpus_on(1 if groups % nodes else nodes, replicas)
