@@ -24,17 +24,16 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 # What takes longest comes first, so that no process is left alone with it in the end.
 LONGEST_FIRST = (
-    "tests/algorithms/test_policies.py",
-    "tests/backends/torch/test_compile.py",
     "tests/backends/kernels/test_interpreted.py",
-    "tests/algorithms/test_pipeline.py",
+    "tests/backends/torch/test_compile.py",
     "tests/backends/jax/test_sharding.py",
+    "tests/algorithms/test_policies.py",
     "tests/algorithms/test_joint.py",
     "tests/backends/jax/test_programs.py",
+    "tests/algorithms/test_pipeline.py",
+    "tests/backends/launching/test_from_jax_programs.py",
+    "tests/backends/jax/test_on_numpy.py",
     "tests/algorithms/test_golden.py",
-    "tests/test_evaluation.py",
-    "tests/algorithms/counts/test_replication.py",
-    "tests/algorithms/packing/test_heaviest_first.py",
     "tests/docs/test_examples.py",
     "README.md",
 )
