@@ -1,8 +1,7 @@
-"""NumPy."""
+"""NumPy, which is a namespace of the standard itself from 2.1 on."""
 
 from typing import Any
 
-import array_api_compat.numpy as xp
 import numpy as np
 
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
@@ -15,7 +14,7 @@ class NumPy(Standard):
     """NumPy: as the standard has it, with its own scan and scatter."""
 
     def __init__(self) -> None:
-        super().__init__(xp)
+        super().__init__(np)
 
     @property
     def index_dtype(self) -> Any:

@@ -42,8 +42,9 @@ def test_arrays_that_are_no_loads(
         (WEIGHT.astype(str), "got dtype <U32"),
         (WEIGHT.astype(object), "got dtype object"),
         (WEIGHT.astype("timedelta64[s]"), r"got dtype timedelta64\[s\]"),
+        (np.ma.masked_greater(WEIGHT, 5), r"weight must not be a masked array; weight.filled\(0\) has no mask"),
     ],
-    ids=["list", "none", "number", "text", "strings", "objects", "times"],
+    ids=["list", "none", "number", "text", "strings", "objects", "times", "masked"],
 )
 def test_what_is_no_array_of_numbers(call: Call, weight: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):

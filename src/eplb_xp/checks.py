@@ -1,5 +1,6 @@
 """What loads must be, and what is said where they are not."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def check_loads(weight: A) -> None:
 def check_array(weight: Any, items: str = "experts") -> Standard:
     """The library of the loads, once their type, dtype and shape are known to do."""
     lib = library_of("weight", weight)
-    if isinstance(weight, np.ma.MaskedArray):
+    if _is_masked(weight):
         raise TypeError("weight must not be a masked array; weight.filled(0) has no mask, and zero for what it hid")
     if not lib.is_real(weight):
         raise TypeError(f"weight must be of integers or real floats, got dtype {weight.dtype}")
@@ -70,6 +71,11 @@ def check_values(lib: Standard, weight: Any) -> None:
     _refuse(load, ~((load >= 0) & (load < np.inf)), "NaN, infinite or negative")
     if load.dtype.itemsize > 4:
         _refuse(load, load > LARGEST, f"above the largest float32, {LARGEST:.4g}")
+
+
+def _is_masked(weight: Any) -> bool:
+    """Whether it is a masked array: there is none unless its module is, which NumPy imports when it is named."""
+    return "numpy.ma" in sys.modules and isinstance(weight, np.ma.MaskedArray)
 
 
 def _refuse(load: "np.ndarray[Any, Any]", bad: "np.ndarray[Any, Any]", what: str) -> None:

@@ -24,6 +24,19 @@ def test_importing_adds_little() -> None:
     assert not {"eplb_xp.loads", "importlib.metadata", "numpy.random"} & added
 
 
+def test_the_first_plan_by_numpy_imports_little() -> None:
+    code = """
+import numpy as np, eplb_xp
+for policy in eplb_xp.POLICIES:
+    plan = eplb_xp.rebalance_experts(np.arange(8.0).reshape(1, 8), 12, 2, 2, 4, policy=policy)
+    eplb_xp.evaluate(plan, np.arange(8.0).reshape(1, 8), 4)
+"""
+    imported = modules_after(code)
+    assert "eplb_xp.backends.numpy" in imported
+    # NumPy imports these two when they are named, array_api_compat.numpy names all there is.
+    assert not {"array_api_compat.numpy", "numpy.f2py", "numpy.ma"} & imported
+
+
 @pytest.mark.parametrize("code", ["eplb_xp.loads", "from eplb_xp import loads", "from eplb_xp import *"])
 def test_loads_are_imported_when_they_are_asked_for(code: str) -> None:
     assert {"eplb_xp.loads", "numpy.random"} <= modules_after(f"import eplb_xp\n{code}")
