@@ -33,7 +33,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint lint-workflows wheel fuzz mutate bench bench-gpu bench-growth bench-quality bench-settings bench-start docs clean
+.PHONY: help demo test test-lowest lint lint-workflows wheel fuzz mutate bench bench-gpu bench-growth bench-quality bench-settings bench-search bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -139,8 +139,12 @@ bench-settings: $(READY)  ## Quality against time for settings of policy joint: 
 	@echo "Planning with every setting (some minutes, most of them compiling)"
 	@$(BIN)/python -m benchmarks.quality.settings
 
+bench-search: $(READY)  ## How far joint's plans are from what a long search finds: the table of docs/quality.md
+	@echo "Searching long (some minutes)"
+	@$(BIN)/python -m benchmarks.quality.search
+
 bench-start: $(READY)  ## Time importing and first plans, before and after JAX's cache has them: a table, out/start.json
-	@echo "Starting processes (about two minutes)"
+	@echo "Starting processes (some minutes, most of them compiling)"
 	@$(BIN)/python -m benchmarks.start
 
 docs: $(VENV)/.docs  ## Pages in build/docs; every example of pages and docstrings is run

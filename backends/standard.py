@@ -31,7 +31,7 @@ class Standard:
         self.xp = xp
 
     # Loops: the contract of jax.lax, the shapes and dtypes of a carry staying what they are. A while_loop
-    # carries a NamedTuple of arrays, a fori_loop one array.
+    # carries a NamedTuple of arrays and NamedTuples, a fori_loop one array.
 
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         """Repeat ``body`` while ``cond`` holds: one read of the condition a round, and one more."""
@@ -121,6 +121,10 @@ class Standard:
         for i in range(1, x.shape[-1]):
             total.append(total[-1] + x[:, i : i + 1])
         return self.xp.concat(total, axis=-1)
+
+    def take(self, x: Array, indices: Array, *, axis: int) -> Array:
+        """The entries at ``indices`` [indices] along an axis."""
+        return self.xp.take(x, indices, axis=axis)
 
     def take_along_axis(self, x: Array, indices: Array) -> Array:
         """The entries of each row at ``indices``: [rows, items], [rows, indices]."""

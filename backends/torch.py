@@ -33,16 +33,20 @@ class Torch(Standard):
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         if not torch.compiler.is_compiling():
             return super().while_loop(cond, body, carry)
-        # torch's structured loop knows plain tuples only, and wants the strides of a carry to stay what they are.
-        pack = type(carry)
+        # torch's structured loop knows plain tuples only. It wants the strides of a carry to stay what they are, and no
+        # round to return an array that it was given.
+        kind = _kind(carry)
+
+        def flat(carry: Carry) -> tuple[Array, ...]:
+            return tuple(leaf.clone(memory_format=torch.contiguous_format) for leaf in _leaves(carry))
 
         def flat_cond(*leaves: Array) -> Array:
-            return cond(pack(*leaves))
+            return cond(_of_kind(kind, leaves))
 
         def flat_body(*leaves: Array) -> tuple[Array, ...]:
-            return tuple(leaf.contiguous() for leaf in body(pack(*leaves)))
+            return flat(body(_of_kind(kind, leaves)))
 
-        return pack(*while_loop(flat_cond, flat_body, tuple(leaf.contiguous() for leaf in carry)))
+        return _of_kind(kind, while_loop(flat_cond, flat_body, flat(carry)))
 
     @property
     def index_dtype(self) -> Any:
@@ -95,6 +99,34 @@ class Torch(Standard):
         by_kernels = step is pipeline.plan and arrays[0].is_cuda and from_torch.IS_INSTALLED and is_switched_on()
         run = as_operator if by_kernels or torch._C._are_functorch_transforms_active() else self.call
         return run(step, *arrays, **sizes)
+
+
+# A carry as its type, the kinds of its parts, and the number of its arrays.
+_Kind = tuple[Any, tuple[Any, ...], int]
+
+
+def _kind(carry: Any) -> _Kind:
+    if not isinstance(carry, tuple):
+        return None, (), 1
+    parts = tuple(_kind(part) for part in carry)
+    return type(carry), parts, sum(part[2] for part in parts)
+
+
+def _leaves(carry: Any) -> tuple[Array, ...]:
+    """All arrays of a carry."""
+    return sum((_leaves(part) for part in carry), ()) if isinstance(carry, tuple) else (carry,)
+
+
+def _of_kind(kind: _Kind, leaves: tuple[Array, ...]) -> Any:
+    """The carry with these arrays."""
+    pack, parts, _ = kind
+    if pack is None:
+        return leaves[0]
+    found = []
+    for part in parts:
+        found.append(_of_kind(part, leaves[: part[2]]))
+        leaves = leaves[part[2] :]
+    return pack(*found)
 
 
 LIBRARY = Torch()

@@ -19,7 +19,7 @@ def test_the_named_policies_are_settings_of_one_pipeline() -> None:
         "greedy": Policy(may_double=True, starts=1, rounds=0),
         "swap": Policy(starts=1, neighbourhood="any", rounds=50, threshold=2.0**-20),
         "multistart": Policy(starts=64, noise=0.2, neighbourhood="lightest", rounds=20, threshold=2.0**-20, seed=0),
-        "joint": Policy(rounds=50, finish=100, levels=12, refined=8, finalists=3, tolerance=2.0**-13),
+        "joint": Policy(rounds=50, finish=200, shakes=2, levels=12, refined=8, generations=16, tolerance=2.0**-13),
     }
 
 
@@ -56,8 +56,10 @@ def test_numbers_of_any_kind_become_python_s() -> None:
         ("levels", 2.5, TypeError, "levels must be an integer, got 2.5 of type float"),
         ("refined", 0, ValueError, "refined must be at least 1, got 0"),
         ("refined", 2049, ValueError, "refined must be at most 2048, got 2049"),
-        ("finalists", 0, ValueError, "finalists must be at least 1, got 0"),
-        ("finalists", 2049, ValueError, "finalists must be at most 2048, got 2049"),
+        ("shakes", -1, ValueError, "shakes must be at least 0, got -1"),
+        ("shakes", 1025, ValueError, "shakes must be at most 1024, got 1025"),
+        ("generations", 0, ValueError, "generations must be at least 1, got 0"),
+        ("generations", 1025, ValueError, "generations must be at most 1024, got 1025"),
         ("tolerance", 1.1, ValueError, "tolerance must be between 0 and 1, got 1.1"),
         ("tolerance", float("inf"), ValueError, "tolerance must be between 0 and 1, got inf"),
         ("seed", -1, ValueError, "seed must be at least 0, got -1"),
@@ -88,14 +90,21 @@ def test_other_counts_are_not_for_replicas_that_may_share_a_gpu() -> None:
     assert Policy(may_double=True, levels=0, finish=3).finish == 3
 
 
+def test_other_counts_are_packed_once() -> None:
+    with pytest.raises(ValueError, match="starts must be 1, got starts=2, levels=3"):
+        Policy(starts=2, levels=3)
+    assert Policy(starts=2, levels=0).starts == 2
+
+
 @pytest.mark.parametrize(
     ("field", "largest"),
     [
         ("rounds", 2**20),
         ("finish", 2**20),
+        ("shakes", 1024),
         ("levels", 1024),
         ("refined", 2048),
-        ("finalists", 2048),
+        ("generations", 1024),
         ("seed", 2**31 - 1),
     ],
 )

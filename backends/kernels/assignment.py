@@ -4,7 +4,7 @@ import triton
 import triton.language as tl
 
 from eplb_xp.backends.kernels.bits import HIGHEST, float_of
-from eplb_xp.backends.kernels.improving.exchanges import exchange
+from eplb_xp.backends.kernels.improving.finishing import finished
 from eplb_xp.backends.kernels.improving.parting import part
 from eplb_xp.backends.kernels.improving.refinement import refine
 from eplb_xp.backends.kernels.improving.table import busiest, read_table, slot_sums, store_table, store_tags
@@ -13,8 +13,8 @@ from eplb_xp.backends.kernels.packing.starts import noisy
 
 
 @triton.jit
-def _improved(load, tag, gain, S: tl.constexpr):
-    """A table parted, swapped and exchanged, and the loads of its packs."""
+def _improved(load, tag, items_at, S: tl.constexpr):
+    """A table parted, swapped and finished, and the loads of its packs."""
     C: tl.constexpr = S.capacity
     P: tl.constexpr = S.gpus
     rank = tl.arange(0, S.capacity2)[:, None]
@@ -22,12 +22,10 @@ def _improved(load, tag, gain, S: tl.constexpr):
         load, tag = part(load, tag, slot_sums(load, rank, C), P, C)
     pack_load = slot_sums(load, rank, C)
     if S.rounds > 0:
+        gain = float_of(tl.load(items_at + S.gain_at))
         load, tag, pack_load = refine(load, tag, pack_load, gain, S.rounds, P, C, S.lightest)
     if S.finish > 0:
-        load, tag, pack_load = refine(load, tag, pack_load, gain, S.finish, P, C, S.lightest)
-        load, tag, pack_load = exchange(
-            load, tag, pack_load, gain, S.finish, P, C, S.lightest, S.light, S.light2, S.pairs2
-        )
+        load, tag, pack_load = finished(load, tag, pack_load, items_at, S.finish, S)
     return load, tag, pack_load
 
 
@@ -35,7 +33,7 @@ def _improved(load, tag, gain, S: tl.constexpr):
 def improve_packed(own, S: tl.constexpr):
     """Improve the one packing that there is."""
     load, tag = read_table(own, S)
-    load, tag, pack_load = _improved(load, tag, float_of(tl.load(own + S.gain_at)), S)
+    load, tag, pack_load = _improved(load, tag, own, S)
     tl.debug_barrier()
     if S.everywhere & (S.halves == 2):
         pack_load = with_every_expert(pack_load, _share(own, S), S)
@@ -49,7 +47,6 @@ def best_start(first, row_at, own, S: tl.constexpr):
     """Pack and improve some starts of a row, and keep the best."""
     i = tl.arange(0, S.packed2)
     item_load = float_of(tl.load(row_at + S.item_load_at + i, mask=i < S.packed, other=0))
-    gain = float_of(tl.load(row_at + S.gain_at))
     best = HIGHEST
     best_start = 0  # not the first: Triton 3.6 takes two variables that begin with one value for one
     best_tag = tl.zeros([S.capacity2, S.columns2], tl.int32)
@@ -58,7 +55,7 @@ def best_start(first, row_at, own, S: tl.constexpr):
     while start < S.starts:
         store_packed(item_load, i, noisy(item_load, start, S), row_at, own, S, True)
         load, tag = read_table(own, S)
-        load, tag, pack_load = _improved(load, tag, gain, S)
+        load, tag, pack_load = _improved(load, tag, row_at, S)
         high = _busiest(pack_load, S)
         if high < best:
             best, best_start, best_tag, best_pack_load = high, start, tag, pack_load

@@ -9,8 +9,9 @@ import triton.language as tl
 
 from eplb_xp.backends.kernels.assignment import best_part
 from eplb_xp.backends.kernels.bits import HIGHEST, LOWEST
-from eplb_xp.backends.kernels.joint import finish_candidate, pack_candidate, refine_candidate
+from eplb_xp.backends.kernels.joint import improve_candidate, pack_candidate
 from eplb_xp.backends.kernels.maps import write_maps
+from eplb_xp.backends.kernels.trying.family import own_block
 from eplb_xp.backends.kernels.waiting import wait
 
 
@@ -22,17 +23,17 @@ def choose(phy2log, log2phy, logcnt, scratch, S: tl.constexpr):
     if S.levels > 0:
         ticket = tl.atomic_add(records + rows.to(tl.int64) * S.record_words, 1, sem="relaxed")
         tries = records + rows.to(tl.int64) * S.record_words + 1
-        if ticket < rows * S.candidates:
-            row = ticket // S.candidates
-            pack_candidate(row, ticket % S.candidates, scratch, records, tries, S)
-        ticket -= rows * S.candidates
-        if (ticket >= 0) & (ticket < rows * S.refined):
-            refine_candidate(ticket // S.refined, ticket % S.refined, records, tries, S)
-        ticket -= rows * S.refined
-        if (ticket >= 0) & (ticket < rows * S.finalists):
-            finish_candidate(ticket // S.finalists, ticket % S.finalists, records, tries, S)
-        ticket -= rows * S.finalists
-        if ticket >= 0:
+        generation = ticket // (rows * (S.candidates + S.refined))
+        if generation < S.generations:
+            ticket -= generation * (rows * (S.candidates + S.refined))
+            if ticket < rows * S.candidates:
+                row = ticket // S.candidates
+                pack_candidate(row, generation, ticket % S.candidates, scratch, records, tries, S)
+            else:
+                ticket -= rows * S.candidates
+                improve_candidate(ticket // S.refined, generation, ticket % S.refined, records, tries, S)
+        else:
+            ticket -= S.generations * rows * (S.candidates + S.refined)
             _write(ticket, phy2log, log2phy, logcnt, scratch, records, tries, S)
     else:
         _write(ticket, phy2log, log2phy, logcnt, scratch, records, records, S)
@@ -45,7 +46,7 @@ def _write(ticket, phy2log, log2phy, logcnt, scratch, records, tries, S: tl.cons
     half = 0
     if S.levels > 0:
         for each in range(S.rows):
-            wait(records + (layer * S.rows + each).to(tl.int64) * S.record_words + 2, S.finalists)
+            wait(records + (layer * S.rows + each).to(tl.int64) * S.record_words + 1, S.generations * S.refined)
     if S.halves == 2:
         each = tl.arange(0, S.rows2)
         its_row = (layer * S.rows + tl.minimum(each, S.rows - 1)).to(tl.int64)
@@ -53,8 +54,10 @@ def _write(ticket, phy2log, log2phy, logcnt, scratch, records, tries, S: tl.cons
         for part_ in range(S.parts):
             high = tl.minimum(high, tl.load(scratch + (its_row * S.parts + part_) * S.words + S.busiest_at))
         if S.levels > 0:
-            for final in range(S.finalists):
-                high = tl.minimum(high, tl.load(records + its_row * S.record_words + S.final_at + final))
+            # The best of earlier generations, and those of the last.
+            high = tl.minimum(high, tl.load(records + its_row * S.record_words + S.best_at))
+            for number in range(S.refined):
+                high = tl.minimum(high, tl.load(records + its_row * S.record_words + S.refined_at + number))
         first = tl.max(tl.where(each < S.nodes, high, LOWEST), axis=0)
         second = tl.max(tl.where((each >= S.nodes) & (each < S.rows), high, LOWEST), axis=0)
         half = (second < first).to(tl.int32)
@@ -65,13 +68,19 @@ def _write(ticket, phy2log, log2phy, logcnt, scratch, records, tries, S: tl.cons
     from_ = scratch + (row * S.parts + best).to(tl.int64) * S.words
     counts_at = row_at + S.count_at
     if S.levels > 0:
-        i = tl.arange(0, S.finalists2)
+        i = tl.arange(0, S.refined2)
         record = records + row.to(tl.int64) * S.record_words
-        finals = tl.load(record + S.final_at + i, mask=i < S.finalists, other=HIGHEST)
+        blocks = tries + row.to(tl.int64) * (S.blocks * S.words)
+        kept = tl.load(record + S.best_at)
+        if kept < high:
+            high = kept
+            from_ = blocks + 2 * S.candidates * S.words
+            counts_at = from_ + S.count_at
+        finals = tl.load(record + S.refined_at + i, mask=i < S.refined, other=HIGHEST)
         lowest = tl.min(finals, axis=0)
         if lowest < high:
-            final = tl.min(tl.where(finals == lowest, i, HIGHEST), axis=0)
-            candidate = tl.load(record + S.final_at + S.finalists + final)
-            from_ = tries + (row * S.candidates + candidate).to(tl.int64) * S.words
+            number = tl.min(tl.where(finals == lowest, i, HIGHEST), axis=0)
+            candidate = tl.load(record + S.refined_at + S.refined + number)
+            from_ = blocks + own_block(record, tl.load(record + 2) - 1, candidate, S) * S.words
             counts_at = from_ + S.count_at
     write_maps(from_, counts_at, row_at, layer.to(tl.int64), node, phy2log, log2phy, logcnt, S)

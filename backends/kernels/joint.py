@@ -5,87 +5,87 @@ import triton.language as tl
 
 from eplb_xp.backends.kernels.assignment import best_part
 from eplb_xp.backends.kernels.bits import HIGHEST, INFINITE, bits_of, float_of
-from eplb_xp.backends.kernels.counts.levels import store_candidate
-from eplb_xp.backends.kernels.improving.exchanges import exchange
+from eplb_xp.backends.kernels.counts.candidates import are_new, fingerprint
+from eplb_xp.backends.kernels.counts.levels import store_level
+from eplb_xp.backends.kernels.counts.offspring import store_offspring
+from eplb_xp.backends.kernels.improving.finishing import finished, store_total
 from eplb_xp.backends.kernels.improving.parting import part
-from eplb_xp.backends.kernels.improving.refinement import refine, wanted_gain
+from eplb_xp.backends.kernels.improving.refinement import refine
 from eplb_xp.backends.kernels.improving.table import busiest, read_table, slot_sums, store_table
 from eplb_xp.backends.kernels.packing.packed import items, store_items, store_packed
 from eplb_xp.backends.kernels.rows import tree_total
+from eplb_xp.backends.kernels.trying.family import keep_best, own_block, parent_of
 from eplb_xp.backends.kernels.waiting import signal, wait
 
 
 @triton.jit
-def pack_candidate(row, candidate, scratch, records, tries, S: tl.constexpr):
+def pack_candidate(row, generation, candidate, scratch, records, tries, S: tl.constexpr):
+    """Counts, and their packing, unless the best so far is close to a bound."""
     row_at = scratch + row.to(tl.int64) * (S.parts * S.words)
     record = records + row.to(tl.int64) * S.record_words
-    own = tries + (row * S.candidates + candidate).to(tl.int64) * S.words
+    blocks = tries + row.to(tl.int64) * (S.blocks * S.words)
+    high_bits = best_part(row, scratch, S)[0]
+    if S.generations > 1:
+        wait(record + 1, generation * S.refined)
+        if generation > 0:
+            high_bits = tl.minimum(high_bits, keep_best(record, blocks, generation, candidate == 0, high_bits, S))
     e = tl.arange(0, S.node_experts2)
     load = float_of(tl.load(row_at + S.load_at + e, mask=e < S.node_experts, other=0))
     count = tl.load(row_at + S.count_at + e, mask=e < S.node_experts, other=1)
     total = tree_total(load, S.node_experts, S.expert_levels)
-    high_bits = best_part(row, scratch, S)[0]
     high = float_of(high_bits)
     largest = float_of(tl.max(bits_of(tl.div_rn(load, count.to(tl.float32))), axis=0))
     if (high_bits < INFINITE) & (high > largest * S.close) & (high * S.gpus > total * S.close):
-        is_new = store_candidate(candidate, load, total, own, row_at, S)
+        own = blocks + candidate * S.words
+        if generation == 0:
+            if candidate == 0:
+                seen = tl.where(S.shaken, -1, fingerprint(row_at, S))
+                tl.store(record + S.seen_at, seen)
+            store_level(candidate, load, total, own, row_at, S)
+        else:
+            parent, own = parent_of(record, blocks, row_at, generation, candidate, S)
+            store_offspring(candidate, generation, parent, row_at, own, S)
+        mark = fingerprint(own, S)
+        tl.store(record + S.seen_at + 1 + generation * S.candidates + candidate, mark)
         item_load, item_tag = items(row_at, own, S)
-        tl.store(own + S.gain_at, bits_of(wanted_gain(item_load, S)))
+        store_total(item_load, own, S)
         store_items(item_load, item_tag, own, S)
         store_packed(item_load, item_tag, item_load, own, own, S, True)
         table_load = read_table(own, S)[0]
         packed = busiest(slot_sums(table_load, tl.arange(0, S.capacity2)[:, None], S.capacity))
-        tl.store(record + S.tried_at + candidate, tl.where(is_new, packed, INFINITE))
-        tl.store(record + 3, 1)
+        tl.store(record + S.tried_at + candidate, packed)
+        tl.store(record + 2, generation + 1)
     signal(record)
 
 
 @triton.jit
-def _ranked(at, number, NUMBER: tl.constexpr, NUMBER2: tl.constexpr):
-    """Of so many busiest packs, which is the lightest but `number`, the first of equal ones."""
-    i = tl.arange(0, NUMBER2)
-    high = tl.load(at + i, mask=i < NUMBER, other=HIGHEST)
-    key = tl.sort((high.to(tl.int64) << 32) | i.to(tl.int64))
-    return tl.sum(tl.where(i == number, (key & 0xFFFFFFFF).to(tl.int32), 0), axis=0)
-
-
-@triton.jit
-def refine_candidate(row, number, records, tries, S: tl.constexpr):
+def improve_candidate(row, generation, number, records, tries, S: tl.constexpr):
+    """Of the new candidates the one that is the lightest but `number`, improved."""
     record = records + row.to(tl.int64) * S.record_words
-    wait(record, S.candidates)
-    if tl.load(record + 3) == 1:
-        candidate = _ranked(record + S.tried_at, number, S.candidates, S.candidates2)
-        own = tries + (row * S.candidates + candidate).to(tl.int64) * S.words
-        load, tag = read_table(own, S)
-        gain = float_of(tl.load(own + S.gain_at))
-        rank = tl.arange(0, S.capacity2)[:, None]
-        load, tag = part(load, tag, slot_sums(load, rank, S.capacity), S.gpus, S.capacity)
-        pack_load = slot_sums(load, rank, S.capacity)
-        load, tag, pack_load = refine(load, tag, pack_load, gain, S.rounds + S.finish, S.gpus, S.capacity, S.lightest)
-        tl.debug_barrier()
-        store_table(load, tag, own, S)
-        tl.store(record + S.refined_at + number, busiest(pack_load))
+    blocks = tries + row.to(tl.int64) * (S.blocks * S.words)
+    wait(record, (generation + 1) * S.candidates)
+    if tl.load(record + 2) == generation + 1:
+        i = tl.arange(0, S.candidates2)
+        high = tl.load(record + S.tried_at + i, mask=i < S.candidates, other=HIGHEST)
+        high = tl.where(are_new(record, generation, S) | (i >= S.candidates), high, INFINITE)
+        key = tl.sort((high.to(tl.int64) << 32) | i.to(tl.int64))
+        key = tl.sum(tl.where(i == number, key, 0), axis=0)
+        candidate = (key & 0xFFFFFFFF).to(tl.int32)
+        high_bits = (key >> 32).to(tl.int32)
+        if high_bits < INFINITE:
+            own = blocks + own_block(record, generation, candidate, S) * S.words
+            load, tag = read_table(own, S)
+            gain = float_of(tl.load(own + S.gain_at))
+            rank = tl.arange(0, S.capacity2)[:, None]
+            load, tag = part(load, tag, slot_sums(load, rank, S.capacity), S.gpus, S.capacity)
+            pack_load = slot_sums(load, rank, S.capacity)
+            if S.rounds > 0:
+                load, tag, pack_load = refine(load, tag, pack_load, gain, S.rounds, S.gpus, S.capacity, S.lightest)
+            if S.steps > 0:
+                load, tag, pack_load = finished(load, tag, pack_load, own, S.steps, S)
+            tl.debug_barrier()
+            store_table(load, tag, own, S)
+            high_bits = busiest(pack_load)
+        tl.store(record + S.refined_at + number, high_bits)
         tl.store(record + S.refined_at + S.refined + number, candidate)
     signal(record + 1)
-
-
-@triton.jit
-def finish_candidate(row, number, records, tries, S: tl.constexpr):
-    record = records + row.to(tl.int64) * S.record_words
-    wait(record + 1, S.refined)
-    if tl.load(record + 3) == 1:
-        refined = _ranked(record + S.refined_at, number, S.refined, S.refined2)
-        candidate = tl.load(record + S.refined_at + S.refined + refined)
-        own = tries + (row * S.candidates + candidate).to(tl.int64) * S.words
-        load, tag = read_table(own, S)
-        gain = float_of(tl.load(own + S.gain_at))
-        rank = tl.arange(0, S.capacity2)[:, None]
-        pack_load = slot_sums(load, rank, S.capacity)
-        load, tag, pack_load = exchange(
-            load, tag, pack_load, gain, S.finish, S.gpus, S.capacity, S.lightest, S.light, S.light2, S.pairs2
-        )
-        tl.debug_barrier()
-        store_table(load, tag, own, S)
-        tl.store(record + S.final_at + number, busiest(pack_load))
-        tl.store(record + S.final_at + S.finalists + number, candidate)
-    signal(record + 2)

@@ -3,10 +3,10 @@
 import triton
 import triton.language as tl
 
-from eplb_xp.backends.kernels.bits import bits_of, descending, index_in
+from eplb_xp.backends.kernels.bits import descending, index_in
 from eplb_xp.backends.kernels.counts.replication import store_spares
 from eplb_xp.backends.kernels.counts.threshold import spare_numbers
-from eplb_xp.backends.kernels.improving.refinement import wanted_gain
+from eplb_xp.backends.kernels.improving.finishing import store_total
 from eplb_xp.backends.kernels.improving.table import busiest, read_table, slot_sums
 from eplb_xp.backends.kernels.packing.packed import items, store_items, store_packed, with_every_expert
 
@@ -56,7 +56,7 @@ def store_packing(share, own, S: tl.constexpr):
     if S.packed > 0:
         load, tag = items(own, own, S)
         if S.rounds + S.finish > 0:
-            tl.store(own + S.gain_at, bits_of(wanted_gain(load, S)))
+            store_total(load, own, S)
         if S.is_packed_once:
             store_packed(load, tag, load, own, own, S, False)
         else:

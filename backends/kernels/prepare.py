@@ -61,12 +61,12 @@ def prepare(weight, row_stride, column_stride, phy2log, log2phy, logcnt, scratch
 
 @triton.jit
 def _clear_record(row, scratch, S: tl.constexpr):
-    """Nothing is counted yet, and no finalist is better than what is placed before there are any."""
+    """Nothing is counted yet, and no candidate is better than what is placed without any."""
     rows = tl.num_programs(0).to(tl.int64)
     records = scratch + rows * (S.parts * S.words)
     word = tl.arange(0, S.record_words2)
-    is_final = (word >= S.final_at) & (word < S.final_at + S.finalists)
+    is_high = ((word >= S.refined_at) & (word < S.refined_at + S.refined)) | (word == S.best_at)
     record = records + row.to(tl.int64) * S.record_words
-    tl.store(record + word, tl.where(is_final, INFINITE, 0), mask=word < S.record_words)
+    tl.store(record + word, tl.where(is_high, INFINITE, 0), mask=word < S.record_words)
     if row == 0:
         tl.store(records + rows * S.record_words, 0)

@@ -12,7 +12,7 @@ def signal(counter_at):
 
 
 @triton.jit
-def wait(counter_at, number: tl.constexpr):
+def wait(counter_at, number):
     counted = tl.atomic_add(counter_at, 0, sem="acquire")
     while counted < number:
         counted = tl.atomic_add(counter_at, 0, sem="acquire")

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from eplb_xp.algorithms.improving.finishing import most_steps
 from eplb_xp.algorithms.packing.starts import NOISE_BITS
+from eplb_xp.algorithms.trying.shape import shape_of
 from eplb_xp.backends.launching.layout import Layout
 from eplb_xp.backends.takeover import Refusal
 from eplb_xp.policy import Policy
@@ -51,7 +53,7 @@ def launch(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Launch | 
     rows = layers * shape.rows
     words = rows * shape.parts * shape.words
     if shape.levels:
-        words += rows * (shape.record_words + shape.candidates * shape.words) + 1
+        words += rows * (shape.record_words + shape.blocks * shape.words) + 1
     if words > MOST_WORDS:
         return Refusal(f"the kernels would need {words * 4 / 2**30:.1f} GiB of memory, and take at most 1 GiB")
     return Launch(
@@ -81,8 +83,9 @@ def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Layout:
     packed = spares if everywhere else slots
     chooses = gpus > 1 and packed > gpus
     starts = policy.starts if chooses else 1
-    levels = 0 if not apart or everywhere or gpus == 1 else min(policy.levels, spares)
-    refined = min(policy.refined, 2 * levels)
+    tried = shape_of(policy, num_packs=gpus, capacity=slots // gpus, num_spares=spares, most=most)
+    tries = apart and not everywhere and 1 < gpus < slots and tried.num_levels > 0
+    finish = most_steps(policy, gpus, packed // gpus) if not tries else 0 if tried.shaken else tried.finish
     shape = Layout(
         experts=experts,
         groups=sizes.num_groups,
@@ -104,11 +107,13 @@ def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Layout:
         seed=policy.seed,
         lightest=policy.neighbourhood == "lightest",
         rounds=policy.rounds,
-        finish=policy.finish,
+        finish=finish,
         threshold=policy.threshold,
-        levels=levels,
-        refined=refined,
-        finalists=min(policy.finalists, refined),
+        levels=tried.num_levels if tries else 0,
+        generations=tried.generations if tries else 1,
+        refined=tried.refined if tries else 0,
+        parents=tried.parents if tries else 0,
+        steps=tried.finish,
         close=1.0 + policy.tolerance,
     )
     # As many programs for a row as keep a GPU busy and have room; several starts share one where that is not enough.

@@ -86,6 +86,11 @@ class Layout(Shape):
         return 12 * self.segment + 3
 
     @property
+    def total_at(self) -> int:
+        """The load of all items."""
+        return 12 * self.segment + 4
+
+    @property
     def mask_at(self) -> int:
         """For each expert on which GPUs it is."""
         return 12 * self.segment + 8
@@ -96,7 +101,12 @@ class Layout(Shape):
         masks = self.node_experts * self.mask_words if self.by_expert else 0
         return 12 * self.segment + 8 + (masks + 7) // 8 * 8
 
-    # Of a row's candidates, in words.
+    # Of a row's candidates, in words. Before these: those packed and those improved so far, and the generation.
+
+    @property
+    def best_at(self) -> int:
+        """The busiest pack of the best of earlier generations."""
+        return 3
 
     @property
     def tried_at(self) -> int:
@@ -105,18 +115,27 @@ class Layout(Shape):
 
     @property
     def refined_at(self) -> int:
-        """Those of the refined ones, and after them which candidates they are."""
+        """Those of the improved ones, and after them which candidates they are."""
         return self.tried_at + self.candidates
 
     @property
-    def final_at(self) -> int:
-        """Those of the finalists, likewise."""
+    def seen_at(self) -> int:
+        """Fingerprints of D'Hondt's counts and of all candidates."""
         return self.refined_at + 2 * self.refined
 
     @property
+    def lot_at(self) -> int:
+        """Which lot of blocks each generation has."""
+        return self.seen_at + 1 + self.generations * self.candidates
+
+    @property
+    def parents_at(self) -> int:
+        """How many parents there are, and their blocks."""
+        return self.lot_at + self.generations
+
+    @property
     def record_words(self) -> int:
-        """Counters of the three stages, whether there are candidates, and the above."""
-        return self.final_at + 2 * self.finalists
+        return self.parents_at + 1 + self.parents
 
     @property
     def record_words2(self) -> int:

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from eplb_xp.algorithms.improving.chains import LAST_PACKS
-from eplb_xp.algorithms.improving.exchanges import FEWEST_ITEMS_OF_PAIRS
+from eplb_xp.algorithms.improving.finishing import are_shaken
 from eplb_xp.algorithms.improving.pairs import LOOKED_AT
 
 
@@ -41,11 +40,13 @@ class Shape:
     seed: int
     lightest: bool
     rounds: int
-    finish: int
+    finish: int  # further steps, of what is packed before there are candidates
     threshold: float
     levels: int
-    refined: int
-    finalists: int
+    generations: int
+    refined: int  # candidates of a generation that are improved
+    parents: int
+    steps: int  # further ones of a candidate
     close: float  # 1 + the policy's tolerance
 
     @property
@@ -74,6 +75,11 @@ class Shape:
     def by_expert(self) -> bool:
         """Whether tags are experts; else they are items."""
         return self.apart and not self.everywhere
+
+    @property
+    def shaken(self) -> bool:
+        """Whether packs are."""
+        return are_shaken(self.capacity)
 
     @property
     def candidates(self) -> int:
@@ -106,9 +112,14 @@ class Shape:
 
     @property
     def layer_programs(self) -> int:
-        """Programs of the last kernel for each layer: for candidates, those refined, finalists, and maps."""
-        tries = self.candidates + self.refined + self.finalists
+        """Programs of the last kernel for each layer: for candidates, those improved, and maps."""
+        tries = self.generations * (self.candidates + self.refined)
         return self.rows * tries + self.nodes if self.levels else self.nodes
+
+    @property
+    def blocks(self) -> int:
+        """Of memory for candidates of a row: where there are several generations, for two of them and the best."""
+        return self.candidates if self.generations == 1 else 2 * self.candidates + 1
 
     @property
     def mask_words(self) -> int:
@@ -194,10 +205,6 @@ class Shape:
     def refined2(self) -> int:
         return power(self.refined)
 
-    @property
-    def finalists2(self) -> int:
-        return power(self.finalists)
-
     # Exchanges.
 
     @property
@@ -211,9 +218,7 @@ class Shape:
     @property
     def light(self) -> int:
         """Lightest packs that exchanges are with."""
-        if self.capacity >= FEWEST_ITEMS_OF_PAIRS:
-            return min(max(LOOKED_AT // self.pairs**2, 1), self.gpus)
-        return min(LAST_PACKS, self.gpus)
+        return min(max(LOOKED_AT // self.pairs**2, 1), self.gpus)
 
     @property
     def light2(self) -> int:

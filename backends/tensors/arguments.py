@@ -9,7 +9,7 @@ from eplb_xp.sizes import Sizes
 SIZES = ("num_replicas", "num_groups", "num_nodes", "num_gpus", "max_replicas")
 
 # Fields of a policy, beside its neighbourhood.
-INTEGERS = ("may_double", "starts", "rounds", "finish", "seed", "levels", "refined", "finalists")
+INTEGERS = ("may_double", "starts", "rounds", "finish", "shakes", "seed", "levels", "refined", "generations")
 FLOATS = ("noise", "threshold", "tolerance")
 
 Numbers = tuple[list[int], list[int], list[float]]

@@ -15,16 +15,17 @@ from eplb_xp import POLICIES
 from eplb_xp.cli.progress import progress
 
 JOINT = POLICIES["joint"]
-MOST = replace(JOINT, finish=250, levels=48, refined=96, finalists=96, tolerance=0.0)
+MOST = replace(JOINT, finish=1000, shakes=8, levels=48, refined=24, tolerance=0.0)
 SETTINGS = {
     '`"greedy"`': POLICIES["greedy"],
     '`"swap"`': POLICIES["swap"],
     "`levels=0`": replace(JOINT, levels=0),
-    "`levels=4, refined=2, finalists=1`": replace(JOINT, levels=4, refined=2, finalists=1),
-    "`levels=8, refined=4, finalists=2`": replace(JOINT, levels=8, refined=4, finalists=2),
+    "`levels=4, refined=2, shakes=1`": replace(JOINT, levels=4, refined=2, shakes=1),
+    "`levels=8, refined=4, shakes=1`": replace(JOINT, levels=8, refined=4, shakes=1),
     '`"joint"`': JOINT,
-    "`levels=16, refined=16, finalists=8`": replace(JOINT, levels=16, refined=16, finalists=8),
-    "`levels=48, refined=96, finalists=96, finish=250, tolerance=0`": MOST,
+    "`shakes=4`": replace(JOINT, shakes=4),
+    "`levels=16, refined=16`": replace(JOINT, levels=16, refined=16),
+    "`levels=48, refined=24, finish=1000, shakes=8, tolerance=0`": MOST,
 }
 SIZES = [Size(288, 32), Size(320, 64), Size(384, 128)]
 NAMES = ["lognormal 0.6", "Zipf 1.2", "deepseek-v3-decode"]

@@ -10,6 +10,8 @@ from eplb_xp.sizes import as_integer, check_integer, check_number
 NEIGHBOURHOODS = ("any", "lightest")
 MOST_STARTS = 4096
 MOST_LEVELS = 1024
+MOST_GENERATIONS = 1024
+MOST_SHAKES = 1024
 MOST_ROUNDS = 2**20
 MOST_SEED = 2**31 - 1
 WIDEST = 4096  # log2phy, unless there are more replicas
@@ -21,7 +23,7 @@ class Policy:
 
     Every policy hands out replicas by EPLB's rule and packs them heaviest first into the lightest
     GPU that is not full. What differs is what comes on top: several starts of the packing, swaps of
-    replicas between GPUs that lower the busiest one, two swaps at once, and other replica counts. The
+    replicas between GPUs that lower the busiest one, further steps, and other replica counts. The
     named policies are entries of `eplb_xp.POLICIES`; ``dataclasses.replace`` changes their fields.
 
     Parameters
@@ -42,9 +44,12 @@ class Policy:
     rounds : int
         The most swaps for each start, layer and node; 0 for none, at most 1048576.
     finish : int
-        The most further swaps, and then the most rounds of exchanges: two replicas of the busiest GPU for two
-        of another or, with two or three slots a GPU, a swap whose excess another swap passes on to a
-        third GPU; no exchanges where a GPU has more than 16 slots. 0 for neither, at most 1048576.
+        The most further steps with four slots a GPU or more: swaps and, up to sixteen slots, where none helps,
+        exchanges, two replicas of the busiest GPU for two of another. 0 for none, at most 1048576.
+    shakes : int
+        Further steps with two or three slots a GPU, in which all GPUs but the busiest swap replicas in pairs where no
+        swap with that helps, to make room for one: how often each GPU meets each other one, until a bound is reached.
+        0 for never, at most 1024.
     threshold : float
         Swaps end when the best one would bring the two GPUs less than this share of the mean GPU load
         below the busiest GPU's load.
@@ -55,9 +60,12 @@ class Policy:
         to the largest replicas; the rest go one each to experts with one replica, once to the
         heaviest and once to the lightest of them.
     refined : int
-        Of those candidates, how many of the best after packing are refined by swaps, at most 2048.
-    finalists : int
-        Of these, how many of the best are refined by exchanges.
+        Of those candidates, how many of the best after packing are refined by swaps and further steps, at most 2048;
+        twice as many with two or three slots a GPU.
+    generations : int
+        With at most 32 slots, how many generations of candidates there are, 1 to 1024; else there is one. Each but the
+        first takes a replica from an expert and gives it to another, in the best candidates of those before. They
+        share the further steps.
     tolerance : float
         Other counts are tried where the busiest GPU is more than this share above a bound, the mean GPU load or
         the largest replica.
@@ -81,11 +89,12 @@ class Policy:
     neighbourhood: str = "any"
     rounds: int = 50
     finish: int = 0
+    shakes: int = 0
     threshold: float = 2.0**-20
     seed: int = 0
     levels: int = 0
     refined: int = 8
-    finalists: int = 3
+    generations: int = 16
     tolerance: float = 2.0**-13
 
     def __post_init__(self) -> None:
@@ -98,15 +107,21 @@ class Policy:
         self._set_integer("starts", 1, MOST_STARTS)
         self._set_integer("rounds", 0, MOST_ROUNDS)
         self._set_integer("finish", 0, MOST_ROUNDS)
+        self._set_integer("shakes", 0, MOST_SHAKES)
         self._set_integer("levels", 0, MOST_LEVELS)
         self._set_integer("refined", 1, 2 * MOST_LEVELS)
-        self._set_integer("finalists", 1, 2 * MOST_LEVELS)
+        self._set_integer("generations", 1, MOST_GENERATIONS)
         self._set_integer("seed", 0, MOST_SEED)
         self._set_float("noise")
         self._set_float("threshold")
         self._set_float("tolerance")
         if self.may_double and self.levels:
             raise ValueError(f"levels keep replicas apart, so may_double must be False, got levels={self.levels}")
+        if self.starts > 1 and self.levels:
+            raise ValueError(
+                "with levels all counts are packed once, so starts must be 1, "
+                f"got starts={self.starts}, levels={self.levels}"
+            )
 
     def _set_integer(self, name: str, least: int, most: int) -> None:
         value = check_integer(name, getattr(self, name), at_least=least)
@@ -125,7 +140,7 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
         "greedy": Policy(may_double=True, rounds=0),
         "swap": Policy(),
         "multistart": Policy(starts=64, neighbourhood="lightest", rounds=20),
-        "joint": Policy(finish=100, levels=12),
+        "joint": Policy(finish=200, shakes=2, levels=12),
     }
 )
 

@@ -23,8 +23,10 @@ from tests.support.references.plan import clean
 
 SWAP, MULTISTART = POLICIES["swap"], POLICIES["multistart"]
 FEW_STARTS = replace(MULTISTART, starts=4, seed=3)
-MIXED = replace(MULTISTART, starts=3, noise=1.0, neighbourhood="any", rounds=9, finish=5, threshold=0.0, seed=2**31 - 1)
-JOINT = Policy(rounds=9, finish=20, levels=4, refined=5, finalists=2)
+MIXED = replace(
+    MULTISTART, starts=3, noise=1.0, neighbourhood="any", rounds=9, finish=5, shakes=1, threshold=0.0, seed=2**31 - 1
+)
+JOINT = Policy(rounds=9, finish=20, shakes=2, levels=4, refined=5, generations=3)
 # replicas, groups, nodes, GPUs, for 16 experts
 EXPERTS = 16
 HIERARCHICAL, GLOBAL = (24, 8, 2, 4), (24, 1, 1, 8)
@@ -91,10 +93,12 @@ def test_plans_with_room_for_every_expert_on_every_gpu(
 joint_policies = st.builds(
     replace,
     policies,
+    starts=st.just(1),
     finish=st.integers(0, 9),
+    shakes=st.integers(0, 2),
     levels=st.integers(0, 5),
     refined=st.integers(1, 12),
-    finalists=st.integers(1, 4),
+    generations=st.integers(1, 3),
     tolerance=st.sampled_from([0.0, 2.0**-13, 0.1]),
 )
 

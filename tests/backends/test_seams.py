@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import array_api_strict
 import jax.numpy as jnp
@@ -81,6 +81,18 @@ def test_sort_rows_by_key_then_by_tag(asarray: Any, size: int) -> None:
 
 
 @every_library
+def test_take_along_any_axis(asarray: Any) -> None:
+    rng = np.random.default_rng(0)
+    for shape in ((7,), (7, 5), (7, 5, 3)):
+        x = rng.random(shape).astype(np.float32)
+        lib = library_of("x", asarray(x))
+        for axis in (0, len(shape) - 1, -1):
+            indices = rng.integers(0, shape[axis], 9)
+            result = lib.take(asarray(x), asarray(indices), axis=axis)
+            assert np.array_equal(np.asarray(result), np.take(x, indices, axis=axis))
+
+
+@every_library
 def test_put_along_axis_leaves_the_original_alone(asarray: Any) -> None:
     rng = np.random.default_rng(1)
     x = rng.integers(0, 100, (4, 9))
@@ -94,6 +106,13 @@ def test_put_along_axis_leaves_the_original_alone(asarray: Any) -> None:
     assert np.array_equal(np.asarray(given), x)
 
 
+class Both(NamedTuple):
+    """A carry in a carry."""
+
+    inner: Placement
+    outer: Any
+
+
 @every_library
 def test_loops_keep_the_contract_of_lax(asarray: Any) -> None:
     lib = library_of("x", asarray(np.zeros(1)))
@@ -105,6 +124,13 @@ def test_loops_keep_the_contract_of_lax(asarray: Any) -> None:
     start = Placement(*(asarray(np.asarray(n, dtype=np.int32)) for n in (27, 0, 27)))
     end = lib.while_loop(lambda carry: carry.phy2log != 1, collatz, start)
     assert [int(x) for x in end] == [1, 111, 2]
+
+    def counted(carry: Both) -> Both:
+        return Both(collatz(carry.inner), carry.outer + 1)
+
+    both = lib.while_loop(lambda carry: carry.inner.phy2log != 1, counted, Both(start, asarray(np.zeros(1, np.int32))))
+    assert [int(x) for x in both.inner] == [1, 111, 2]
+    assert np.asarray(both.outer).tolist() == [111]
 
     table = asarray(np.asarray([5, 7, 11, 13], dtype=np.int32))
     total = lib.fori_loop(1, 4, lambda i, total: total + table[i], table[0])

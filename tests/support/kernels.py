@@ -36,7 +36,7 @@ TIMEOUT = 120  # seconds, for a kernel that never ends
 # The algorithms of the named policies, with so few starts and counts that they can be interpreted.
 GREEDY, SWAP = POLICIES["greedy"], POLICIES["swap"]
 STARTS = replace(POLICIES["multistart"], starts=3)
-JOINT = replace(POLICIES["joint"], levels=1, refined=2, finalists=1)
+JOINT = replace(POLICIES["joint"], levels=1, refined=2, finish=20, generations=2)
 TRIED = {"greedy": GREEDY, "swap": SWAP, "multistart": STARTS, "joint": JOINT}
 every_policy = pytest.mark.parametrize("policy", TRIED.values(), ids=TRIED)
 

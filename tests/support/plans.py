@@ -1,15 +1,19 @@
 """Plans for the tests: made on a library, measured, compared."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from eplb_xp import Plan, Policy, Report, evaluate, rebalance_experts
+from eplb_xp import POLICIES, Plan, Policy, Report, evaluate, rebalance_experts
 from tests.support.libraries import NUMPY, Library, NumPyArray
 from tests.support.loads import weights
 
 NAMES = ("num_replicas", "num_groups", "num_nodes", "num_gpus")
+
+# All that policy joint does, for tests that are not about how well: its last generations take most of the time.
+LIGHT_JOINT = replace(POLICIES["joint"], finish=20, generations=2)
 
 
 def plan(

@@ -12,8 +12,8 @@ def _turn(those, to_lightest):
 
 
 @triton.jit
-def store_candidate(candidate, load, total, own, row_at, S: tl.constexpr):
-    """Write the counts and spares of a candidate, and say whether they are new."""
+def store_level(candidate, load, total, own, row_at, S: tl.constexpr):
+    """Write the counts and spares of a candidate."""
     K: tl.constexpr = S.spares
     E: tl.constexpr = S.node_experts
     e = tl.arange(0, S.node_experts2)
@@ -28,9 +28,7 @@ def store_candidate(candidate, load, total, own, row_at, S: tl.constexpr):
     lowest = tl.sum(((before * S.gpus > total) & (k < K)).to(tl.int32), axis=0)
     lowest = tl.maximum(lowest, max(K - E, 0))
     number = candidate % S.levels
-    level = lowest + (K - lowest) * number // S.levels
-    level_before = lowest + (K - lowest) * tl.maximum(number - 1, 0) // S.levels
-    is_new = tl.where(number == 0, level < K, level > level_before)
+    level = lowest + (K - lowest) * number // max(S.levels - 1, 1)
     to_lightest = candidate >= S.levels
 
     count_at = own + S.count_at
@@ -56,4 +54,3 @@ def store_candidate(candidate, load, total, own, row_at, S: tl.constexpr):
         tl.debug_barrier()
         tl.store(count_at + e, tl.load(row_at + S.count_at + e, mask=there, other=1), mask=there)
     tl.debug_barrier()
-    return is_new & is_possible

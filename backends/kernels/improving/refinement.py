@@ -17,7 +17,6 @@ from eplb_xp.backends.kernels.improving.table import (
     spread,
 )
 from eplb_xp.backends.kernels.packing.packed import SINGLE
-from eplb_xp.backends.kernels.rows import tree_total
 
 INF = tl.constexpr(float("inf"))
 
@@ -135,12 +134,6 @@ def best(load, tag, pack_load, P: tl.constexpr, C: tl.constexpr, LIGHTEST: tl.co
     if LIGHTEST:
         return best_swap_with_lightest(load, tag, pack_load, P, C)
     return best_swap(load, tag, pack_load, P, C)
-
-
-@triton.jit
-def wanted_gain(load, S: tl.constexpr):
-    """The load, times the number of packs, that an improvement must bring."""
-    return tree_total(load, S.packed, S.packed_levels) * S.threshold
 
 
 @triton.jit

@@ -1,10 +1,10 @@
-"""Which pack each item goes to under a policy: starts -> packing -> parting -> swaps -> exchanges -> best start."""
+"""Which pack each item goes to under a policy: starts -> packing -> parting -> swaps -> finish -> best start."""
 
-from eplb_xp.algorithms.improving.exchanges import exchange
+from eplb_xp.algorithms.improving.finishing import finished, lower, most_steps
 from eplb_xp.algorithms.improving.parting import part
 from eplb_xp.algorithms.improving.refinement import refine
 from eplb_xp.algorithms.packing.heaviest_first import pack
-from eplb_xp.algorithms.packing.packed import Items, Packed, packed
+from eplb_xp.algorithms.packing.packed import Items, packed
 from eplb_xp.algorithms.packing.starts import sort_keys
 from eplb_xp.algorithms.rows import for_each
 from eplb_xp.backends.standard import Standard
@@ -24,7 +24,7 @@ def assign(
     """
     xp = lib.xp
     rows, items = load.shape
-    starts, finish = (policy.starts, policy.finish) if thorough else (1, 0)
+    starts, finish = (policy.starts, most_steps(policy, num_packs, items // num_packs)) if thorough else (1, 0)
     nothing_to_do = expert is None and starts == 1 and policy.rounds + finish == 0
     if nothing_to_do or num_packs == 1 or items <= num_packs:
         return pack(lib, load, num_packs, key=load)
@@ -40,33 +40,11 @@ def assign(
     if expert is not None:
         packs = packed(lib, part(lib, packs, all_items), load, num_packs)
     if policy.rounds > 0:
-        packs = swapped(lib, packs, all_items, policy, rounds=policy.rounds)
+        left = xp.full_like(packs.item[:, :1], policy.rounds)
+        packs = lower(lib, packs, refine(lib, packs, all_items, policy, left), all_items)
     if finish > 0:
-        packs = swapped(lib, packs, all_items, policy, rounds=finish)
-        packs = exchanged(lib, packs, all_items, policy)
+        packs = finished(lib, packs, all_items, policy, xp.full_like(packs.item[:, :1], finish))
 
     busiest = xp.reshape(xp.max(packs.pack_load, axis=-1), (rows, starts))
     best = lib.argmin(busiest)[:, 0] + lib.arange(rows, load) * starts
-    return xp.take(packs.item, best, axis=0)
-
-
-def swapped(lib: Standard, packs: Packed, items: Items, policy: Policy, *, rounds: int) -> Packed:
-    """After at most so many swaps."""
-    return _lower(lib, packs, refine(lib, packs, items, policy, rounds=rounds), items)
-
-
-def exchanged(lib: Standard, packs: Packed, items: Items, policy: Policy) -> Packed:
-    """After swaps, and two at once where no single one helps."""
-    return _lower(lib, packs, exchange(lib, packs, items, policy), items)
-
-
-def _lower(lib: Standard, before: Packed, item: Array, items: Items) -> Packed:
-    """Of what was before and these items in the slots, that with the lower busiest pack.
-
-    As slot-ordered sums have it, while swaps round in another order.
-    """
-    xp = lib.xp
-    after = packed(lib, item, items.load, before.pack_load.shape[-1])
-    before_busiest = xp.max(before.pack_load, axis=-1, keepdims=True)
-    worse = xp.max(after.pack_load, axis=-1, keepdims=True) > before_busiest
-    return Packed(*(xp.where(worse, x, y) for x, y in zip(before, after, strict=True)))
+    return lib.take(packs.item, best, axis=0)

@@ -1,19 +1,20 @@
-"""Counts and packing chosen together: candidates for the counts, packed, and the best of them refined.
+"""Counts and packing chosen together: candidates for the counts are packed, and the best of them improved.
 
-All candidates are packed; those whose busiest pack is lightest are parted and swapped, and of these the
-best see exchanges too. That is for rows where D'Hondt's counts have not led close enough to a bound: a few
-of them at a time, until none is left.
+What is placed already comes first, to be improved as candidates are; then candidates for the rows that are not close
+to a bound, in one generation or several. Both take the same lanes, so that one loop does for all: some rows at
+a time, the first of those whose turn it is. A row's result does not depend on the others beside it.
 """
 
 from typing import NamedTuple
 
-from eplb_xp.algorithms.assignment import exchanged, swapped
-from eplb_xp.algorithms.counts.levels import Shape, candidates
+from eplb_xp.algorithms.counts.candidates import Candidates, are_new, fingerprints
+from eplb_xp.algorithms.counts.levels import levels
+from eplb_xp.algorithms.counts.offspring import Parents, offspring
 from eplb_xp.algorithms.counts.spares import Spares
-from eplb_xp.algorithms.improving.parting import part
-from eplb_xp.algorithms.packing.heaviest_first import pack
-from eplb_xp.algorithms.packing.packed import Items, Packed, packed
-from eplb_xp.algorithms.rows import for_each, inverse, tree_sum
+from eplb_xp.algorithms.rows import choose, for_each, inverse, take_rows, tree_sum
+from eplb_xp.algorithms.trying.family import Family, founded, grown
+from eplb_xp.algorithms.trying.lanes import improved, packed_candidates
+from eplb_xp.algorithms.trying.shape import Shape
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array
@@ -26,117 +27,158 @@ class Placed(NamedTuple):
     count: Array  # [rows, experts]
 
 
-class _Trying(NamedTuple):
-    """What changes when candidates are tried."""
+class _Search(NamedTuple):
+    """What changes while candidates are tried."""
 
-    expert: Array
-    count: Array
-    open: Array  # [rows, 1] whether candidates are to be tried
+    placed: Placed  # the best so far
+    busiest: Array  # [rows, 1] the load of its busiest pack
+    turn: Array  # [rows, 1] generation to come; 0 is D'Hondt's counts
+    family: Family
+
+
+class _Queue(NamedTuple):
+    """Whose turn it is."""
+
+    first: Array  # whether it is that of D'Hondt's counts: a lane for each row; else some rows have all lanes
+    wanted: Array  # [rows, 1]
+    order: Array  # [rows] numbers of the rows, those that are wanted first
+    place: Array  # [rows] of each row among them
 
 
 class _Tried(NamedTuple):
-    """Some candidates of each row, one after the other."""
+    """Candidates in turn."""
 
-    items: Items
-    packs: Packed
-    count: Array
+    found: Candidates
+    marks: Array  # [rows in turn, candidates of each] fingerprints
+    is_new: Array  # [candidates, 1]
+    load: Array  # [candidates, experts] of their rows, none where they are not new
 
 
-def better_placed(
-    lib: Standard, load: Array, spares: Spares, placed: Placed, *, num_packs: int, most: int, policy: Policy
-) -> Placed:
-    """What was placed with D'Hondt's spares, or the best candidate where its busiest pack is lighter.
+# Fewer slots at once than these take as long as these.
+FEWEST_AT_ONCE = 2**14
 
-    No expert gets more than ``most`` replicas.
-    """
+
+def placed_jointly(lib: Standard, load: Array, spares: Spares, *, shape: Shape, policy: Policy) -> Placed:
+    """D'Hondt's counts, packed and improved, or the best candidate where its busiest pack is lighter."""
     xp = lib.xp
-    num_spares = spares.expert.shape[-1]
-    shape = Shape(num_packs, min(policy.levels, num_spares), most)
-    if shape.num_levels == 0:
-        return placed
-    share = lib.divide(load, xp.astype(placed.count, xp.float32))
-    busiest = _busiest(lib, packed(lib, placed.expert, share, num_packs))
+    rows, experts = load.shape
+    at_once = _rows_at_once(lib, rows, experts + spares.expert.shape[-1], shape)
+    lanes = at_once * shape.refined
+    share = lib.divide(load, xp.astype(spares.count, xp.float32))
+    largest, total = xp.max(share, axis=-1, keepdims=True), tree_sum(lib, load)[:, None]
     close = 1.0 + policy.tolerance
-    above_largest = busiest > xp.max(share, axis=-1, keepdims=True) * close
-    above_mean = busiest * num_packs > tree_sum(lib, load)[:, None] * close
-    rows, slots = placed.expert.shape
-    at_once = min(max(lib.slots_at_once // (2 * shape.num_levels * slots), 1), rows)
 
-    def any_open(trying: _Trying) -> Array:
-        return xp.any(trying.open)
+    def next_turn(turn: Array, busiest: Array) -> Array:
+        """The end where a bound is reached."""
+        is_open = (busiest > largest * close) & (busiest * shape.num_packs > total * close)
+        return xp.where(is_open, turn + 1, shape.end)
 
-    def try_some(trying: _Trying) -> _Trying:
-        _, open_first = lib.sort_rows(
-            xp.where(trying.open, xp.zeros_like(busiest), 1.0)[None, :, 0], lib.arange(rows, load)[None, :]
-        )
-        row, place = open_first[0, :at_once], inverse(lib, open_first)[0, :]
-        is_open, its_load, its_busiest = (xp.take(x, row, axis=0) for x in (trying.open, load, busiest))
-        its_spares = Spares(*(xp.take(x, row, axis=0) for x in spares))
-        # Closed rows get no load, so that no loop runs for them.
-        best = _best_candidate(lib, xp.where(is_open, its_load, 0.0), its_spares, is_open, shape=shape, policy=policy)
-        expert = lib.take_along_axis(best.items.expert, best.packs.item)
-        lighter = is_open & (_busiest(lib, best.packs) < its_busiest)
+    def unfinished(search: _Search) -> Array:
+        return xp.any(search.turn < shape.end)
 
-        tried = (place < at_once)[:, None]
-        place = xp.where(place < at_once, place, 0)
-        expert, count, lighter = (xp.take(x, place, axis=0) for x in (expert, best.count, lighter))
-        better = tried & lighter
-        return _Trying(
-            xp.where(better, expert, trying.expert), xp.where(better, count, trying.count), trying.open & ~tried
-        )
+    def try_some(search: _Search) -> _Search:
+        queue = _queue(lib, search.turn, shape)
+        tried = _in_turn(lib, load, spares, search, queue, at_once=at_once, shape=shape)
+        packs = packed_candidates(lib, tried.load, tried.found, tried.is_new, shape)
 
-    start = _Trying(placed.expert, placed.count, above_largest & above_mean)
-    expert, count, _ = lib.while_loop(any_open, try_some, start)
-    return Placed(expert, count)
+        # Those to improve, and of these the best of each row.
+        high = xp.where(tried.is_new, packs.busiest(lib), float("inf"))
+        lane = xp.reshape(_lightest(lib, high, at_once)[:, : shape.refined], (lanes,))
+        lane = xp.where(queue.first, lib.arange(lanes, load), lane)
+        packs, found = take_rows(lib, packs, lane), take_rows(lib, tried.found, lane)
+        is_new = take_rows(lib, tried.is_new, lane)
+        # Shaking what is packed as it would be without candidates too would take as long again, and is of no use.
+        goes_on = is_new & ~queue.first if shape.shaken else is_new
+        packs = improved(lib, packs, xp.astype(goes_on, lib.index_dtype) * shape.finish, policy)
+        high = xp.where(is_new, packs.busiest(lib), float("inf"))
+        ranked = _lightest(lib, high, at_once)
+
+        in_turn = xp.where(queue.place < at_once, queue.place, 0)
+        best = lib.take(ranked[:, 0], in_turn, axis=0)
+        best = xp.where(queue.first, xp.where(queue.place < lanes, queue.place, 0), best)
+        is_tried = queue.wanted & _have_turn(queue, queue.place, at_once, lanes)[:, None]
+        better = is_tried & (take_rows(lib, high, best) < search.busiest)
+        busiest = xp.where(better, take_rows(lib, high, best), search.busiest)
+        placed = Placed(take_rows(lib, packs.expert(lib), best), take_rows(lib, found.count, best))
+        family = search.family
+        if shape.generations > 1:
+            born = take_rows(lib, Family(tried.marks, _parents(lib, found, high, ranked, shape)), in_turn)
+            family = grown(lib, family, born, search.turn, is_tried & ~queue.first)
+        turn = xp.where(is_tried, next_turn(search.turn, busiest), search.turn)
+        return _Search(choose(lib, better, placed, search.placed), busiest, turn, family)
+
+    unplaced = Placed(xp.concat([lib.arange_like(load), spares.expert], axis=-1), spares.count)
+    turn = xp.zeros_like(spares.count[:, :1])
+    start = _Search(unplaced, xp.full_like(total, float("inf")), turn, founded(lib, spares, shape))
+    return lib.while_loop(unfinished, try_some, start).placed
 
 
-def _best_candidate(
-    lib: Standard, load: Array, spares: Spares, open_: Array, *, shape: Shape, policy: Policy
+def _rows_at_once(lib: Standard, rows: int, slots: int, shape: Shape) -> int:
+    """How many rows have all their candidates tried at once: about as many lanes as there are rows."""
+    at_once = min(max(-(-rows // shape.refined), FEWEST_AT_ONCE // (shape.refined * slots)), rows)
+    return max(min(lib.slots_at_once // (shape.candidates * slots), at_once), 1)
+
+
+def _queue(lib: Standard, turn: Array, shape: Shape) -> _Queue:
+    """First the turn of D'Hondt's counts, in all rows."""
+    xp = lib.xp
+    first = xp.any(turn == 0)
+    wanted = xp.where(first, turn == 0, turn < shape.end)
+    key = xp.where(wanted, xp.zeros_like(turn, dtype=xp.float32), 1.0)[None, :, 0]
+    _, order = lib.sort_rows(key, lib.arange_like(key))
+    return _Queue(first, wanted, order[0, :], inverse(lib, order)[0, :])
+
+
+def _have_turn(queue: _Queue, place: Array, at_once: int, lanes: int) -> Array:
+    """Whether who has these places is in turn."""
+    return (place < at_once) | (queue.first & (place < lanes))
+
+
+def _in_turn(
+    lib: Standard, load: Array, spares: Spares, search: _Search, queue: _Queue, *, at_once: int, shape: Shape
 ) -> _Tried:
-    """All are packed, some swapped, few exchanged, and one is left."""
+    """D'Hondt's counts of many rows, or all candidates of some."""
     xp = lib.xp
-    num_packs, number = shape.num_packs, 2 * shape.num_levels
-    found = candidates(lib, load, spares, shape)
-    share = lib.divide(for_each(lib, load, number), xp.astype(found.count, xp.float32))
-    load = xp.concat([share, lib.take_along_axis(share, found.spare)], axis=-1)
-    expert = xp.concat([lib.arange_like(share), found.spare], axis=-1)
-    items = Items(load, xp.where(for_each(lib, open_, number), expert, lib.arange_like(expert)))
-    packs = packed(lib, pack(lib, items.load, num_packs, key=items.load), items.load, num_packs)
-    tried = _Tried(items, packs, found.count)
-    tried = _lightest(lib, tried, xp.where(found.new, _by_row(lib, packs, number), float("inf")), policy.refined)
+    rows, number = load.shape[0], shape.candidates
+    entry = lib.arange(at_once * number, load)
+    place = xp.where(queue.first, entry, entry // number)
+    is_there = _have_turn(queue, place, at_once, min(at_once * shape.refined, rows))
+    row = lib.take(queue.order, xp.where(is_there, place, 0), axis=0)
 
-    packs = packed(lib, part(lib, tried.packs, tried.items), tried.items.load, num_packs)
-    packs = swapped(lib, packs, tried.items, policy, rounds=policy.rounds + policy.finish)
-    number = min(number, policy.refined)
-    tried = _lightest(lib, tried._replace(packs=packs), _by_row(lib, packs, number), policy.finalists)
-
-    packs = exchanged(lib, tried.packs, tried.items, policy)
-    number = min(number, policy.finalists)
-    return _lightest(lib, tried._replace(packs=packs), _by_row(lib, packs, number), 1)
+    some = queue.order[:at_once]
+    family, its_spares = take_rows(lib, search.family, some), take_rows(lib, spares, some)
+    turn, its_load = (take_rows(lib, x, some) for x in (search.turn, load))
+    found = _candidates(lib, its_load, its_spares, family, turn, shape=shape)
+    marks = xp.reshape(fingerprints(lib, found.count), (at_once, number))
+    is_new = queue.first | xp.reshape(are_new(lib, marks, family.seen), (at_once * number, 1))
+    is_new = is_new & is_there[:, None] & take_rows(lib, queue.wanted, row)
+    found = choose(lib, queue.first, take_rows(lib, Candidates(spares.expert, spares.count), row), found)
+    return _Tried(found, marks, is_new, xp.where(is_new, take_rows(lib, load, row), 0.0))
 
 
-def _busiest(lib: Standard, packs: Packed) -> Array:
-    """The load of the busiest pack: [rows, 1]."""
-    return lib.xp.max(packs.pack_load, axis=-1, keepdims=True)
+def _candidates(
+    lib: Standard, load: Array, spares: Spares, family: Family, generation: Array, *, shape: Shape
+) -> Candidates:
+    """Those of rows in these generations [rows, 1]."""
+    first = levels(lib, load, spares, num_packs=shape.num_packs, num_levels=shape.num_levels, most=shape.most)
+    if shape.generations == 1:
+        return first
+    later = offspring(lib, load, family.parents, generation, number=shape.candidates, most=shape.most, seed=shape.seed)
+    return choose(lib, for_each(lib, generation, shape.candidates) == 1, first, later)
 
 
-def _by_row(lib: Standard, packs: Packed, number: int) -> Array:
-    """The loads of the busiest packs, those of the candidates of a row in one: [rows, candidates]."""
-    return lib.xp.reshape(_busiest(lib, packs), (packs.item.shape[0] // number, number))
+def _lightest(lib: Standard, busiest: Array, rows: int) -> Array:
+    """The lanes of each row, those whose busiest pack [lanes, 1] is lightest first: [rows, lanes of a row]."""
+    by_row = lib.xp.reshape(busiest, (rows, busiest.shape[0] // rows))
+    _, ranked = lib.sort_rows(by_row, lib.arange_like(by_row))
+    return ranked + lib.arange(rows, busiest)[:, None] * by_row.shape[1]
 
 
-def _lightest(lib: Standard, tried: _Tried, busiest: Array, number: int) -> _Tried:
-    """Of each row's candidates so many whose busiest packs [rows, candidates] are lightest."""
+def _parents(lib: Standard, found: Candidates, busiest: Array, ranked: Array, shape: Shape) -> Parents:
+    """The best of each row's candidates, lightest first."""
     xp = lib.xp
-    rows, candidates = busiest.shape
-    number = min(number, candidates)
-    _, chosen = lib.sort_rows(busiest, lib.arange_like(busiest))
-    chosen = xp.reshape(chosen[:, :number] + lib.arange(rows, busiest)[:, None] * candidates, (rows * number,))
-
-    def of_chosen(x: Array) -> Array:
-        return xp.take(x, chosen, axis=0)
-
-    (load, expert), (item, pack_load), count = tried
-    return _Tried(
-        Items(of_chosen(load), of_chosen(expert)), Packed(of_chosen(item), of_chosen(pack_load)), of_chosen(count)
-    )
+    rows = ranked.shape[0]
+    chosen = xp.reshape(ranked[:, : shape.parents], (rows * shape.parents,))
+    spare, count = (xp.reshape(x, (rows, shape.parents, x.shape[-1])) for x in take_rows(lib, found, chosen))
+    are_new = xp.reshape(lib.take(busiest[:, 0], chosen, axis=0), (rows, shape.parents)) < float("inf")
+    return Parents(spare, count, xp.count_nonzero(are_new, axis=-1, keepdims=True))

@@ -5,8 +5,9 @@ from typing import NamedTuple
 from eplb_xp.algorithms.assignment import assign
 from eplb_xp.algorithms.counts.replication import hand_out, replicate
 from eplb_xp.algorithms.counts.spares import Range
-from eplb_xp.algorithms.joint import Placed, better_placed
+from eplb_xp.algorithms.joint import placed_jointly
 from eplb_xp.algorithms.maps import rank_by_slot
+from eplb_xp.algorithms.trying.shape import shape_of
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
@@ -57,19 +58,20 @@ def _place_apart(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Pl
     spare, count = spares.expert, spares.count
     share = lib.divide(load, xp.astype(count, xp.float32))
 
+    shape = shape_of(policy, num_packs=gpus, capacity=slots // gpus, num_spares=slots - experts, most=within.most)
+    if not everywhere and 1 < gpus < slots and shape.num_levels > 0:
+        slot2expert, count = placed_jointly(lib, load, spares, shape=shape, policy=policy)
+        return Placement(slot2expert, rank_by_slot(lib, slot2expert, count), count)
+
     expert, replica_load = spare, lib.take_along_axis(share, spare)
     if not everywhere:
         expert = xp.concat([lib.arange_like(load), expert], axis=-1)
         replica_load = xp.concat([share, replica_load], axis=-1)
-    apart = None if everywhere else expert
-    slot2phy = assign(lib, replica_load, gpus, policy, thorough=True, expert=apart)
+    slot2phy = assign(lib, replica_load, gpus, policy, thorough=True, expert=None if everywhere else expert)
     slot2expert = lib.take_along_axis(expert, slot2phy)
     if everywhere:
         each = xp.broadcast_to(lib.arange(experts, load), (rows, gpus, experts))
         more = xp.reshape(slot2expert, (rows, gpus, slots // gpus - experts))
         # Behind what differs between GPUs: added to two sums, the same loads can't turn their order round.
         slot2expert = xp.reshape(xp.concat([more, each], axis=-1), (rows, slots))
-    elif gpus > 1:
-        placed = Placed(slot2expert, count)
-        slot2expert, count = better_placed(lib, load, spares, placed, num_packs=gpus, most=within.most, policy=policy)
     return Placement(slot2expert, rank_by_slot(lib, slot2expert, count), count)

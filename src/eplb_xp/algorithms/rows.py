@@ -1,7 +1,11 @@
 """What the standard lacks for rows of a batch: inverse, counts, search and sums of one order."""
 
+from typing import Any, TypeVar
+
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
+
+Rows = TypeVar("Rows", bound=Any)
 
 
 def inverse(lib: Standard, permutation: Array) -> Array:
@@ -13,6 +17,20 @@ def inverse(lib: Standard, permutation: Array) -> Array:
 def count(lib: Standard, condition: Array) -> Array:
     """How often a condition holds in each row: [rows, 1]."""
     return lib.xp.count_nonzero(condition, axis=-1, keepdims=True)
+
+
+def take_rows(lib: Standard, x: Rows, row: Array) -> Rows:
+    """The rows of these numbers [rows], of an array or of each in a NamedTuple."""
+    if isinstance(x, tuple):
+        return type(x)(*(take_rows(lib, part, row) for part in x))
+    return lib.take(x, row, axis=0)
+
+
+def choose(lib: Standard, condition: Array, one: Rows, other: Rows) -> Rows:
+    """One or the other, of two arrays or of each two in a NamedTuple."""
+    if isinstance(one, tuple):
+        return type(one)(*(choose(lib, condition, x, y) for x, y in zip(one, other, strict=True)))
+    return lib.xp.where(condition, one, other)
 
 
 def for_each(lib: Standard, x: Array, number: int) -> Array:

@@ -60,7 +60,7 @@ OTHER_POLICIES = {
     "starts alone": Policy(starts=5, rounds=0, noise=1.0, seed=2**31 - 1),
     "lightest neighbour": Policy(neighbourhood="lightest", finish=5),
     "no threshold": Policy(threshold=0.0, finish=5),
-    "counts and starts": replace(POLICIES["joint"], starts=3),
+    "few levels": replace(POLICIES["joint"], levels=3, refined=2, shakes=1),
 }
 
 

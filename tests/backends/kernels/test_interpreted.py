@@ -88,7 +88,7 @@ def test_other_counts_win(interpreted: Interpreted) -> None:
 @pytest.mark.parametrize(
     ("experts", "sizes", "seed"),
     [
-        (12, (27, 1, 1, 9), 1),  # three slots a GPU: swaps that are passed on, to eight of nine GPUs
+        (12, (27, 1, 1, 9), 1),  # three slots a GPU: they are shaken
         (18, (24, 1, 1, 6), 0),  # more: pairs
         (24, (32, 6, 2, 8), 0),
         (50, (63, 1, 1, 7), 0),  # with six of seven GPUs
@@ -98,19 +98,19 @@ def test_other_counts_win(interpreted: Interpreted) -> None:
 )
 def test_exchanges_help(interpreted: Interpreted, experts: int, sizes: Sizes, seed: int) -> None:
     weight = batch("lognormal", seed, 1, experts)
-    chosen = check(interpreted, weight, sizes, Policy(finish=10))
+    chosen = check(interpreted, weight, sizes, Policy(finish=10, shakes=2))
     assert (chosen.phy2log != plan(NUMPY, weight, sizes, policy=SWAP).phy2log).any()
 
 
 @pytest.mark.parametrize(
     ("weight", "sizes", "policy"),
     [
-        (batch("ties", 0, 8, 10)[6:], (15, 1, 1, 5), Policy(rounds=0, finish=10)),
+        (batch("ties", 0, 8, 10)[6:], (15, 1, 1, 5), Policy(rounds=0, shakes=2)),
         (batch("ties", 0, 2, 9), (16, 1, 1, 4), Policy(rounds=0, finish=10)),
         (batch("ties", 3, 2, 6), (9, 1, 1, 3), replace(JOINT, tolerance=0.0)),
         (batch("ties", 0, 2, 8), (12, 4, 2, 4), STARTS),
     ],
-    ids=["swaps passed on", "pairs", "counts", "starts"],
+    ids=["shaken", "pairs", "counts", "starts"],
 )
 def test_ties(interpreted: Interpreted, weight: NumPyArray, sizes: Sizes, policy: Policy) -> None:
     check(interpreted, weight, sizes, policy)
@@ -144,10 +144,11 @@ OTHER_POLICIES = {
     "exchanges alone": Policy(rounds=0, finish=5),
     "a high threshold": Policy(threshold=0.05),
     "no threshold": Policy(threshold=0.0, finish=5),
-    "more counts": replace(JOINT, levels=3, refined=4, finalists=3),
-    "counts and starts": replace(JOINT, starts=3),
+    "more counts": replace(JOINT, levels=3, refined=4, generations=1),
+    "more generations": replace(JOINT, levels=2, refined=3, finish=6, generations=3),
     "counts and lightest neighbour": replace(JOINT, neighbourhood="lightest", rounds=2),
-    "one candidate": Policy(levels=1, refined=1, finalists=1, tolerance=0.0),
+    "one candidate": Policy(levels=1, refined=1, generations=1, tolerance=0.0),
+    "shaken": Policy(shakes=2),
     "no candidate is needed": replace(JOINT, tolerance=1.0),
 }
 
@@ -157,7 +158,7 @@ def test_other_policies(interpreted: Interpreted, policy: Policy) -> None:
     check(interpreted, batch("lognormal", 6, 1, 7), (12, 1, 1, 3), policy)
 
 
-@pytest.mark.parametrize("name", ["doubled, swaps", "doubled, starts", "starts alone", "counts and starts"])
+@pytest.mark.parametrize("name", ["doubled, swaps", "doubled, starts", "starts alone", "more generations"])
 def test_other_policies_on_nodes(interpreted: Interpreted, name: str) -> None:
     check(interpreted, batch("lognormal", 6, 1, 8), (12, 4, 2, 4), OTHER_POLICIES[name])
 
@@ -183,16 +184,16 @@ def test_every_dtype_and_stride(interpreted: Interpreted, dtype: str, is_spread:
     check(interpreted, weight, (12, 4, 2, 4), GREEDY, is_spread=is_spread)
 
 
-small_policies = st.builds(
-    replace,
-    policies,
-    neighbourhood=st.sampled_from(["any", "lightest"]),
-    rounds=st.integers(0, 5),
-    finish=st.integers(0, 3),
-    levels=st.integers(0, 2),
-    refined=st.integers(1, 3),
-    finalists=st.integers(1, 2),
-    tolerance=st.sampled_from([0.0, 2.0**-13]),
+steps = {
+    "neighbourhood": st.sampled_from(["any", "lightest"]),
+    "rounds": st.integers(0, 5),
+    "finish": st.integers(0, 3),
+    "shakes": st.integers(0, 1),
+    "tolerance": st.sampled_from([0.0, 2.0**-13]),
+}
+counts = {"levels": st.integers(1, 2), "refined": st.integers(1, 3), "generations": st.integers(1, 2)}
+small_policies = st.builds(replace, policies, **steps) | st.builds(
+    replace, policies, starts=st.just(1), **steps, **counts
 )
 # An example takes a second.
 few = settings(max_examples=-(-settings().max_examples // 4))

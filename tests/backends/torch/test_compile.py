@@ -5,11 +5,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.func import grad, vmap
 
 from eplb_xp import POLICIES, Plan, Policy, evaluate, rebalance_experts, replicate_experts
+from eplb_xp.algorithms.counts.candidates import fingerprints
+from eplb_xp.algorithms.counts.offspring import Parents, offspring
+from eplb_xp.backends.torch import LIBRARY
+from eplb_xp.policy import MOST_SEED
 from tests.support.torch_plans import assert_as_numpy, assert_same, every_function, few, loads, plan_for
 
 
@@ -31,15 +36,20 @@ def test_compile_without_a_graph_break() -> None:
         assert torch.equal(gathered, weight.gather(-1, plan.phy2log))
 
 
-# With three slots a GPU swaps are passed on, with four there are pairs of them. Inductor takes most of a minute for a
-# plan with everything: so one has starts and a cap too, and the default as it is goes through the same capture without.
-MANY_STARTS = replace(POLICIES["joint"], starts=3, noise=0.5)
+# With three slots a GPU all are shaken, with four there are exchanges. Inductor takes most of a minute for a plan with
+# one generation, and twice that with more: these go through the same capture without it, as starts do.
+STARTS = replace(POLICIES["multistart"], starts=3, noise=0.5)
+ONE_GENERATION = replace(POLICIES["joint"], generations=1)
 
 
 @pytest.mark.parametrize(
     ("backend", "policy", "cap", "sizes"),
-    [("aot_eager", "joint", None, (6, 9, 3)), ("inductor", MANY_STARTS, 3, (8, 16, 4))],
-    ids=["default, captured", "starts and a cap, compiled"],
+    [
+        ("aot_eager", "joint", None, (6, 9, 3)),
+        ("aot_eager", STARTS, None, (6, 9, 3)),
+        ("inductor", ONE_GENERATION, 3, (8, 16, 4)),
+    ],
+    ids=["default, captured", "starts, captured", "one generation and a cap, compiled"],
 )
 def test_compile_with_other_counts(backend: str, policy: str | Policy, cap: int | None, sizes: tuple[int, ...]) -> None:
     experts, replicas, gpus = sizes
@@ -53,6 +63,23 @@ def test_compile_with_other_counts(backend: str, policy: str | Policy, cap: int 
         weight = loads(seed)[:, :experts].contiguous()  # other strides would compile anew
         weight = torch.round(weight * 10) if seed % 2 else weight  # ties and idle experts
         assert_same(compiled(weight), step(weight))
+
+
+def test_what_is_drawn_is_the_same_when_compiled() -> None:
+    rng = np.random.default_rng(0)
+    spare = torch.asarray(rng.integers(0, 5, (3, 2, 4)))
+    count = 1 + (spare[:, :, :, None] == torch.arange(5)).sum(dim=2)
+    parents = Parents(spare, count, torch.tensor([[1], [2], [2]]))
+
+    def step(load: torch.Tensor, generation: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        found = offspring(LIBRARY, load, parents, generation, number=7, most=3, seed=MOST_SEED)
+        return *found, fingerprints(LIBRARY, found.count)
+
+    torch.compiler.reset()
+    compiled = torch.compile(step, fullgraph=True)
+    for seed in range(4):
+        given = loads(seed)[:3, :5].contiguous(), torch.tensor([[2], [3], [1024]]) + seed
+        assert_same(compiled(*given), step(*given))
 
 
 @every_function

@@ -5,81 +5,83 @@ from typing import NamedTuple
 import numpy as np
 
 from eplb_xp import Policy
-from tests.support.references.plan import Row, tree_sum
-from tests.support.references.swaps import Packing, busiest, exchanged, heaviest_first, parted, swapped
+from tests.support.references.finishing import are_shaken, finished, most_steps
+from tests.support.references.levels import Candidate, levels
+from tests.support.references.offspring import offspring
+from tests.support.references.plan import Float, Row, tree_sum
+from tests.support.references.swaps import Packing, busiest, heaviest_first, parted, swapped
 
 
-class Candidate(NamedTuple):
-    """The experts of the spares, and replicas of each expert."""
+class Tried(NamedTuple):
+    """A candidate, its replicas, and how they are packed."""
 
-    spares: list[int]
-    counts: list[int]
-    new: bool
+    candidate: Candidate
+    load: list[Float]  # of each replica
+    expert: list[int]  # of each replica
+    packs: Packing
 
-
-def candidates(load: Row, spares: list[int], num_packs: int, levels: int, most: int) -> list[Candidate]:
-    """Of D'Hondt's spares the first few, and the rest one each: to the heaviest at each level, then to the lightest."""
-    experts, number = len(load), len(spares)
-    at_least = lowest_level(load, spares, num_packs)
-    found = []
-    for backwards in (False, True):
-        before = number
-        for i in range(levels):
-            level = at_least + (number - at_least) * i // levels
-            count = [1 + spares[:level].count(expert) for expert in range(experts)]
-            order = sorted(range(experts), key=lambda expert: -load[expert])
-            if backwards:
-                order.reverse()
-            singles = [expert for expert in order if count[expert] == 1]
-            waiting = singles + [expert for expert in order if 1 < count[expert] < most]
-            rest = waiting[: number - level]
-            possible = level + len(rest) == number
-            all_spares = spares[:level] + rest if possible else spares
-            every = [1 + all_spares.count(expert) for expert in range(experts)]
-            found.append(Candidate(all_spares, every, possible and level not in (before, number)))
-            before = level
-    return found
+    @property
+    def busiest(self) -> Float:
+        return busiest(self.packs, self.load)
 
 
-def lowest_level(load: Row, spares: list[int], num_packs: int) -> int:
-    """The spares that replicas heavier than the mean pack are split for, and those that the rest can't take."""
-    mean_times_packs = tree_sum(load)
-    needed = 0
-    for i, expert in enumerate(spares):
-        share = load[expert] / np.float32(1 + spares[:i].count(expert))
-        needed += bool(share * np.float32(num_packs) > mean_times_packs)
-    return max(needed, len(spares) - len(load))
+def placed(load: Row, dhondt: Candidate, num_packs: int, most: int, policy: Policy) -> tuple[Packing, list[int]]:
+    """The experts on each GPU, and all counts: D'Hondt's, or those of the best candidate of several generations."""
+    spares, counts = dhondt
+    slots = len(load) + len(spares)
+    capacity = slots // num_packs
+    are_many = are_shaken(capacity)
+    generations = policy.generations if slots <= 32 else 1
+    steps = most_steps(policy, num_packs, capacity) // generations
+    number = min(policy.levels, len(spares))
+    refined = policy.refined * (2 if are_many else 1)
+
+    best = improved(packed(load, dhondt, num_packs), policy, 0 if are_many else steps)
+    bound = max(load[e] / np.float32(n) for e, n in enumerate(counts))
+    tried = [] if are_many else [counts]
+    parents = [dhondt]
+    for generation in range(1, generations + 1):
+        if is_close(best, load, bound, policy):
+            break
+        if generation == 1:
+            found = levels(load, spares, num_packs, number, most)
+        else:
+            found = offspring(load, parents, generation, number=2 * number, most=most, seed=policy.seed)
+        family = [packed(load, candidate, num_packs) for candidate in not_tried(found, tried)]
+        lightest = sorted(family, key=lambda one: one.busiest)[:refined]
+        family = sorted((improved(one, policy, steps) for one in lightest), key=lambda one: one.busiest)
+        parents = [one.candidate for one in family[:8]] or parents
+        best = min([best, *family], key=lambda one: one.busiest)
+    return [[best.expert[item] for item in pack] for pack in best.packs], best.candidate.counts
 
 
-def better(
-    load: Row, spares: list[int], placed: tuple[Packing, list[int]], most: int, policy: Policy
-) -> tuple[Packing, list[int]]:
-    """The experts on each GPU, and all counts: as placed, or of the best candidate if that is lighter."""
-    gpus, count = placed
-    share = [w / np.float32(n) for w, n in zip(load, count, strict=True)]
-    before, close = busiest(gpus, share), np.float32(1 + policy.tolerance)
-    levels = min(policy.levels, len(spares))
-    above_mean = before * np.float32(len(gpus)) > tree_sum(load) * close
-    if levels == 0 or not above_mean or not before > max(share) * close:
-        return placed
+def packed(load: Row, candidate: Candidate, num_packs: int) -> Tried:
+    """Heaviest replica first."""
+    expert = [*range(len(load)), *candidate.spares]
+    item_load = [load[e] / np.float32(candidate.counts[e]) for e in expert]
+    return Tried(candidate, item_load, expert, heaviest_first(item_load, num_packs, item_load))
 
-    tried = []
-    for candidate in candidates(load, spares, len(gpus), levels, most):
-        expert = [*range(len(load)), *candidate.spares]
-        item_load = [load[e] / np.float32(candidate.counts[e]) for e in expert]
-        packs = heaviest_first(item_load, len(gpus), item_load)
-        tried.append((busiest(packs, item_load) if candidate.new else np.inf, packs, item_load, expert, candidate))
 
-    refined = []
-    for _, packs, item_load, expert, candidate in sorted(tried, key=lambda t: t[0])[: policy.refined]:
-        apart = parted(packs, item_load, expert)
-        after = swapped(apart, item_load, expert, policy, policy.rounds + policy.finish)
-        refined.append((busiest(after, item_load), after, item_load, expert, candidate))
+def improved(one: Tried, policy: Policy, steps: int) -> Tried:
+    """No two of an expert on a GPU, then swaps, then so many further steps."""
+    items = one.load, one.expert
+    packs = parted(one.packs, *items)
+    packs = swapped(packs, *items, policy, policy.rounds)
+    return one._replace(packs=finished(packs, *items, policy, steps))
 
-    best, least = placed, before
-    for _, packs, item_load, expert, candidate in sorted(refined, key=lambda t: t[0])[: policy.finalists]:
-        final = exchanged(packs, item_load, expert, policy)
-        if busiest(final, item_load) < least:
-            least = busiest(final, item_load)
-            best = [[expert[item] for item in pack] for pack in final], candidate.counts
-    return best
+
+def is_close(one: Tried, load: Row, largest: Float, policy: Policy) -> bool:
+    """Whether the busiest GPU is within the tolerance of the mean or of D'Hondt's largest replica."""
+    close = np.float32(1 + policy.tolerance)
+    above_mean = one.busiest * np.float32(len(one.packs)) > tree_sum(load) * close
+    return not (above_mean and one.busiest > largest * close)
+
+
+def not_tried(found: list[Candidate], tried: list[list[int]]) -> list[Candidate]:
+    """Those with counts that are new, which are none any more then."""
+    new = []
+    for candidate in found:
+        if candidate.counts not in tried:
+            new.append(candidate)
+            tried.append(candidate.counts)
+    return new

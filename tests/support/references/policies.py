@@ -9,27 +9,23 @@ from eplb_xp import POLICIES, Plan, Policy
 from eplb_xp.sizes import Sizes
 from tests.support.libraries import NumPyArray
 from tests.support.references import plan as reference
-from tests.support.references.joint import better
+from tests.support.references.finishing import finished, most_steps
+from tests.support.references.hashing import hashed
+from tests.support.references.joint import placed
+from tests.support.references.levels import Candidate
 from tests.support.references.plan import Float, Row
-from tests.support.references.swaps import Packing, busiest, exchanged, heaviest_first, parted, swapped
+from tests.support.references.swaps import Packing, busiest, heaviest_first, parted, swapped
 
 
 def noise(policy: Policy, start: int, item: int) -> Float:
     """The factor that a start sorts an item by."""
-    u = _hash(_hash(_hash(policy.seed) + start) + item) >> 20
+    u = hashed(hashed(hashed(policy.seed) + start) + item) >> 20
     share = start * round(policy.noise * 4096) // max(policy.starts - 1, 1)
     return np.float32(1 + u * share / 2**23)
 
 
-def _hash(x: int) -> int:
-    x %= 2**31
-    for shift, factor in ((16, 0x45D9F3B), (15, 0x2C1B3C6D), (16, 1)):
-        x = (x ^ x >> shift) * factor % 2**31
-    return x
-
-
 def assign(load: Row, num_packs: int, policy: Policy, expert: list[int] | None = None) -> Packing:
-    """The best of all starts: packed, replicas of an expert parted if experts are given, swapped and exchanged."""
+    """The best of all starts: packed, replicas of an expert parted if experts are given, swapped and finished."""
     items = range(len(load))
     if num_packs == 1 or len(load) <= num_packs:  # every packing is as good as any other
         return heaviest_first(load, num_packs, load)
@@ -39,9 +35,8 @@ def assign(load: Row, num_packs: int, policy: Policy, expert: list[int] | None =
         if expert is not None:
             packs = parted(packs, load, expert)
         of = list(items) if expert is None else expert
-        for rounds in (policy.rounds, policy.finish):
-            packs = swapped(packs, load, of, policy, rounds)
-        found.append(exchanged(packs, load, of, policy))
+        packs = swapped(packs, load, of, policy, policy.rounds)
+        found.append(finished(packs, load, of, policy, most_steps(policy, num_packs, len(packs[0]))))
     return min(found, key=lambda packs: busiest(packs, load))
 
 
@@ -62,7 +57,7 @@ def place(load: NumPyArray, sizes: Sizes, policy: Policy) -> tuple[list[int], li
     size = len(load) // sizes.num_groups
     group_load = [reference.tree_sum(load[g : g + size]) for g in range(0, len(load), size)]
     plans = []
-    for way in (POLICIES["greedy"], replace(policy, starts=1, finish=0)):
+    for way in (POLICIES["greedy"], replace(policy, starts=1, finish=0, shakes=0)):
         split = assign(group_load, sizes.num_nodes, way)
         members = [[g * size + i for g in node for i in range(size)] for node in split]
         plans.append(place_by_node(load, members, sizes, policy))
@@ -87,12 +82,13 @@ def place_by_node(
         most = sizes.max_replicas or slots
         most = min(most, slots if everywhere else gpus)
         spares, count = replicate(load[experts], slots, gpus if everywhere else 1, most)
-        replica = spares if everywhere else [*range(len(experts)), *spares]
-        share = [load[experts[e]] / np.float32(count[e]) for e in replica]
-        packs = assign(share, gpus, policy, None if everywhere else replica)
-        held = [[replica[item] for item in pack] for pack in packs]
-        if not everywhere and gpus > 1:
-            held, count = better(load[experts], spares, (held, count), most, policy)
+        if spares and policy.levels and not everywhere and 1 < gpus < slots:
+            held, count = placed(load[experts], Candidate(spares, count), gpus, most, policy)
+        else:
+            replica = spares if everywhere else [*range(len(experts)), *spares]
+            share = [load[experts[e]] / np.float32(count[e]) for e in replica]
+            packs = assign(share, gpus, policy, None if everywhere else replica)
+            held = [[replica[item] for item in pack] for pack in packs]
         for pack in held:
             phy2log += [experts[e] for e in pack] + everywhere
         logcnt[experts] = count

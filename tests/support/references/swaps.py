@@ -101,32 +101,35 @@ def parted(slots: Packing, load: Row, expert: list[int]) -> Packing:
         packs.swap(*best.swaps[0])
 
 
-def swapped(slots: Packing, load: Row, expert: list[int], policy: Policy, rounds: int) -> Packing:
-    """After swaps between the busiest pack and others, for as long as the best one helps, if that is no worse."""
+def swapped(slots: Packing, load: Row, expert: list[int], policy: Policy, left: int) -> Packing:
+    """After so many swaps between the busiest pack and others, as long as the best one helps, if that is no worse."""
     packs = Packs(slots, load, expert)
-    for _ in range(rounds):
+    for _ in range(left):
         best = best_swap(packs, policy)
         if not helps(packs, best, policy):
             break
         packs.swap(*best.swaps[0])
-    return packs.slots if busiest(packs.slots, load) <= busiest(slots, load) else slots
+    return lower(slots, packs.slots, load)
 
 
-def exchanged(slots: Packing, load: Row, expert: list[int], policy: Policy) -> Packing:
-    """The same with two swaps at once where no single one helps; the loads are added up anew each time."""
+def exchanged(slots: Packing, load: Row, expert: list[int], policy: Policy, left: int) -> Packing:
+    """The same with exchanges of two items where no swap helps; the loads are added up anew each time."""
     packs = Packs(slots, load, expert)
-    capacity = len(slots[0])
-    best_two = best_pairs if capacity > 3 else best_chain
-    for _ in range(policy.finish if capacity <= 16 else 0):
+    for _ in range(left):
         best = best_swap(packs, policy)
         if not helps(packs, best, policy):
-            best = best_two(packs)
+            best = best_pairs(packs)
         if not helps(packs, best, policy):
             break
         for one, other in best.swaps:
             packs.put(one, other)
         packs.load = [total(pack, load) for pack in packs.slots]
-    return packs.slots if busiest(packs.slots, load) <= busiest(slots, load) else slots
+    return packs.slots
+
+
+def lower(before: Packing, after: Packing, load: Row) -> Packing:
+    """Of two packings that with the lighter busiest pack."""
+    return after if busiest(after, load) <= busiest(before, load) else before
 
 
 def helps(packs: Packs, best: Best, policy: Policy) -> bool:
@@ -165,34 +168,6 @@ def best_pairs(packs: Packs) -> Best:
             off = abs(packs.of((p, r)) + packs.of((p, t)) - wanted)
             evener.take(off, ((p, r), (q, s)), ((p, t), (q, u)))
         best.take(halved + evener.busiest, *evener.swaps)
-    return best
-
-
-def best_chain(packs: Packs) -> Best:
-    """The smallest swap that takes load off the busiest pack, and then another of that pack and a light one."""
-    p = int(np.argmax(packs.load))
-    held = [packs.held(q) for q in range(len(packs.load))]
-    ranks = range(len(held[p]))
-    best = Best()
-    for q in range(len(held)):
-        first = Best()
-        for r, s in product(ranks, ranks):
-            less = packs.of((p, r)) - packs.of((q, s))
-            if held[p][r] not in held[q] and held[q][s] not in held[p] and less > 0:
-                first.take(less, ((p, r), (q, s)))
-        if not first.swaps:
-            continue
-        ((_, r), (_, s)), less = first.swaps[0], first.busiest
-        second = Best()
-        for gift, wish in product(ranks, ranks):
-            for light in packs.lightest(8):
-                stays = gift == s or held[q][gift] in held[light]
-                if stays or light == p or held[light][wish] in [*held[q], held[p][r]]:
-                    continue
-                halved, more = evenest(packs.load[q] + less, packs.load[light])
-                off = abs(packs.of((q, gift)) - (packs.of((light, wish)) + more))
-                second.take(halved + off, ((q, gift), (light, wish)))
-        best.take(max(second.busiest, packs.load[p] - less), *first.swaps, *second.swaps)
     return best
 
 

@@ -5,11 +5,11 @@ middling replicas, which do not add up to even loads. So fewer spares are handed
 says, and the rest go one each to experts that have a single replica: to the heaviest of them, whose
 halves fill gaps, or to the lightest, which leaves the loads as they are and fills slots.
 
-The lowest level leaves no replica heavier than the mean GPU load; the others lie evenly between it and all spares.
+The lowest level leaves no replica heavier than the mean GPU load, the highest is D'Hondt's counts, and the others lie
+evenly between.
 """
 
-from typing import NamedTuple
-
+from eplb_xp.algorithms.counts.candidates import Candidates
 from eplb_xp.algorithms.counts.spares import Spares
 from eplb_xp.algorithms.rows import count as number_of
 from eplb_xp.algorithms.rows import for_each, tree_sum
@@ -17,30 +17,12 @@ from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
 
-class Shape(NamedTuple):
-    """What is the same for all rows."""
-
-    num_packs: int
-    num_levels: int
-    most: int  # replicas of one expert
-
-
-class Candidates(NamedTuple):
-    """Spares and counts for each level, the rest to the heaviest; then the same, the rest to the lightest."""
-
-    spare: Array  # [rows * candidates, spares] the expert of each
-    count: Array  # [rows * candidates, experts] replicas of each
-    new: Array  # [rows, candidates] whether they are neither D'Hondt's counts nor those of the level before
-
-
-def candidates(lib: Standard, load: Array, spares: Spares, shape: Shape) -> Candidates:
-    """Two candidates for each level, given D'Hondt's spares."""
+def levels(lib: Standard, load: Array, spares: Spares, *, num_packs: int, num_levels: int, most: int) -> Candidates:
+    """Two for each level, given D'Hondt's spares: the rest to the heaviest; then the same, the rest to the lightest."""
     xp = lib.xp
     rows, experts = load.shape
     num_spares = spares.expert.shape[-1]
-    num_levels = shape.num_levels
-    level = _levels(lib, load, spares, shape)
-    new = xp.concat([level[:, :1] < num_spares, level[:, 1:] > level[:, :-1]], axis=-1)
+    level = _levels(lib, load, spares, num_packs, num_levels)
     number = 2 * num_levels
     level = xp.reshape(xp.concat([level, level], axis=-1), (rows * number, 1))
     to_lightest = (lib.arange(rows * number, load) % number >= num_levels)[:, None]
@@ -53,7 +35,7 @@ def candidates(lib: Standard, load: Array, spares: Spares, shape: Shape) -> Cand
     count = lib.put_along_axis(count, xp.where(last, spare, experts), rank + 1)
 
     heaviest_first = lib.take_along_axis(count, order)
-    turn, open_ = _turns(lib, heaviest_first, to_lightest, shape.most)
+    turn, open_ = _turns(lib, heaviest_first, to_lightest, most)
     gets = open_ & (turn <= num_spares - level)
     place = xp.where(gets, level + turn - 1, num_spares)
     spare = lib.put_along_axis(xp.concat([spare, level], axis=-1), place, order)[:, :num_spares]
@@ -64,19 +46,18 @@ def candidates(lib: Standard, load: Array, spares: Spares, shape: Shape) -> Cand
     spare, count = (
         xp.where(possible, x, for_each(lib, y, number)) for x, y in ((spare, spares.expert), (count, spares.count))
     )
-    new = xp.concat([new, new], axis=-1) & xp.reshape(possible, (rows, number))
-    return Candidates(spare, count, new)
+    return Candidates(spare, count)
 
 
-def _levels(lib: Standard, load: Array, spares: Spares, shape: Shape) -> Array:
+def _levels(lib: Standard, load: Array, spares: Spares, num_packs: int, num_levels: int) -> Array:
     """How many spares each level hands out by D'Hondt's rule: [rows, levels]."""
     xp = lib.xp
     num_spares = spares.expert.shape[-1]
     before = lib.divide(lib.take_along_axis(load, spares.expert), xp.astype(spares.rank, xp.float32))
-    lowest = number_of(lib, before * shape.num_packs > tree_sum(lib, load)[:, None])
+    lowest = number_of(lib, before * num_packs > tree_sum(lib, load)[:, None])
     one_each = max(num_spares - load.shape[-1], 0)
     lowest = xp.where(lowest < one_each, one_each, lowest)
-    return lowest + (num_spares - lowest) * lib.arange(shape.num_levels, load)[None, :] // shape.num_levels
+    return lowest + (num_spares - lowest) * lib.arange(num_levels, load)[None, :] // max(num_levels - 1, 1)
 
 
 def _following(lib: Standard, spares: Spares) -> Array:

@@ -27,7 +27,7 @@ def hand_out(lib: Standard, load: Array, num_spares: int, within: Range) -> Spar
     end = xp.cumulative_sum(most, dtype=lib.index_dtype)
     entry = lib.arange(table_length(experts, num_spares, within), load)
     rank = xp.astype(xp.searchsorted(end, entry, side="right"), lib.index_dtype)
-    replica = within.fewest + entry - xp.take(end - most, rank)
+    replica = within.fewest + entry - lib.take(end - most, rank, axis=0)
     rank, replica = (xp.broadcast_to(x, (rows, *x.shape)) for x in (rank, replica))
 
     ranked_load, ranked = lib.sort_rows(load, lib.arange_like(load), descending=True)

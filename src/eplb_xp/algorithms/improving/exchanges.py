@@ -1,8 +1,4 @@
-"""Two swaps at once, where no single one lowers the busiest pack any more.
-
-With four items or more in a pack, two of the busiest pack go for two of another: `pairs.py`. With
-fewer that is nothing new, what stays behind being one swap or none; there the second swap passes
-what is too much for the other pack on to a third: `chains.py`.
+"""Two items of the busiest pack for two of another, where no single swap lowers it any more.
 
 Swaps in a ring of three packs, one item each, would be no use once single ones are not. Say the
 busiest pack gives a, gets c, and c < a; pack q gets a and gives b, pack r gets b and gives c. If b < a, then
@@ -10,36 +6,61 @@ swapping a and b alone would do, q being allowed a - b; if not, then c < a <= b,
 alone would do, r being allowed b - c, which is more. Only an expert that is there already could forbid that.
 """
 
-from eplb_xp.algorithms.improving.chains import best_chain
-from eplb_xp.algorithms.improving.pairs import MOST_ITEMS, best_pairs
-from eplb_xp.algorithms.improving.refinement import best_swap, improved
+from typing import NamedTuple
+
+from eplb_xp.algorithms.improving.pairs import best_pairs
+from eplb_xp.algorithms.improving.refinement import best_swap
 from eplb_xp.algorithms.improving.swaps import swap_twice
-from eplb_xp.algorithms.improving.table import Table
+from eplb_xp.algorithms.improving.table import Table, slots, table
 from eplb_xp.algorithms.packing.packed import Items, Packed
+from eplb_xp.algorithms.rows import tree_sum
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array
 
-FEWEST_ITEMS_OF_PAIRS = 4
+
+class _Exchanging(NamedTuple):
+    """A table, and what is left to do."""
+
+    item: Array
+    load: Array
+    expert: Array
+    pack_load: Array
+    left: Array  # [rows, 1] swaps and exchanges that may still be made; 0 once none helps
+    swaps: Array  # [rows, 1] whether single swaps may help
 
 
-def exchange(lib: Standard, packs: Packed, items: Items, policy: Policy) -> Array:
-    """The item in each slot, after swaps, and two at once where no single one helps, for as long as any does."""
+def exchange(lib: Standard, packs: Packed, items: Items, policy: Policy, left: Array) -> Array:
+    """The item in each slot, after swaps, and exchanges where no swap helps, for as long as any does.
+
+    At most as many as are ``left`` [rows, 1]. Rows that need an exchange wait for those that swap: it takes longer.
+    """
     xp = lib.xp
     num_packs = packs.pack_load.shape[-1]
-    capacity = packs.item.shape[-1] // num_packs
-    if capacity > MOST_ITEMS:
-        return packs.item
-    best_two = best_pairs if capacity >= FEWEST_ITEMS_OF_PAIRS else best_chain
+    least = tree_sum(lib, items.load)[:, None] * policy.threshold
 
-    def best(now: Table, least: Array) -> tuple[Table, Array]:
-        one, two = best_swap(lib, now, policy), best_two(lib, now)
-        one_helps = one.less * num_packs > least
-        helps = one_helps | (two.less * num_packs > least)
-        first, second = (
-            tuple(xp.where(one_helps, x, y) for x, y in zip(one.places, places, strict=True))
-            for places in (two.first, two.second)
-        )
-        return swap_twice(lib, now, first, second, helps), helps
+    def unfinished(state: _Exchanging) -> Array:
+        return xp.any(state.left > 0)
 
-    return improved(lib, packs, items, policy, rounds=policy.finish, improve=best)
+    def swapping(state: _Exchanging) -> Array:
+        return xp.any(state.swaps)
+
+    def swap_once(state: _Exchanging) -> _Exchanging:
+        *parts, left, swaps = state
+        now = Table(*parts)
+        best = best_swap(lib, now, policy)
+        helps = swaps & (best.less * num_packs > least)
+        left = xp.where(helps, left - 1, left)
+        return _Exchanging(*swap_twice(lib, now, best.places, best.places, helps), left, helps & (left > 0))
+
+    def exchange_once(state: _Exchanging) -> _Exchanging:
+        *parts, left, _ = lib.while_loop(swapping, swap_once, state)
+        now = Table(*parts)
+        best = best_pairs(lib, now)
+        helps = (left > 0) & (best.less * num_packs > least)
+        left = xp.where(helps, left - 1, 0)
+        return _Exchanging(*swap_twice(lib, now, best.first, best.second, helps), left, left > 0)
+
+    start = _Exchanging(*table(lib, packs, items), left, left > 0)
+    found = lib.while_loop(unfinished, exchange_once, start)
+    return slots(lib, Table(*found[:4]))

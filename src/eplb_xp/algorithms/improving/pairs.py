@@ -1,7 +1,5 @@
 """Two items of the busiest pack for two of another."""
 
-from itertools import combinations
-
 from eplb_xp.algorithms.improving.sides import busiest_pack, holds, lightest_packs, place
 from eplb_xp.algorithms.improving.swaps import TwoSwaps
 from eplb_xp.algorithms.improving.table import Table
@@ -23,9 +21,9 @@ def best_pairs(lib: Standard, now: Table) -> TwoSwaps:
     xp = lib.xp
     rows, num_packs = now.pack_load.shape
     capacity = now.item.shape[-1] // num_packs
-    pairs = list(combinations(range(capacity), 2))
+    pairs = capacity * (capacity - 1) // 2
     ours = busiest_pack(lib, now)
-    theirs = lightest_packs(lib, now, min(max(LOOKED_AT // len(pairs) ** 2, 1), num_packs))
+    theirs = lightest_packs(lib, now, min(max(LOOKED_AT // pairs**2, 1), num_packs))
     width = theirs.pack.shape[-1]
 
     going = xp.where(holds(lib, ours.expert, theirs.expert), -float("inf"), ours.load)
@@ -33,21 +31,21 @@ def best_pairs(lib: Standard, now: Table) -> TwoSwaps:
     # Evenest is the load of both, halved; an exchange is as far from it as our pair is from the one wanted.
     halved = (ours.pack_load + theirs.pack_load) * 0.5
     more = (ours.pack_load - theirs.pack_load) * 0.5
-    wanted = xp.stack([coming[:, one, :] + coming[:, other, :] + more for one, other in pairs], axis=-1)
-    least = xp.full_like(wanted, float("inf"))
-    for one, other in pairs:
-        least = xp.minimum(least, xp.abs((going[:, one, :] + going[:, other, :])[:, :, None] - wanted))
-    busier = halved + xp.min(least, axis=-1)
+    our_pairs = _pair_loads(lib, going)
+    wanted = _pair_loads(lib, coming) + more[:, :, None]
+
+    def least(pair: int, before: Array) -> Array:
+        return xp.minimum(before, xp.abs(our_pairs[:, :, pair][:, :, None] - wanted))
+
+    off = lib.fori_loop(0, pairs, least, xp.full_like(wanted, float("inf")))
+    busier = halved + xp.min(off, axis=-1)
     pack = lib.argmin(busier)
 
-    at_pack = lib.arange(capacity, pack)[None, :] * width + pack
-    going, coming = (lib.take_along_axis(xp.reshape(x, (rows, capacity * width)), at_pack) for x in (going, coming))
-    more = lib.take_along_axis(more, pack)
-    our_pairs = xp.stack([going[:, one] + going[:, other] for one, other in pairs], axis=-1)
-    wanted = xp.stack([coming[:, one] + coming[:, other] for one, other in pairs], axis=-1) + more
+    entry = pack * pairs + lib.arange(pairs, pack)[None, :]
+    our_pairs, wanted = (lib.take_along_axis(xp.reshape(x, (rows, width * pairs)), entry) for x in (our_pairs, wanted))
     off = xp.abs(our_pairs[:, None, :] - wanted[:, :, None])
-    entry = lib.argmin(xp.reshape(off, (rows, len(pairs) ** 2)))
-    their_pair, our_pair = entry // len(pairs), entry % len(pairs)
+    entry = lib.argmin(xp.reshape(off, (rows, pairs**2)))
+    their_pair, our_pair = entry // pairs, entry % pairs
 
     ours_first, ours_second = _ranks(lib, our_pair, capacity)
     theirs_first, theirs_second = _ranks(lib, their_pair, capacity)
@@ -57,6 +55,15 @@ def best_pairs(lib: Standard, now: Table) -> TwoSwaps:
 
     first, second = swap_of(ours_first, theirs_first), swap_of(ours_second, theirs_second)
     return TwoSwaps(first, second, ours.pack_load - lib.take_along_axis(busier, pack))
+
+
+def _pair_loads(lib: Standard, load: Array) -> Array:
+    """The loads of all pairs of items in each pack: [rows, capacity, packs] -> [rows, packs, pairs]."""
+    xp = lib.xp
+    capacity = load.shape[1]
+    first, second = _ranks(lib, lib.arange(capacity * (capacity - 1) // 2, load), capacity)
+    by_pack = xp.permute_dims(load, (0, 2, 1))
+    return lib.take(by_pack, first, axis=-1) + lib.take(by_pack, second, axis=-1)
 
 
 def _ranks(lib: Standard, pair: Array, capacity: int) -> tuple[Array, Array]:

@@ -1,6 +1,6 @@
 """Swaps that lower the busiest GPU."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from eplb_xp.algorithms.improving.sides import Side, all_packs, busiest_pack, holds, place, some_packs
 from eplb_xp.algorithms.improving.swaps import swap
@@ -22,13 +22,6 @@ class _Refinement(NamedTuple):
     left: Array  # [rows, 1] rounds that may still be made; 0 once none helps
 
 
-class Improvement(Protocol):
-    """One round: the table after it, and in which rows it helps [rows, 1], the others staying as they are."""
-
-    def __call__(self, now: Table, least: Array) -> tuple[Table, Array]:
-        """Improve a table where that brings more than ``least`` [rows, 1], in load x number of packs."""
-
-
 class Swap(NamedTuple):
     """A swap, and what it does for the busiest pack."""
 
@@ -36,42 +29,27 @@ class Swap(NamedTuple):
     less: Array  # [rows, 1] load of the busiest pack beyond that of the busier of the two after it
 
 
-def refine(lib: Standard, packs: Packed, items: Items, policy: Policy, *, rounds: int) -> Array:
-    """The item in each slot, after swaps between the busiest pack and others for as long as the best one helps."""
+def refine(lib: Standard, packs: Packed, items: Items, policy: Policy, left: Array) -> Array:
+    """The item in each slot, after at most so many swaps [rows, 1] between the busiest pack and others.
 
-    def swap_best(now: Table, least: Array) -> tuple[Table, Array]:
-        best = best_swap(lib, now, policy)
-        helps = best.less * now.pack_load.shape[-1] > least
-        return swap(lib, now, best.places, helps), helps
-
-    return improved(lib, packs, items, policy, rounds=rounds, improve=swap_best)
-
-
-def improved(
-    lib: Standard,
-    packs: Packed,
-    items: Items,
-    policy: Policy,
-    *,
-    rounds: int,
-    improve: Improvement,
-) -> Array:
-    """The item in each slot, after at most so many improvements, for as long as they help."""
+    They end when the best one helps no more.
+    """
     xp = lib.xp
+    num_packs = packs.pack_load.shape[-1]
     least = tree_sum(lib, items.load)[:, None] * policy.threshold
 
     def unfinished(refinement: _Refinement) -> Array:
         return xp.any(refinement.left > 0)
 
-    def one_round(refinement: _Refinement) -> _Refinement:
-        item, load, expert, pack_load, left = refinement
-        now, helps = improve(Table(item, load, expert, pack_load), least)
-        return _Refinement(*now, xp.where(helps, left - 1, 0))
+    def swap_best(refinement: _Refinement) -> _Refinement:
+        *parts, left = refinement
+        now = Table(*parts)
+        best = best_swap(lib, now, policy)
+        helps = (left > 0) & (best.less * num_packs > least)
+        return _Refinement(*swap(lib, now, best.places, helps), xp.where(helps, left - 1, 0))
 
-    left = xp.full_like(packs.item[:, :1], rounds)
-    start = _Refinement(*table(lib, packs, items), left)
-    item, load, expert, pack_load, _ = lib.while_loop(unfinished, one_round, start)
-    return slots(lib, Table(item, load, expert, pack_load))
+    found = lib.while_loop(unfinished, swap_best, _Refinement(*table(lib, packs, items), left))
+    return slots(lib, Table(*found[:4]))
 
 
 def best_swap(lib: Standard, now: Table, policy: Policy) -> Swap:

@@ -1,0 +1,74 @@
+"""Further steps, by the number of items in a pack: those of the reference, which never make the busiest pack busier."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eplb_xp import Policy, balanced_packing
+from eplb_xp.algorithms.improving.finishing import are_shaken, finished, most_steps
+from eplb_xp.algorithms.packing.packed import packed
+from eplb_xp.backends.numpy import LIBRARY
+from tests.support.libraries import NUMPY, NumPyArray
+from tests.support.loads import thorough
+from tests.support.packings import Filled, filled
+from tests.support.references import finishing as reference
+
+ROWS = 3
+any_shape = [(2, 4), (7, 2), (4, 3), (3, 6), (2, 16), (2, 17)]  # packs and their slots
+policies = st.builds(
+    Policy,
+    neighbourhood=st.sampled_from(["any", "lightest"]),
+    threshold=st.sampled_from([0.0, 2.0**-20]),
+    tolerance=st.sampled_from([0.0, 0.1]),
+)
+steps = st.lists(st.integers(0, 12), min_size=ROWS, max_size=ROWS)
+
+
+@thorough
+@given(before=filled(any_shape, ROWS), policy=policies, left=steps)
+def test_items_are_where_the_reference_has_them(before: Filled, policy: Policy, left: list[int]) -> None:
+    done = finished(LIBRARY, before.packs, before.items, policy, np.array(left)[:, None])
+    for item, load, expert, rounds in zip(done.item, before.load, before.expert.tolist(), left, strict=True):
+        want = reference.finished(before.slots(), load, expert, policy, rounds)
+        assert item.reshape(before.num_packs, -1).tolist() == want
+
+
+@thorough
+@given(before=filled(any_shape, ROWS), policy=policies, left=steps)
+def test_no_pack_is_busier_and_no_expert_doubled(before: Filled, policy: Policy, left: list[int]) -> None:
+    done = finished(LIBRARY, before.packs, before.items, policy, np.array(left)[:, None])
+    assert (done.pack_load.max(axis=1) <= before.packs.pack_load.max(axis=1)).all()
+    np.testing.assert_array_equal(np.sort(done.item), before.packs.item)
+    np.testing.assert_array_equal(done.pack_load, packed(LIBRARY, done.item, before.load, before.num_packs).pack_load)
+    assert before.doubled(done.item) == 0
+
+
+def test_packs_of_two_or_three_are_shaken_so_often_as_there_are_packs() -> None:
+    assert [are_shaken(capacity) for capacity in (2, 3, 4, 16, 17)] == [True, True, False, False, False]
+    policy = Policy(finish=5, shakes=2)
+    assert [most_steps(policy, 100, capacity) for capacity in (2, 3, 4, 16, 17)] == [200, 200, 5, 5, 5]
+
+
+def busiest_before_and_after(capacity: int, *, rounds: int = 1000) -> tuple[NumPyArray, NumPyArray]:
+    """The busiest of twelve packs after so many swaps, by then mostly of no use, and after further steps."""
+    load = np.random.default_rng(0).uniform(1, 2, (200, capacity * 12)).astype(np.float32)
+    found = []
+    for finish, shakes in ((0, 0), (400, 33)):
+        policy = Policy(may_double=True, rounds=rounds, finish=finish, shakes=shakes)
+        pack_index, _ = NUMPY.run(balanced_packing, load, num_packs=12, policy=policy)
+        found.append(np.array([np.bincount(*row).max() for row in zip(pack_index, load, strict=True)]))
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize(("capacity", "at_least"), [(3, 140), (4, 160), (16, 190)])
+def test_they_help_where_swaps_no_longer_do(capacity: int, at_least: int) -> None:
+    swapped, after = busiest_before_and_after(capacity)
+    assert np.count_nonzero(after < swapped * (1 - 1e-6)) >= at_least  # of 200
+
+
+def test_packs_of_more_items_see_swaps_alone() -> None:
+    swapped, after = busiest_before_and_after(17)
+    np.testing.assert_array_equal(after, swapped)
+    few, after = busiest_before_and_after(17, rounds=1)
+    assert (after < few).any()

@@ -1,0 +1,1 @@
+"""Candidates tried in generations."""

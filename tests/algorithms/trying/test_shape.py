@@ -1,0 +1,65 @@
+"""How many candidates are tried, how often and how hard: the named policy's, and what sizes allow."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eplb_xp import POLICIES, Policy
+from eplb_xp.algorithms.trying.shape import MOST_PARENTS, SMALL, Shape, shape_of
+
+JOINT = POLICIES["joint"]
+
+
+def shape_for(policy: Policy, num_packs: int, capacity: int, num_spares: int = 100) -> Shape:
+    return shape_of(policy, num_packs=num_packs, capacity=capacity, num_spares=num_spares, most=num_packs)
+
+
+@pytest.mark.parametrize(
+    ("num_packs", "capacity", "generations", "steps"),
+    [
+        (8, 2, JOINT.generations, 8 * JOINT.shakes),
+        (10, 3, JOINT.generations, 10 * JOINT.shakes),
+        (8, 4, JOINT.generations, JOINT.finish),
+        (SMALL // 2 + 1, 2, 1, (SMALL // 2 + 1) * JOINT.shakes),
+        (32, 9, 1, JOINT.finish),
+    ],
+)
+def test_small_problems_have_more_generations_which_share_the_steps(
+    num_packs: int, capacity: int, generations: int, steps: int
+) -> None:
+    shape = shape_for(JOINT, num_packs, capacity)
+    assert shape.shaken == (capacity < 4)
+    assert shape.generations == generations
+    assert shape.finish == steps // generations
+    assert shape.refined == JOINT.refined * (2 if shape.shaken else 1)
+    assert (shape.candidates, shape.parents, shape.end) == (2 * JOINT.levels, MOST_PARENTS, generations + 1)
+
+
+def test_few_spares_have_few_levels() -> None:
+    shape = shape_for(JOINT, 8, 2, num_spares=3)
+    assert (shape.num_levels, shape.candidates, shape.refined, shape.parents) == (3, 6, 6, 6)
+    assert shape_for(JOINT, 8, 2, num_spares=0).num_levels == 0
+    assert shape_for(replace(JOINT, levels=2), 8, 2).num_levels == 2
+    assert shape_for(replace(JOINT, refined=3), 8, 4).parents == 3
+
+
+@given(
+    policy=st.builds(
+        Policy,
+        finish=st.integers(0, 1000),
+        shakes=st.integers(0, 20),
+        levels=st.integers(0, 30),
+        refined=st.integers(1, 50),
+        generations=st.integers(1, 40),
+    ),
+    num_packs=st.integers(2, 100),
+    capacity=st.integers(2, 20),
+    num_spares=st.integers(0, 100),
+)
+def test_no_shape_asks_for_more_than_there_is(policy: Policy, num_packs: int, capacity: int, num_spares: int) -> None:
+    shape = shape_for(policy, num_packs, capacity, num_spares)
+    assert 0 <= shape.parents <= shape.refined <= shape.candidates == 2 * min(policy.levels, num_spares)
+    assert 1 <= shape.generations <= policy.generations
+    assert shape.generations * shape.finish <= (policy.shakes * num_packs if shape.shaken else policy.finish)
