@@ -11,7 +11,7 @@ def fingerprint(own, S: tl.constexpr):
     """A number for the counts that are written."""
     e = tl.arange(0, S.node_experts2)
     count = tl.load(own + S.count_at + e, mask=e < S.node_experts, other=0)
-    return tl.sum((count * hashed(e + 1)) & 0x7FFFFFFF, axis=0) & 0x7FFFFFFF
+    return tl.sum((count * hashed(hashed(e + 1))) & 0x7FFFFFFF, axis=0) & 0x7FFFFFFF
 
 
 @triton.jit

@@ -16,9 +16,6 @@ from tests.support.references.hashing import hashed
 from tests.support.steps import run_step
 
 ROWS, EXPERTS, CANDIDATES, SEEN = 3, 6, 5, 4
-multiples = pytest.mark.xfail(
-    reason="some hashes of small numbers are sums of others, such as 2 * hashed(2) == hashed(4)"
-)
 
 
 def drawn_counts(shape: tuple[int, ...], most: int) -> st.SearchStrategy[NumPyArray]:
@@ -38,7 +35,7 @@ def new(lib: Standard, count: Array, before: Array) -> Array:
 @given(count=drawn_counts((ROWS, EXPERTS), 4096))
 def test_a_fingerprint_is_the_same_on_every_library(library: Library, count: NumPyArray) -> None:
     got = run_step(library, fingerprints, count)
-    want = [[sum(n * hashed(expert + 1) for expert, n in enumerate(row)) % 2**31] for row in count.tolist()]
+    want = [[sum(n * hashed(hashed(expert + 1)) for expert, n in enumerate(row)) % 2**31] for row in count.tolist()]
     assert got.tolist() == want
 
 
@@ -50,7 +47,7 @@ def all_counts(experts: int, spares: int) -> NumPyArray:
 
 
 # By chance one pair in 2^31 has the same.
-@pytest.mark.parametrize(("experts", "spares"), [(6, 8), (8, 5), pytest.param(12, 5, marks=multiples), (300, 1)])
+@pytest.mark.parametrize(("experts", "spares"), [(6, 8), (8, 5), (12, 5), (300, 1)])
 def test_different_counts_have_different_fingerprints(experts: int, spares: int) -> None:
     marks = fingerprints(LIBRARY, all_counts(experts, spares))
     assert len(np.unique(marks)) == len(marks)

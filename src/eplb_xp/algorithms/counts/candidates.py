@@ -15,8 +15,11 @@ class Candidates(NamedTuple):
 
 
 def fingerprints(lib: Standard, count: Array) -> Array:
-    """A number below 2^31 for the counts of each row: [rows, 1]. One pair in 2^31 of different counts has the same."""
-    product = count * hashed(lib.arange_like(count) + 1)
+    """A number below 2^31 for the counts of each row: [rows, 1]. One pair in 2^31 of different counts has the same.
+
+    Hashed twice, because hashes of small numbers are multiples of each other now and then.
+    """
+    product = count * hashed(hashed(lib.arange_like(count) + 1))
     return lib.xp.sum(product & MASK, axis=-1, keepdims=True, dtype=lib.index_dtype) & MASK
 
 
