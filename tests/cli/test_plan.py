@@ -185,7 +185,7 @@ def test_slow_plans_are_not_made_often(seconds: float, calls: int, monkeypatch: 
         nonlocal made
         made += 1
         time.sleep(seconds)
-        return rebalance_experts(LOAD, **SIZES)
+        return rebalance_experts(LOAD, **SIZES, policy="greedy")
 
     monkeypatch.setattr(planning, "rebalance_experts", slow)
     monkeypatch.setattr(planning, "SECONDS", 0.1)
