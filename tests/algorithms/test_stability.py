@@ -17,8 +17,8 @@ CHECKSUMS = {
     ("swap", "global"): 0x30DBFE24,
     ("multistart", "hierarchical"): 0x97B32D8E,
     ("multistart", "global"): 0xAAB27C57,
-    ("joint", "hierarchical"): 0x097F74BE,
-    ("joint", "global"): 0x511C531B,
+    ("joint", "hierarchical"): 0x809B1BC6,
+    ("joint", "global"): 0xC6EBEFA7,
 }
 
 
