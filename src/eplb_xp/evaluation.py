@@ -52,7 +52,7 @@ def evaluate(
     >>> weight = np.array([[30, 10, 50, 25, 80, 45]])
     >>> report = evaluate(rebalance_experts(weight, 8, 1, 1, 4), weight, 4)
     >>> report.gpu_load
-    array([[55., 65., 65., 55.]], dtype=float32)
+    array([[60. , 62.5, 62.5, 55. ]], dtype=float32)
     >>> report.doubled
     array([0])
     """

@@ -183,3 +183,10 @@ def test_a_cap_holds_for_other_counts_too() -> None:
     capped = plan(NUMPY, weight, sizes, policy="joint", max_replicas=3)
     assert capped.logcnt.max() == 3 < free
     assert capped.log2phy.shape[-1] == 3
+
+
+def test_two_slots_a_gpu_where_the_best_counts_are_far_from_dhondt() -> None:
+    # Published with FlashLB, which reaches 205.
+    weight = np.array([[600, 560, 120, 120, 20, 10, 10, 10]])
+    assert busiest(weight, (16, 1, 1, 8), JOINT) == pytest.approx(590 / 3)
+    assert busiest(weight, (16, 1, 1, 8), replace(JOINT, generations=1)) == 200
