@@ -16,6 +16,7 @@ import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
+from triton.runtime import interpreter as triton_interpreter
 
 import eplb_xp.backends.launching.launch as launching
 from eplb_xp import POLICIES, Plan, Policy
@@ -53,7 +54,7 @@ def interpreter() -> Generator[Callable[..., Plan[NumPyArray]]]:
     """`interpreted`, in a process that interprets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
-        process = multiprocessing.get_context("spawn").Pool(1)
+        process = multiprocessing.get_context("spawn").Pool(1, replace_once)
 
     def run(*args: Any, **options: Any) -> Plan[NumPyArray]:
         try:
@@ -67,6 +68,22 @@ def interpreter() -> Generator[Callable[..., Plan[NumPyArray]]]:
     finally:
         process.terminate()
         process.join()
+
+
+def replace_once() -> None:
+    """Triton's language becomes what interprets it once, not in each of the 10,000 calls of functions in a plan."""
+    replace_language: Callable[[Any], Any] = triton_interpreter._patch_lang
+    replaced: set[int] = set()
+    nothing_put_back = mock.Mock()  # all that this process does is interpret
+
+    def replace_new(function: Any) -> Any:
+        module = id(function.__globals__)
+        if module not in replaced:
+            replaced.add(module)
+            replace_language(function)
+        return nothing_put_back
+
+    triton_interpreter._patch_lang = replace_new
 
 
 def interpreted(
