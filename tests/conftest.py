@@ -60,6 +60,15 @@ def _programs() -> Generator[None]:
         sys.modules["jax"].clear_caches()
 
 
+@pytest.fixture
+def plainly_compiled() -> Generator[None]:
+    """XLA's plain code generator, for what is not about its code."""
+    from tests.support.plain_programs import plain_programs  # noqa: PLC0415 # NumPy alone runs without it
+
+    with plain_programs():
+        yield
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests marked ``cuda`` run where there is a GPU."""
     if item.get_closest_marker("cuda"):

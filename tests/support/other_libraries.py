@@ -19,6 +19,7 @@ import torch
 
 from eplb_xp.backends.takeover import SWITCH
 from tests.support.library import DTYPES, Library, NumPyArray
+from tests.support.plain_programs import plain_code_generator
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -126,24 +127,7 @@ class Vmap(Jit):
 def _compiled(function: Callable[..., Any], batched: bool, **static: Any) -> Callable[..., Any]:
     """One function object for each function and sizes, because JAX caches compilations by it."""
     with_sizes = partial(function, **static)
-    return jax.jit(jax.vmap(with_sizes) if batched else with_sizes, compiler_options=_plain_code_generator())
-
-
-@lru_cache
-def _plain_code_generator() -> dict[str, bool | int]:
-    """XLA's plain code generator for CPUs, which takes a fifth of the time to compile what XLA has optimized.
-
-    The tests in `tests/backends/jax/` compile as users do, plans of every policy too, and so does fuzzing, for every
-    property. Where a jaxlib doesn't know it, all do.
-    """
-    plain = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
-    if jax.default_backend() != "cpu" or os.environ.get("HYPOTHESIS_PROFILE") == "fuzz":
-        return {}
-    try:
-        jax.jit(jnp.negative, compiler_options=plain)(1.0)
-    except jax.errors.JaxRuntimeError:
-        return {}
-    return plain
+    return jax.jit(jax.vmap(with_sizes) if batched else with_sizes, compiler_options=plain_code_generator())
 
 
 OTHERS: list[Library] = [

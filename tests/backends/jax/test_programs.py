@@ -15,7 +15,7 @@ from eplb_xp.backends import takeover
 from tests.support.jax_plans import assert_same, compilations, plan_for
 
 
-@pytest.mark.usefixtures("once_written")
+@pytest.mark.usefixtures("once_written", "plainly_compiled")
 def test_one_compilation_for_each_shape(caplog: pytest.LogCaptureFixture) -> None:
     rng = np.random.default_rng(1)
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
@@ -25,6 +25,7 @@ def test_one_compilation_for_each_shape(caplog: pytest.LogCaptureFixture) -> Non
             assert len(compilations(caplog)) == expected
 
 
+@pytest.mark.usefixtures("plainly_compiled")
 def test_a_policy_is_static(weight: jax.Array, caplog: pytest.LogCaptureFixture) -> None:
     policies = [replace(POLICIES["multistart"], starts=2, rounds=3) for _ in range(2)]
     assert policies[0] is not policies[1]
@@ -89,6 +90,7 @@ def test_jit_and_vmap(weight: jax.Array) -> None:
     assert_same(jax.tree.map(lambda x: x[:, :, 0], inner), result)
 
 
+@pytest.mark.usefixtures("plainly_compiled")
 def test_inside_a_training_step(weight: jax.Array) -> None:
     def loss(logits: jax.Array) -> jax.Array:
         load = jnp.sum(jax.nn.softmax(logits), axis=0)  # [layers, experts], depends on what is trained

@@ -11,6 +11,9 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from eplb_xp import POLICIES, Plan, balanced_packing, evaluate, rebalance_experts, replicate_experts
 from tests.support.jax_plans import assert_same, plan_for
 
+# What is tested is how programs are divided, and that is done before the code is generated.
+pytestmark = pytest.mark.usefixtures("plainly_compiled")
+
 
 def mesh(shape: tuple[int, ...], names: tuple[str, ...], axis_type: AxisType = AxisType.Auto) -> jax.sharding.Mesh:
     return jax.make_mesh(shape, names, axis_types=(axis_type,) * len(names), devices=jax.devices("cpu")[:4])

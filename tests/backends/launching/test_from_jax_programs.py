@@ -25,6 +25,8 @@ from tests.support.jax_kernels import (
 )
 
 LAYERS = PartitionSpec("layers")
+# What is tested is what is traced and lowered.
+pytestmark = pytest.mark.usefixtures("plainly_compiled")
 
 
 @pytest.fixture

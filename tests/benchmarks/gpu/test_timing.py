@@ -31,7 +31,7 @@ def jax_on_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_torch, "DEVICE", "cpu")
 
 
-@pytest.mark.usefixtures("jax_on_host")
+@pytest.mark.usefixtures("jax_on_host", "plainly_compiled")
 def test_jax_is_timed_where_its_plans_are_those_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     found = measuring.measure([(SMALL, "jax")], {}, 40, lambda _: None)
     assert "the program has no kernels" in str(found.times[SMALL, "jax"])
