@@ -10,6 +10,7 @@ import numpy as np
 from jax import export, lax
 
 from eplb_xp.algorithms import evaluation, pipeline
+from eplb_xp.algorithms.sharing import prepared, report, shares
 from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
@@ -17,7 +18,7 @@ from eplb_xp.backends.jax_on_numpy import on_numpy
 from eplb_xp.backends.launching import from_jax
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Refusal, Step, register
-from eplb_xp.types import Array, Plan, Report
+from eplb_xp.types import Array, Plan, Prepared, Report, SharedReport, Shares
 
 # XLA fuses what is not in a loop.
 UNROLLED = 16
@@ -144,11 +145,14 @@ def _plan(lib: Standard, weight: jax.Array, **sizes: Any) -> Plan[jax.Array] | R
 
 
 register(Jax, pipeline.plan, _plan)
-for taken in (pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report):
+for taken in (
+    *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
+    *(prepared.prepare, shares.share, shares.share_of_plan),
+):
     register(Jax, taken, functools.partial(on_numpy, taken))
 
 # So that an exported program that returns one can be serialized.
-for result in (Plan, Report):
+for result in (Plan, Report, SharedReport, Prepared, Shares):
     export.register_namedtuple_serialization(result, serialized_name=f"eplb_xp.{result.__name__}")
 
 

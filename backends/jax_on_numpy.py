@@ -6,7 +6,6 @@ Under jax.jit arrays are traced, and XLA compiles the step: what is planned ofte
 from typing import Any
 
 import jax
-import numpy as np
 
 from eplb_xp.backends import numpy
 from eplb_xp.backends.standard import Standard
@@ -27,7 +26,8 @@ def on_numpy(step: Step, lib: Standard, *arrays: jax.Array, **sizes: Any) -> Any
         return Refusal("XLA compiles and plans for so many layers before NumPy has planned")
     result = numpy.LIBRARY.call(step, *map(lib.to_numpy, arrays), **sizes)
     (device,) = arrays[-1].devices() if arrays[-1].committed else (None,)
-    placed = (jax.device_put(x if x.dtype == np.float32 else x.astype(lib.index_dtype), device) for x in result)
+    found = (x.astype(lib.index_dtype) if x.dtype.kind == "i" else x for x in result)
+    placed = (jax.device_put(x, device) for x in found)
     return type(result)(*placed) if hasattr(result, "_fields") else tuple(placed)
 
 

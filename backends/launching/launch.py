@@ -40,6 +40,8 @@ class Launch:
 
 def launch(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Launch | Refusal:
     """How to launch a plan, or why the kernels leave it to the once-written code."""
+    if policy.ring:
+        return Refusal("there are no kernels for placements on rings")
     for name, number, most in (
         ("experts", experts, MOST_EXPERTS),
         ("replicas", sizes.num_replicas, MOST_REPLICAS),

@@ -8,21 +8,27 @@ from eplb_xp.checks import check_loads
 from eplb_xp.evaluation import evaluate
 from eplb_xp.planning import rebalance_experts, rebalance_experts_hierarchical
 from eplb_xp.policy import POLICIES, Policy
+from eplb_xp.sharing import prepare_shares, share_tokens
 from eplb_xp.steps import balanced_packing, replicate_experts
-from eplb_xp.types import Plan, Report
+from eplb_xp.types import Plan, Prepared, Report, SharedReport, Shares
 
 __all__ = [
     "POLICIES",
     "Plan",
     "Policy",
+    "Prepared",
     "Report",
+    "SharedReport",
+    "Shares",
     "balanced_packing",
     "check_loads",
     "evaluate",
     "loads",
+    "prepare_shares",
     "rebalance_experts",
     "rebalance_experts_hierarchical",
     "replicate_experts",
+    "share_tokens",
 ]
 
 # Here where torch came first; where it comes later, backends do it with the next array.

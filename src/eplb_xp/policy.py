@@ -14,6 +14,8 @@ MOST_GENERATIONS = 1024
 MOST_SHAKES = 1024
 MOST_ROUNDS = 2**20
 MOST_SEED = 2**31 - 1
+# What a ring leaves no choice of.
+RING: Mapping[str, Any] = {"may_double": False, "starts": 1, "finish": 0, "shakes": 0, "levels": 0}
 WIDEST = 4096  # log2phy, unless there are more replicas
 
 
@@ -69,6 +71,11 @@ class Policy:
     tolerance : float
         Other counts are tried where the busiest GPU is more than this share above a bound, the mean GPU load or
         the largest replica.
+    ring : bool
+        Whether the placement is one made for shares (`share_tokens`): each expert's replicas on neighbours of a ring,
+        the next expert beginning on the last of them, turn after turn, each by another stride. Then experts of
+        equally many replicas swap all their places, ``rounds`` times at most, to even out equal shares. It has one
+        start, no further steps and no other counts.
 
     Raises
     ------
@@ -96,10 +103,12 @@ class Policy:
     refined: int = 8
     generations: int = 16
     tolerance: float = 2.0**-13
+    ring: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.may_double, bool):
-            raise TypeError(f"may_double must be True or False, got {self.may_double!r}")
+        for name in ("may_double", "ring"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         neighbourhood: Any = self.neighbourhood
         if not isinstance(neighbourhood, str) or neighbourhood not in NEIGHBOURHOODS:
             names = " or ".join(map(repr, NEIGHBOURHOODS))
@@ -122,6 +131,10 @@ class Policy:
                 "with levels all counts are packed once, so starts must be 1, "
                 f"got starts={self.starts}, levels={self.levels}"
             )
+        if self.ring:
+            for name, wanted in RING.items():
+                if getattr(self, name) != wanted:
+                    raise ValueError(f"with ring, {name} must be {wanted}, got {name}={getattr(self, name)}")
 
     def _set_integer(self, name: str, least: int, most: int) -> None:
         value = check_integer(name, getattr(self, name), at_least=least)
@@ -141,6 +154,7 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
         "swap": Policy(),
         "multistart": Policy(starts=64, neighbourhood="lightest", rounds=20),
         "joint": Policy(finish=200, shakes=2, levels=12),
+        "ring": Policy(ring=True, rounds=200),
     }
 )
 

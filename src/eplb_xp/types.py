@@ -68,3 +68,92 @@ class Report(NamedTuple, Generic[A]):
     lower_bound: A
     gap: A
     doubled: A
+
+
+class SharedReport(NamedTuple, Generic[A]):
+    """How well a plan carries given loads under given shares.
+
+    Attributes
+    ----------
+    gpu_load : [layers, gpus] float32
+        Tokens on each GPU.
+    balancedness : [layers] float32
+        Mean GPU load / busiest GPU's load; 1 is perfect, and a layer without load has 1.
+    best_balancedness : [layers] float32
+        The same under the best shares that `share_tokens` finds for these loads.
+    lower_bound : [layers] float32
+        Tokens that no shares of this plan can push the busiest GPU below.
+    gap : [layers] float32
+        Busiest GPU's load / lower bound - 1; a layer without load has 0.
+    doubled : [layers] integers
+        Replicas of an expert beyond the first on one GPU.
+    """
+
+    gpu_load: A
+    balancedness: A
+    best_balancedness: A
+    lower_bound: A
+    gap: A
+    doubled: A
+
+
+class Prepared(NamedTuple, Generic[A]):
+    """What `share_tokens` needs to know of a plan; it makes use of its own alone.
+
+    A place is a slot in a table whose columns are GPUs: rank in the GPU * GPUs + GPU. A holder is the first replica of
+    an expert on a GPU.
+
+    Attributes
+    ----------
+    expert : [layers, replicas] integers
+        For each place the expert that it holds, or the number of experts where another replica on the GPU does.
+    place : [layers, at most replicas] integers
+        The places of holders, expert by expert, those of most holders first; all of experts that have several.
+    first, holders : [layers, experts] integers
+        Where the holders of each expert begin among all, and how many there are.
+    colour : [layers, experts] integers
+        The first of the colours in which the holders of an expert meet in pairs; -1 for an expert of one.
+    start : [layers, experts] integers
+        The first GPU of each expert that is on a ring; else -1.
+    size : [layers, 1] integers
+        GPUs of a ring; 0 for a layer that is none.
+    """
+
+    expert: A
+    place: A
+    first: A
+    holders: A
+    colour: A
+    start: A
+    size: A
+
+
+class Shares(NamedTuple, Generic[A]):
+    """How many tokens each replica takes of a batch, and why there are no better shares.
+
+    Attributes
+    ----------
+    share : [layers, replicas] integers
+        Whole tokens of each slot; those of an expert's slots add up to its tokens.
+    gpu_load : [layers, gpus] integers
+        Tokens on each GPU.
+    busiest : [layers] integers
+        Tokens on the busiest GPU.
+    lower_bound : [layers] float32
+        Tokens that no shares of this plan can push the busiest GPU below: those of the experts that only GPUs of
+        ``proof`` hold, over the number of those GPUs, rounded down.
+    proof : [layers, gpus] bool
+        That set of GPUs.
+    gap : [layers] float32
+        Busiest GPU's load / lower bound - 1; a layer without load has 0.
+    rounds : [layers] integers
+        Rounds of matchings; 0 for a layer that was solved exactly.
+    """
+
+    share: A
+    gpu_load: A
+    busiest: A
+    lower_bound: A
+    proof: A
+    gap: A
+    rounds: A

@@ -20,13 +20,22 @@ SIGNATURES = {
     "rebalance_experts_hierarchical": f"weight, num_physical_experts, {_SIZES}, policy='greedy'",
     "balanced_packing": "weight, num_packs, *, policy='greedy'",
     "replicate_experts": "weight, num_phy",
-    "evaluate": "plan, weight, num_gpus, *, num_groups=1, num_nodes=1",
+    "evaluate": "plan, weight, num_gpus, *, num_groups=1, num_nodes=1, shares=None",
+    "share_tokens": "plan, weight, num_gpus, *, prepared=None, rounds=64, tolerance=0.0009765625",
+    "prepare_shares": "plan, num_gpus",
     "check_loads": "weight",
+}
+TUPLES = {
+    "Plan": "phy2log log2phy logcnt",
+    "Prepared": "expert place first holders colour start size",
+    "Report": "gpu_load balancedness lower_bound gap doubled",
+    "SharedReport": "gpu_load balancedness best_balancedness lower_bound gap doubled",
+    "Shares": "share gpu_load busiest lower_bound proof gap rounds",
 }
 
 
 def test_all_is_exactly_the_public_names() -> None:
-    assert set(eplb_xp.__all__) == {*SIGNATURES, "POLICIES", "Plan", "Policy", "Report", "loads"}
+    assert set(eplb_xp.__all__) == {*SIGNATURES, *TUPLES, "POLICIES", "Policy", "loads"}
     modules = {path.stem for path in PACKAGE.iterdir()} - {"loads"}
     shown = {name for name in dir(eplb_xp) if not name.startswith("_")} - modules
     assert shown == set(eplb_xp.__all__)
@@ -40,11 +49,11 @@ def test_signatures(name: str) -> None:
 
 
 def test_tuples_have_the_promised_fields() -> None:
-    assert eplb_xp.Plan._fields == ("phy2log", "log2phy", "logcnt")
-    assert eplb_xp.Report._fields == ("gpu_load", "balancedness", "lower_bound", "gap", "doubled")
+    for name, fields in TUPLES.items():
+        assert " ".join(getattr(eplb_xp, name)._fields) == fields
 
 
-@pytest.mark.parametrize("name", [*SIGNATURES, "Plan", "Policy", "Report", "loads"])
+@pytest.mark.parametrize("name", [*SIGNATURES, *TUPLES, "Policy", "loads"])
 def test_public_names_are_documented(name: str) -> None:
     assert (inspect.getdoc(getattr(eplb_xp, name)) or "").count("\n") > 3
 

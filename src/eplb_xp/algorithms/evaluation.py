@@ -10,29 +10,39 @@ from eplb_xp.types import Array, Report
 
 
 def report(lib: Standard, phy2log: Array, weight: Array, *, sizes: Sizes) -> Report[Array]:
-    """Loads of the GPUs, their balance, and how far the busiest is from the bound."""
+    """Loads of the GPUs under equal shares, their balance, and how far the busiest is from the bound."""
     xp = lib.xp
-    layers, experts = weight.shape
+    experts = weight.shape[-1]
     load, unit = scaled(lib, weight)
-    # Where the plan could not be read, an expert that isn't there must not be looked up.
-    phy2log = xp.clip(xp.astype(phy2log, lib.index_dtype), 0, experts - 1)
-    slots = xp.reshape(phy2log, (layers, sizes.num_gpus, sizes.num_replicas // sizes.num_gpus))
-
+    phy2log = looked_up(lib, phy2log, experts)
     replicas = xp.clip(_replica_counts(lib, phy2log, experts), 1, None)
     share = lib.divide(load, xp.astype(replicas, xp.float32))
     gpu_load = packed(lib, phy2log, share, sizes.num_gpus).pack_load
 
     busiest = xp.max(gpu_load, axis=-1)
-    mean = xp.sum(gpu_load, axis=-1) / sizes.num_gpus
     bound = lower_bound(lib, load, sizes)
     idle = busiest == 0.0
     return Report(
         gpu_load * unit,
-        xp.clip(xp.where(idle, 1.0, mean) / xp.where(idle, 1.0, busiest), None, 1.0),
+        balancedness(lib, gpu_load),
         bound * unit[:, 0],
         xp.clip(busiest / xp.where(idle, 1.0, bound) - 1.0, 0.0, None),
-        _doubled(lib, slots),
+        doubled(lib, phy2log, sizes.num_gpus),
     )
+
+
+def looked_up(lib: Standard, phy2log: Array, experts: int) -> Array:
+    """The plan; where it could not be read, an expert that isn't there must not be looked up."""
+    return lib.xp.clip(lib.xp.astype(phy2log, lib.index_dtype), 0, experts - 1)
+
+
+def balancedness(lib: Standard, gpu_load: Array) -> Array:
+    """Mean GPU load / that of the busiest, 1 where there is none: [layers]."""
+    xp = lib.xp
+    busiest = xp.max(gpu_load, axis=-1)
+    mean = xp.sum(gpu_load, axis=-1) / gpu_load.shape[-1]
+    idle = busiest == 0.0
+    return xp.clip(xp.where(idle, 1.0, mean) / xp.where(idle, 1.0, busiest), None, 1.0)
 
 
 def _replica_counts(lib: Standard, phy2log: Array, experts: int) -> Array:
@@ -43,10 +53,11 @@ def _replica_counts(lib: Standard, phy2log: Array, experts: int) -> Array:
     return up_to - xp.concat([xp.zeros_like(up_to[:, :1]), up_to[:, :-1]], axis=-1)
 
 
-def _doubled(lib: Standard, slots: Array) -> Array:
+def doubled(lib: Standard, phy2log: Array, num_gpus: int) -> Array:
     """Replicas beyond the first of an expert on one GPU: [layers]."""
     xp = lib.xp
-    ordered = xp.sort(slots, axis=-1)
+    layers, replicas = phy2log.shape
+    capacity = replicas // num_gpus
+    ordered = xp.sort(xp.reshape(phy2log, (layers, num_gpus, capacity)), axis=-1)
     again = ordered[:, :, 1:] == ordered[:, :, :-1]
-    layers, gpus, capacity = slots.shape
-    return count(lib, xp.reshape(again, (layers, gpus * (capacity - 1))))[:, 0]
+    return count(lib, xp.reshape(again, (layers, num_gpus * (capacity - 1))))[:, 0]

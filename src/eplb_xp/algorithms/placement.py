@@ -7,6 +7,7 @@ from eplb_xp.algorithms.counts.replication import hand_out, replicate
 from eplb_xp.algorithms.counts.spares import Range
 from eplb_xp.algorithms.joint import placed_jointly
 from eplb_xp.algorithms.maps import rank_by_slot
+from eplb_xp.algorithms.rings.placing import placed_on_ring
 from eplb_xp.algorithms.trying.shape import shape_of
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
@@ -57,6 +58,10 @@ def _place_apart(lib: Standard, load: Array, sizes: Sizes, policy: Policy) -> Pl
     spares = hand_out(lib, positive, slots - experts * fewest, within)
     spare, count = spares.expert, spares.count
     share = lib.divide(load, xp.astype(count, xp.float32))
+
+    if policy.ring and not everywhere and 1 < gpus < slots:
+        slot2expert = placed_on_ring(lib, load, spares, gpus, policy)
+        return Placement(slot2expert, rank_by_slot(lib, slot2expert, count), count)
 
     shape = shape_of(policy, num_packs=gpus, capacity=slots // gpus, num_spares=slots - experts, most=within.most)
     if not everywhere and 1 < gpus < slots and shape.num_levels > 0:

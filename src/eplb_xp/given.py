@@ -1,0 +1,83 @@
+"""Plans that are given, by anyone: what they must be."""
+
+from typing import Any
+
+import numpy as np
+
+from eplb_xp.backends import library_of
+from eplb_xp.backends.standard import Standard
+from eplb_xp.sizes import Sizes, check_sizes
+from eplb_xp.types import A, Plan
+
+
+def check_plan(
+    lib: Standard,
+    plan: Plan[A] | tuple[A, A, A],
+    weight: A,
+    num_gpus: Any,
+    *,
+    num_groups: Any = 1,
+    num_nodes: Any = 1,
+) -> tuple[A, Sizes]:
+    """The experts in the slots of a plan that fits loads of a library, and the sizes of the plan."""
+    phy2log = plan[0]
+    check_library(lib, "phy2log", phy2log, weight)
+    if not lib.is_integer(phy2log):
+        raise TypeError(f"phy2log must be of integers, got dtype {phy2log.dtype}")
+    layers, experts = weight.shape
+    shape = tuple(phy2log.shape)
+    if len(shape) != 2 or shape[0] != layers:
+        raise ValueError(f"phy2log must have shape [layers, replicas] with {layers} layers, got {shape}")
+    sizes = check_sizes(
+        *(experts, shape[1], num_groups, num_nodes, num_gpus), name="the slots of the plan", are_given=True
+    )
+    return phy2log, sizes
+
+
+def check_library(lib: Standard, name: str, x: Any, weight: Any) -> None:
+    """Arrays of a plan are of the library of the loads."""
+    if library_of(name, x) is not lib and type(x) is not type(weight):
+        raise TypeError(
+            f"the plan and weight must be of the same library, got {type(x).__module__} and {type(weight).__module__}"
+        )
+
+
+def check_experts_if_free(lib: Standard, phy2log: Any, experts: int, sizes: Sizes) -> None:
+    """Where reading costs nothing: every expert is there, no other is, and groups stay on nodes."""
+    if lib.is_readable(phy2log):
+        _check_experts(lib.to_numpy(phy2log), experts, sizes)
+
+
+def _check_experts(phy2log: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> None:
+    """Every expert is there, no other is, and groups stay on nodes."""
+    outside = (phy2log < 0) | (phy2log >= experts)
+    if outside.any():
+        layer, slot = np.unravel_index(np.argmax(outside), outside.shape)
+        raise ValueError(
+            f"phy2log names an expert that is not there: {phy2log[layer, slot]} at [{layer}, {slot}], "
+            f"experts are 0 to {experts - 1}"
+        )
+    phy2log = phy2log.astype(np.int64)  # the number of experts may be more than an entry holds
+    layer_of = np.arange(len(phy2log))[:, None]
+    there = np.zeros((len(phy2log), experts), dtype=bool)
+    there[layer_of, phy2log] = True
+    if not there.all():
+        layer, expert = np.unravel_index(np.argmin(there), there.shape)
+        number = np.count_nonzero(~there)
+        raise ValueError(f"the plan misses {number} experts, the first expert {expert} of layer {layer}")
+    group = phy2log // (experts // sizes.num_groups)
+    node = np.arange(sizes.num_replicas) // (sizes.num_replicas // sizes.num_nodes)
+    on_node = np.zeros((len(phy2log), sizes.num_nodes, sizes.num_groups), dtype=bool)
+    on_node[layer_of, node, group] = True
+    nodes_of_group = on_node.sum(axis=1)
+    if (nodes_of_group > 1).any():
+        layer, split = np.unravel_index(np.argmax(nodes_of_group > 1), nodes_of_group.shape)
+        nodes = nodes_of_group[layer, split]
+        raise ValueError(f"the plan splits groups over nodes: group {split} of layer {layer} is on {nodes} nodes")
+    uneven = on_node.sum(axis=2) != sizes.num_groups // sizes.num_nodes
+    if uneven.any():
+        layer, busy = np.unravel_index(np.argmax(uneven), uneven.shape)
+        raise ValueError(
+            f"the plan puts {on_node[layer, busy].sum()} groups on node {busy} of layer {layer}; "
+            f"{sizes.num_groups} groups on {sizes.num_nodes} nodes are {sizes.num_groups // sizes.num_nodes} a node"
+        )
