@@ -38,9 +38,8 @@ def seated(lib: Standard, load: Array, wanted: Array, num_packs: int) -> Array:
     pack_load = slot_sum(lib, xp.reshape(slot_load[:, :items], (rows, num_packs, capacity)))
 
     is_seated = lib.put_along_axis(wanted, runs.order, xp.astype(fits, lib.index_dtype)) > 0
-    _, loose = lib.sort_rows(
-        xp.where(is_seated, 0.0, load), lib.arange_like(load) + xp.where(is_seated, items, 0), descending=True
-    )
+    each = lib.arange_like(load)
+    _, loose = lib.sort_rows(xp.where(is_seated, 0.0, load), xp.where(is_seated, each + items, each), descending=True)
     loose = xp.concat([loose % items, loose[:, :num_packs] % items], axis=-1)
     number = count(lib, ~is_seated)
 

@@ -56,13 +56,13 @@ def stretches(lib: Standard, runs: Runs, num_gpus: int) -> Stretches:
 def _ring_size(lib: Standard, runs: Runs, gpu: Array, num_gpus: int) -> Array:
     """The fewest GPUs into sets of which they divide, neighbours together, without an expert in two: [layers, 1]."""
     xp = lib.xp
-    sizes = lib.constant([size for size in range(1, num_gpus + 1) if num_gpus % size == 0], gpu)
+    sizes = lib.constant([size for size in range(1, num_gpus + 1) if num_gpus % size == 0], gpu)[None, None, :]
     last_slot = gpu.shape[-1] - 1
     ends = (runs.first, runs.first + runs.length - 1)
     low, high = (lib.take_along_axis(gpu, xp.clip(end, 0, last_slot))[:, :, None] for end in ends)
     splits = xp.any((low // sizes != high // sizes) & (runs.length > 0)[:, :, None], axis=1)
     fewest = lib.argmin(xp.astype(splits, lib.index_dtype))
-    return lib.take_along_axis(xp.broadcast_to(sizes, splits.shape), fewest)
+    return lib.take_along_axis(xp.broadcast_to(sizes[0, :, :], splits.shape), fewest)
 
 
 def _per_gpu(lib: Standard, runs: Runs, condition: Array, num_gpus: int) -> Array:
