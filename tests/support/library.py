@@ -20,6 +20,7 @@ class Library:
     array: Any = np.ndarray
     index: Any = np.dtype(np.int64)
     float32: Any = np.dtype(np.float32)
+    boolean: Any = np.dtype(np.bool_)
     dtypes: tuple[str, ...] = DTYPES
     reads_values = True  # they lie in host memory, so the planner looks at them
 
@@ -40,7 +41,7 @@ class Library:
         return function(*arrays, **static)
 
     def run(self, function: Callable[..., Any], *arrays: Any, **static: Any) -> Any:
-        """The function's result for these arrays, if it has one: indices as int64, floats as float32."""
+        """The function's result for these arrays, if it has one: indices as int64, floats as float32, or bool."""
         self.runs += 1
         given = each(self.asarray, arrays)
         before = [self.values(x).tobytes() for x in leaves(given)]
@@ -53,8 +54,11 @@ class Library:
 
     def checked(self, y: Any, device: Any) -> NumPyArray:
         assert isinstance(y, self.array), type(y)
-        assert y.dtype in (self.index, self.float32), y.dtype
+        assert y.dtype in (self.index, self.float32, self.boolean), y.dtype
         assert self.device(y) == device, self.device(y)
+        if y.dtype == self.boolean:
+            y |= y  # as below
+            return self.values(y)
         y += 0  # fails where y can't be written to, or where its entries share memory
         return self.values(y).astype(np.int64 if y.dtype == self.index else np.float32)
 

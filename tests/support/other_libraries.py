@@ -20,11 +20,13 @@ import torch
 from eplb_xp.backends.takeover import SWITCH
 from tests.support.library import DTYPES, Library, NumPyArray
 from tests.support.plain_programs import plain_code_generator
+from tests.support.strict_checks import use_faster_checks
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 strict.set_array_api_strict_flags(boolean_indexing=False, data_dependent_shapes=False)
+use_faster_checks()
 
 
 class Strict(Library):
@@ -33,6 +35,7 @@ class Strict(Library):
     array = type(strict.asarray(0))
     index = strict.int64
     float32 = strict.float32
+    boolean = strict.bool
     dtypes = tuple(name for name in DTYPES if name not in ("float16", "bfloat16"))
 
     def __init__(self, name: str, device: str) -> None:
@@ -56,6 +59,7 @@ class Torch(Library):
     array = torch.Tensor
     index = torch.int64
     float32 = torch.float32
+    boolean = torch.bool
 
     def __init__(self, name: str, device: str) -> None:
         super().__init__(name)

@@ -9,6 +9,7 @@ from eplb_xp import POLICIES, Plan, Policy
 from eplb_xp.sizes import Sizes
 from tests.support.libraries import NumPyArray
 from tests.support.references import plan as reference
+from tests.support.references import rings
 from tests.support.references.finishing import finished, most_steps
 from tests.support.references.hashing import hashed
 from tests.support.references.joint import placed
@@ -82,7 +83,9 @@ def place_by_node(
         most = sizes.max_replicas or slots
         most = min(most, slots if everywhere else gpus)
         spares, count = replicate(load[experts], slots, gpus if everywhere else 1, most)
-        if spares and policy.levels and not everywhere and 1 < gpus < slots:
+        if policy.ring and not everywhere and 1 < gpus < slots:
+            held = rings.placed(load[experts], spares, count, gpus, policy)
+        elif spares and policy.levels and not everywhere and 1 < gpus < slots:
             held, count = placed(load[experts], Candidate(spares, count), gpus, most, policy)
         else:
             replica = spares if everywhere else [*range(len(experts)), *spares]
