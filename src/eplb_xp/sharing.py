@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from eplb_xp.algorithms.sharing import prepared as preparing
 from eplb_xp.algorithms.sharing import shares
 from eplb_xp.algorithms.sharing.tokens import MOST_TOKENS
@@ -93,6 +95,7 @@ def share_tokens(
     its_tolerance = as_tolerance(lib, tolerance, weight)
     if prepared is not None:
         check_prepared(lib, prepared, phy2log, weight)
+        _check_places_if_free(lib, prepared, phy2log, weight.shape[1], sizes.num_gpus)
     check_values_if_free(lib, weight)
     _check_tokens_if_free(lib, weight)
     check_experts_if_free(lib, phy2log, weight.shape[1], sizes)
@@ -156,12 +159,30 @@ def check_prepared(lib: Standard, prepared: Any, phy2log: Any, weight: Any) -> N
             )
 
 
+def _check_places_if_free(lib: Standard, prepared: Any, phy2log: Any, experts: int, num_gpus: int) -> None:
+    """Where reading costs nothing: it has the experts of this plan in the places of so many GPUs."""
+    if not (lib.is_readable(phy2log) and lib.is_readable(prepared.expert)):
+        return
+    layers, replicas = phy2log.shape
+    slots = lib.to_numpy(phy2log).reshape(layers, num_gpus, replicas // num_gpus)
+    places = lib.to_numpy(prepared.expert).reshape(layers, replicas // num_gpus, num_gpus).transpose(0, 2, 1)
+    others = (places != slots) & (places != experts)
+    held = np.sort(slots, axis=2)
+    again = np.count_nonzero(held[:, :, 1:] == held[:, :, :-1], axis=(1, 2))
+    wrong = others.any(axis=(1, 2)) | (np.count_nonzero(places == experts, axis=(1, 2)) != again)
+    if wrong.any():
+        raise ValueError(
+            f"prepared is of another plan or another number of GPUs: it has not what {num_gpus} GPUs hold "
+            f"in layer {wrong.argmax()}"
+        )
+
+
 def as_tolerance(lib: Standard, tolerance: Any, weight: Any) -> Any:
     """The tolerance for each layer: [layers, 1] float32, where the loads are."""
     each = lib.float32(weight[:, :1])
-    if not hasattr(tolerance, "shape"):
+    if not hasattr(tolerance, "shape") or isinstance(tolerance, np.generic):
         check_number("tolerance", tolerance, 0, 1)
-        return lib.xp.full_like(each, tolerance)
+        return lib.xp.full_like(each, float(tolerance))
     check_library(lib, "tolerance", tolerance, weight)
     if tuple(tolerance.shape) != ():
         raise ValueError(f"tolerance must be a number or an array of no dimensions, got shape {tuple(tolerance.shape)}")
