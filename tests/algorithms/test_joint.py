@@ -54,14 +54,16 @@ def check(weight: NumPyArray, sizes: tuple[int, ...], policy: Policy, max_replic
 def test_every_library_makes_a_plan_that_is_no_worse(library: Library, data: st.DataObject) -> None:
     weight, sizes = data.draw(weights((4, EXPERTS))), TRIED["hierarchical"]
     assert_same(plan(library, weight, sizes, policy=LIGHT_JOINT), plan(NUMPY, weight, sizes, policy=LIGHT_JOINT))
-    check(weight, sizes, LIGHT_JOINT)
+    if library is NUMPY:  # all others have its plans
+        check(weight, sizes, LIGHT_JOINT)
 
 
 @every_library
 def test_every_library_makes_the_plan_of_the_named_policy(library: Library) -> None:
     weight, sizes = every_family(EXPERTS)[::4], TRIED["global"]
     assert_same(plan(library, weight, sizes, policy="joint"), plan(NUMPY, weight, sizes, policy=JOINT))
-    check(weight, sizes, JOINT)
+    if library is NUMPY:
+        check(weight, sizes, JOINT)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
