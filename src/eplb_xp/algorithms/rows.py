@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+from eplb_xp.algorithms.hashing import hashed
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
@@ -12,6 +13,13 @@ def inverse(lib: Standard, permutation: Array) -> Array:
     """The position of each item in a permutation of each row."""
     position = lib.arange_like(permutation)
     return lib.put_along_axis(permutation, permutation, position)
+
+
+def mixed_order(lib: Standard, x: Array) -> Array:
+    """The positions of a row in an order that looks drawn, the same for all rows."""
+    position = lib.arange_like(x)
+    _, order = lib.sort_rows(lib.xp.astype(hashed(hashed(position + 1)) >> 8, lib.xp.float32), position)
+    return order
 
 
 def count(lib: Standard, condition: Array) -> Array:

@@ -8,6 +8,7 @@ so that gaps between experts lie evenly.
 
 from math import gcd
 
+from eplb_xp.algorithms.rows import mixed_order
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
@@ -17,8 +18,11 @@ def gpu_of_replica(lib: Standard, count: Array, expert: Array, rank: Array, num_
     xp = lib.xp
     num_spares = expert.shape[-1] - count.shape[-1]
     turns = max(-(-num_spares // num_gpus), 1)
-    before = xp.cumulative_sum(count - 1, axis=-1, dtype=lib.index_dtype) - (count - 1)
-    start = before * (turns * num_gpus) // max(num_spares, 1)
+    # Neighbours in number may be alike, as groups of experts are, so the order is one without pattern.
+    order = mixed_order(lib, count)
+    links = lib.take_along_axis(count, order) - 1
+    before = xp.cumulative_sum(links, axis=-1, dtype=lib.index_dtype) - links
+    start = lib.put_along_axis(before, order, before * (turns * num_gpus) // max(num_spares, 1))
     position = lib.take_along_axis(start, expert) + rank
     by_turn = strides(num_gpus, turns)
     stride = lib.take(lib.constant(by_turn, position), xp.reshape(position // num_gpus, (-1,)) % len(by_turn), axis=0)

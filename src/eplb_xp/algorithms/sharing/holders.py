@@ -4,8 +4,7 @@ Slots stand in a table whose columns are GPUs, place = rank in the GPU * GPUs + 
 along the last axis, which is long where GPUs are many.
 """
 
-from eplb_xp.algorithms.hashing import hashed
-from eplb_xp.algorithms.rows import inverse
+from eplb_xp.algorithms.rows import inverse, mixed_order
 from eplb_xp.algorithms.runs import Runs, by_item, runs_of
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
@@ -38,6 +37,6 @@ def _turns(lib: Standard, number: Array) -> Array:
     """Most holders first, equal ones in an order without pattern: on a ring, neighbours would wait for each other."""
     xp = lib.xp
     expert = lib.arange_like(number)
-    _, order = lib.sort_rows(xp.astype(hashed(hashed(expert + 1)) >> 8, xp.float32), expert)
+    order = mixed_order(lib, number)
     _, by_number = lib.sort_rows(xp.astype(lib.take_along_axis(number, order), xp.float32), expert, descending=True)
     return inverse(lib, lib.take_along_axis(order, by_number))

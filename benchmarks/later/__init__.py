@@ -1,0 +1,1 @@
+"""What plans are worth on the steps that come after those they were made for."""
