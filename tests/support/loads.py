@@ -1,6 +1,7 @@
 """Loads to test with: named families, and Hypothesis strategies over them and over free values."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import ml_dtypes
 import numpy as np
@@ -92,6 +93,8 @@ def _row(values: st.SearchStrategy[float] | st.SearchStrategy[int], experts: int
     return st.lists(values, min_size=experts, max_size=experts).map(lambda row: np.array(row, dtype=np.float64))
 
 
+# Strategies are kept, because Hypothesis checks each new one, which takes as long as to draw from it.
+@cache
 def layer(experts: int) -> st.SearchStrategy[NumPyArray]:
     """The loads of one layer, as the families have them."""
     return st.one_of(
@@ -103,16 +106,22 @@ def layer(experts: int) -> st.SearchStrategy[NumPyArray]:
     )
 
 
+@cache
+def _one_of(dtypes: tuple[str, ...]) -> st.SearchStrategy[str]:
+    return st.sampled_from(sorted(dtypes))
+
+
 @st.composite
 def weights(draw: st.DrawFn, shape: tuple[int, int], dtypes: Sequence[str] = ("float32",)) -> NumPyArray:
     """Loads [layers, experts] of one of the dtypes, each layer of its own kind."""
-    dtype = np.dtype(draw(st.sampled_from(sorted(dtypes))))
+    dtype = np.dtype(draw(_one_of(tuple(dtypes))))
     rows = [draw(layer(shape[1])) for _ in range(shape[0])]
     # As a float the largest int64 is too large for one.
     largest = min(float(np.iinfo(dtype.name).max), 2.0**62) if dtype.kind in "iu" else float(ml_dtypes.finfo(dtype).max)
     return np.clip(np.reshape(rows, shape), 0, min(largest, LARGEST)).astype(dtype)
 
 
+@cache
 def counts(shape: tuple[int, int]) -> st.SearchStrategy[NumPyArray]:
     """Token counts [layers, experts] float32, often with ties, so small that their sums are exact."""
     values = st.one_of(st.integers(0, 4), st.integers(0, 2**16))
@@ -120,6 +129,7 @@ def counts(shape: tuple[int, int]) -> st.SearchStrategy[NumPyArray]:
     return rows.map(lambda drawn: np.reshape(drawn, shape).astype(np.float32))
 
 
+@cache
 def powers_of_two(layers: int) -> st.SearchStrategy[NumPyArray]:
     """A factor for each layer that keeps counts within the normal float32 numbers: [layers, 1]."""
     exponents = st.lists(st.integers(-125, 111), min_size=layers, max_size=layers)

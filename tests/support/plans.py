@@ -54,10 +54,12 @@ policies = st.builds(
 )
 
 
+small = st.integers(1, 4)
+
+
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[NumPyArray, tuple[int, ...]]:
     """Loads and sizes of all proportions."""
-    small = st.integers(1, 4)
     nodes, groups_per_node, experts_per_group, gpus_per_node, more_slots = (draw(small) for _ in range(5))
     groups, gpus = nodes * groups_per_node, nodes * gpus_per_node
     experts = groups * experts_per_group
