@@ -110,19 +110,20 @@ def test_sizes_that_do_not_fit(
 
 
 FIELDS = Asked._fields
+few, value = st.integers(1, 4), st.one_of(st.integers(-1, 40), st.just(10**12))
+some_fields = st.sets(st.sampled_from(FIELDS), min_size=1)
 
 
 @st.composite
 def refused(draw: st.DrawFn) -> tuple[Rules, Asked, str]:
     """Sizes that don't fit together, and what is said of them."""
-    few, more = st.integers(1, 4), st.integers(-1, 40)
     nodes, groups_per_node, experts_per_group, gpus_per_node, more_slots = (draw(few) for _ in range(5))
     groups, gpus = nodes * groups_per_node, nodes * gpus_per_node
     experts = groups * experts_per_group
     # Sizes that fit together, then some of them changed.
     asked = Asked(gpus * (experts // gpus + more_slots), groups, nodes, gpus)
-    changed = draw(st.sets(st.sampled_from(FIELDS), min_size=1))
-    asked = asked._replace(**{name: draw(st.one_of(more, st.just(10**12))) for name in FIELDS if name in changed})
+    changed = draw(some_fields)
+    asked = asked._replace(**{name: draw(value) for name in FIELDS if name in changed})
     are_given = draw(st.booleans())
     rules = Rules(experts, are_given=are_given, keeps_groups=not are_given and draw(st.booleans()))
     try:
