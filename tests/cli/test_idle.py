@@ -42,7 +42,7 @@ def test_idle_steps_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[s
     capsys.readouterr()
     found = documents(capsys, "evaluate", plan, tmp_path / "later.npy")
     assert (found["idle_steps"], found["idle_layers"]) == (9, 0)
-    nothing = {"mean": None, "worst": None, "worst_layer": None, "idle_layers": 1}
+    nothing = {"mean": None, "worst": None, "worst_layer": None, "best_mean": None, "idle_layers": 1}
     assert found["steps"][:6] + found["steps"][7:] == [nothing] * 9
     assert found["steps"][6]["mean"] == pytest.approx(0.3925)
     assert run("evaluate", plan, tmp_path / "later.npy", "--plot", tmp_path / "later.png") == 0
@@ -159,7 +159,7 @@ def test_pictures_leave_out_idle_steps() -> None:
     loads, layout = summed(load, "title"), Layout(8, 1, 1, 4)
     comparison = compare(loads, layout, [Planner("greedy").plan(loads.load, layout)])
     over_time = np.array([[1, 1], [0.5, 0.7], [1, 1], [0.4, 1]])
-    figure = pictures.judged(Judged(comparison, None, over_time))
+    figure = pictures.judged(Judged(comparison, None, over_time, over_time))
     figure.draw_without_rendering()
     line = figure.axes[-1].lines[0]
     np.testing.assert_allclose(np.asarray(line.get_ydata(), np.float64), [np.nan, 0.4, np.nan, 0.6])

@@ -59,7 +59,9 @@ def test_layers_are_chosen_as_in_python(layers: slice, loads: Path, capsys: pyte
     assert content["phy2log"] == rebalance_experts(total, 6, 1, 1, 2).phy2log.tolist()
     assert (content["layer_numbers"], content["num_layers"]) == ([*range(6)][layers], 6)
     swept = found(capsys, "sweep", loads, *SIZES, written(layers), "--steps=1:")
-    assert swept["results"][0]["balancedness"]["layers"] == balancedness(total, total)
+    first = LOADS[1, layers]  # of two steps the first is planned for, and the other judged
+    assert swept["results"][0]["balancedness"]["layers"] == balancedness(first, first)
+    assert swept["results"][0]["later"]["equal_layers"] == balancedness(LOADS[2, layers], first)
 
 
 @pytest.mark.parametrize("layers", SLICES, ids=written)

@@ -85,19 +85,19 @@ def test_a_plan_over_time_has_a_line_more() -> None:
     loads = some_loads(4, steps=7)
     comparison = compared(loads, Layout(72, 1, 1, 8))
     over_time = np.random.default_rng(0).uniform(0.5, 1, (7, 4))
-    time = drawn(pictures.judged(Judged(comparison, None, over_time)))[-1]
+    time = drawn(pictures.judged(Judged(comparison, None, over_time, over_time)))[-1]
     mean, least = over_time[:, 1:].mean(axis=1), over_time[:, 1:].min()  # the first layer has no load
     np.testing.assert_allclose(np.asarray(time.lines[0].get_ydata(), np.float64), 1 - mean, rtol=1e-6)
     (shade,) = time.collections[0].get_paths()
     assert np.asarray(shade.vertices)[:, 1].max() == pytest.approx(1 - least)
-    one_step = pictures.judged(Judged(comparison, None, over_time[:1]))
+    one_step = pictures.judged(Judged(comparison, None, over_time[:1], over_time[:1]))
     assert len(drawn(one_step)) == len(drawn(pictures.comparison(comparison)))
 
 
 def test_the_prediction_has_a_line() -> None:
     comparison = compared(some_loads(4), Layout(72, 1, 1, 8))
     predicted = np.array([0.5, 0.9, 0.99, 0.999])
-    *_, lines, _ = drawn(pictures.judged(Judged(comparison, predicted, np.ones((1, 4)))))
+    *_, lines, _ = drawn(pictures.judged(Judged(comparison, predicted, np.ones((1, 4)), np.ones((1, 4)))))
     assert [line.get_label() for line in lines.lines] == ["contiguous", "greedy", "predicted"]
     np.testing.assert_allclose(np.asarray(lines.lines[2].get_xdata(), np.float64), 1 - predicted)
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from eplb_xp.cli.errors import refusals
 from eplb_xp.cli.files import Loads
+from eplb_xp.cli.later import Backtest, Later, as_units, balancedness, judge_later
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.planning import Numbers, Planned, Times
 from eplb_xp.evaluation import evaluate
@@ -23,6 +24,7 @@ class Measured(NamedTuple):
     gap: Numbers  # [layers]
     doubled: Numbers  # [layers]
     times: Times | None = None
+    later: Later | None = None
 
 
 class Comparison(NamedTuple):
@@ -33,11 +35,16 @@ class Comparison(NamedTuple):
     placements: tuple[Measured, ...]
 
 
-def compare(loads: Loads, layout: Layout, plans: Sequence[Planned]) -> Comparison:
-    """Measure the plans, and the placement without EPLB."""
+def compare(loads: Loads, layout: Layout, plans: Sequence[Planned], backtest: Backtest | None = None) -> Comparison:
+    """Measure the plans, what each is worth later, and the placement without EPLB."""
     reports = [report(planned.plan, loads.load, layout) for planned in plans]
     measured = [_measured(*pair) for pair in zip(plans, reports, strict=True)]
-    return Comparison(loads, layout, (_before(loads.load, layout, reports[0].lower_bound), *measured))
+    before = _before(loads.load, layout, reports[0].lower_bound)
+    if backtest is not None:
+        before = before._replace(later=_contiguous_later(backtest, layout))
+        later = [judge_later(plan, backtest, layout) for plan in backtest.plans]
+        measured = [each._replace(later=its) for each, its in zip(measured, later, strict=True)]
+    return Comparison(loads, layout, (before, *measured))
 
 
 def measure(planned: Planned, load: Numbers, layout: Layout) -> Measured:
@@ -48,35 +55,35 @@ def measure(planned: Planned, load: Numbers, layout: Layout) -> Measured:
 def report(plan: Plan[Numbers], load: Numbers, layout: Layout) -> Report[Numbers]:
     """The library's report, loads in units of the layer's busiest expert."""
     with refusals():
-        return evaluate(
-            plan, _in_units(load), layout.num_gpus, num_groups=layout.num_groups, num_nodes=layout.num_nodes
-        )
+        return evaluate(plan, as_units(load), layout.num_gpus, num_groups=layout.num_groups, num_nodes=layout.num_nodes)
 
 
 def _measured(planned: Planned, found: Report[Numbers]) -> Measured:
     replicas = planned.plan.phy2log.shape[1]
-    return Measured(planned.name, replicas, found.gpu_load, found.balancedness, found.gap, found.doubled, planned.times)
+    gpu_load, balance, _, gap, doubled = found
+    return Measured(planned.name, replicas, gpu_load, balance, gap, doubled, planned.times)
 
 
 def _before(load: Numbers, layout: Layout, lower_bound: Numbers) -> Measured:
     layers, experts = load.shape
-    gpu_load = contiguous(_in_units(load), layout.num_gpus)
+    gpu_load = contiguous(as_units(load), layout.num_gpus)
     busiest = gpu_load.max(axis=1)
     idle = busiest == 0
     return Measured(
         "contiguous",
         experts,
         gpu_load,
-        np.where(idle, 1, gpu_load.mean(axis=1) / np.where(idle, 1, busiest)),
+        balancedness(gpu_load),
         np.where(idle, 0, busiest / np.where(idle, 1, lower_bound) - 1),
         np.zeros(layers, np.int64),
     )
 
 
-def _in_units(load: Numbers) -> Numbers:
-    """Only ratios within a layer are shown; in units of the busiest expert no sum can overflow."""
-    busiest = load.max(axis=1, keepdims=True)
-    return load / np.where(busiest == 0, 1, busiest)
+def _contiguous_later(backtest: Backtest, layout: Layout) -> Later:
+    """Experts of one replica have no shares to choose."""
+    gpu_load = np.stack([contiguous(as_units(step), layout.num_gpus) for step in backtest.steps])
+    balance = balancedness(gpu_load)
+    return Later(balance, balance, backtest.steps.max(axis=2) > 0, gpu_load[0], backtest.planned)
 
 
 def contiguous(load: Numbers, num_gpus: int) -> Numbers:

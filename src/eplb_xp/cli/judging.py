@@ -8,10 +8,12 @@ import numpy as np
 from eplb_xp.cli.comparison import Comparison, compare, report
 from eplb_xp.cli.errors import UserError
 from eplb_xp.cli.files import Loads
+from eplb_xp.cli.later import best_balancedness
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.plan_files import PlanFile
 from eplb_xp.cli.planning import Numbers, Planned
 from eplb_xp.cli.summary import Summary, of_balancedness
+from eplb_xp.sharing import prepare_shares
 from eplb_xp.types import Plan
 
 
@@ -20,7 +22,8 @@ class Judged(NamedTuple):
 
     comparison: Comparison
     predicted: Numbers | None  # [layers] balancedness on the loads that it was made for
-    over_time: Numbers  # [steps, layers] balancedness
+    over_time: Numbers  # [steps, layers] balancedness, replicas sharing equally
+    best_over_time: Numbers  # [steps, layers] under the best shares of each step
     predicted_busy: Numbers | None = None  # [layers] which had tokens then; not known of all plans
 
     @property
@@ -69,8 +72,10 @@ def judge(loads: Loads, plan: PlanFile, layout: Layout, announce: Callable[[str]
     unread = np.empty((0, 0, 0), np.int64)  # a plan is measured by its phy2log alone
     planned = Planned("the plan", Plan(plan.phy2log, unread, unread))
     comparison = compare(loads, layout, [planned])
-    over_time = []
+    over_time, best = [], []
+    prepared = prepare_shares(Plan(plan.phy2log, unread, loads.load), layout.num_gpus)
     for step in loads.over_time:
         announce("measuring step")
         over_time.append(report(planned.plan, step, layout).balancedness)
-    return Judged(comparison, plan.balancedness, np.stack(over_time), plan.busy)
+        best.append(best_balancedness(planned.plan, step, layout, prepared))
+    return Judged(comparison, plan.balancedness, np.stack(over_time), np.stack(best), plan.busy)

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from eplb_xp.cli.comparison import Measured, measure
 from eplb_xp.cli.errors import UserError
 from eplb_xp.cli.files import Loads
+from eplb_xp.cli.later import Backtest, judge_later, split
 from eplb_xp.cli.layout import Layout, least_replicas, usual_gpus
 from eplb_xp.cli.planning import Planner
 
@@ -37,17 +40,26 @@ class Sweep(NamedTuple):
         """The results for a number of GPUs, by their replicas."""
         return {layout.num_replicas: found for layout, found in self.results if layout.num_gpus == num_gpus}
 
-    def worth(self, num_gpus: int) -> int | None:
-        """The replicas with the best mean balancedness on so many GPUs, less the price of their memory.
+    @property
+    def is_judged_later(self) -> bool:
+        """Whether plans were judged on later steps than those they were made for."""
+        return any(found.later is not None for _, found in self.results)
 
-        None where no layer has tokens.
+    def balance(self, found: Measured, *, best: bool = False) -> float | None:
+        """The mean balancedness that counts: that of later steps where there are some, else of the loads planned for.
+
+        With replicas sharing equally, or with the best shares. None where nothing has tokens.
         """
-        busy = self.loads.busy
-        if not busy.any():
-            return None
+        if found.later is not None:
+            return found.later.means[best]
+        return float(found.balancedness[self.loads.busy].mean()) if self.loads.busy.any() else None
+
+    def worth(self, num_gpus: int, *, best: bool = False) -> int | None:
+        """The replicas with the best balance on so many GPUs, less the price of their memory; None if it is None."""
         experts = self.loads.load.shape[1]
-        results = sorted(self.on(num_gpus).items())
-        return max(results, key=lambda result: result[1].balancedness[busy].mean() - PRICE * result[0] / experts)[0]
+        values = {replicas: self.balance(found, best=best) for replicas, found in sorted(self.on(num_gpus).items())}
+        priced = {replicas: x - PRICE * replicas / experts for replicas, x in values.items() if x is not None}
+        return max(priced, key=lambda replicas: priced[replicas], default=None)
 
 
 def usual_gpu_list(experts: int) -> tuple[int, ...]:
@@ -85,9 +97,16 @@ def grid(
 
 
 def sweep(loads: Loads, planner: Planner, sizes: Grid, announce: Callable[[str], None]) -> Sweep:
-    """Plan and measure for all sizes."""
+    """Plan and measure for all sizes; of several steps the first ones are planned for, and the others judged."""
+    parts = split(loads.over_time)
+    load = loads.load if parts is None else parts[0].sum(axis=0, dtype=np.float64)
     results = []
     for layout in sizes.layouts:
         announce(f"planning {planner.policy}")
-        results.append((layout, measure(planner.plan(loads.load, layout), loads.load, layout)))
+        planned = planner.plan(load, layout)
+        found = measure(planned, load, layout)
+        if parts is not None:
+            later = judge_later(planned.plan, Backtest((planned.plan,), parts[1], len(parts[0])), layout)
+            found = found._replace(later=later)
+        results.append((layout, found))
     return Sweep(loads, planner.policy, tuple(results), sizes.skipped)

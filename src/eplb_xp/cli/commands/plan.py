@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from eplb_xp.cli import options
 from eplb_xp.cli.comparison import compare
 from eplb_xp.cli.files import check_target, read_loads
+from eplb_xp.cli.later import Backtest, split
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.output import documents, show, tables
 from eplb_xp.cli.plan_files import ENDINGS, write_plan
@@ -45,6 +47,9 @@ def plan(
 ) -> None:
     """Plan where the experts' replicas go, and compare with a placement without EPLB.
 
+    Of several steps the first five sevenths are planned for once more, and that plan judged on the others, at most 64:
+    what a plan of these loads is worth later, replicas sharing equally and by shares made for each step.
+
     For example:
 
     eplb-xp plan loads.npz --num-replicas 288 --num-gpus 32 -o plan.npz
@@ -58,10 +63,17 @@ def plan(
     check_target("--plot", plot, options.PICTURES, file)
     layout = Layout(num_replicas, num_groups, num_nodes, num_gpus)
     planner = Planner(policy, backend, max_replicas)
-    with progress(1, hidden=json) as announce:
+    parts = split(loads.over_time)
+    with progress(1 if parts is None else 2, hidden=json) as announce:
         announce(f"planning {policy}")
         planned = planner.timed_plan(loads.load, layout)
-    comparison = compare(loads, layout, [planned])
+        tested = None
+        if parts is not None:
+            announce("planning from the first steps, judging on later ones")
+            past, following = parts
+            earlier = planner.plan(past.sum(axis=0, dtype=np.float64), layout)
+            tested = Backtest((earlier.plan,), following, len(past))
+        comparison = compare(loads, layout, [planned], tested)
     show(comparison, tables.comparison, documents.comparison, json=json)
     if output is not None:
         write_plan(output, planned, comparison)

@@ -7,6 +7,7 @@ import numpy as np
 from eplb_xp.cli.comparison import Comparison, Measured
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.judging import Judged
+from eplb_xp.cli.later import Later
 from eplb_xp.cli.planning import Numbers
 from eplb_xp.cli.summary import Summary, of_balancedness, of_gap
 from eplb_xp.cli.sweeping import Sweep
@@ -26,8 +27,14 @@ def judged(found: Judged) -> dict[str, Any]:
         **comparison(found.comparison),
         "predicted": _predicted(found),
         "steps": [
-            {**of_balancedness(*step)._asdict(), "idle_layers": int(np.count_nonzero(~step[1]))}
-            for step in zip(found.over_time, found.comparison.loads.busy_over_time, strict=True)
+            {
+                **of_balancedness(equal, busy)._asdict(),
+                "best_mean": of_balancedness(best, busy).mean,
+                "idle_layers": int(np.count_nonzero(~busy)),
+            }
+            for equal, best, busy in zip(
+                found.over_time, found.best_over_time, found.comparison.loads.busy_over_time, strict=True
+            )
         ],
     }
 
@@ -38,9 +45,14 @@ def swept(found: Sweep) -> dict[str, Any]:
         **_loads(found.loads),
         "policy": found.policy,
         "results": [{**layout._asdict(), **_measured(measured, found.loads)} for layout, measured in found.results],
-        "worth": [{"num_gpus": num_gpus, "num_replicas": found.worth(num_gpus)} for num_gpus in found.num_gpus],
+        "worth": [_worth(found, num_gpus) for num_gpus in found.num_gpus],
         "skipped": [{**layout._asdict(), "reason": reason} for layout, reason in found.skipped],
     }
+
+
+def _worth(found: Sweep, num_gpus: int) -> dict[str, Any]:
+    worth = {"num_gpus": num_gpus, "num_replicas": found.worth(num_gpus)}
+    return {**worth, "num_replicas_best": found.worth(num_gpus, best=True)} if found.is_judged_later else worth
 
 
 def _loads(loads: Loads) -> dict[str, Any]:
@@ -62,7 +74,14 @@ def _measured(measured: Measured, loads: Loads) -> dict[str, Any]:
         "balancedness": _by_layer(of_balancedness(measured.balancedness, loads.busy), measured.balancedness),
         "gap": _by_layer(of_gap(measured.gap, loads.busy), measured.gap),
         "doubled": int(measured.doubled.sum()),
+        **({} if measured.later is None else {"later": _later(measured.later)}),
     }
+
+
+def _later(later: Later) -> dict[str, Any]:
+    equal, best = later.means
+    by_layer = {"equal_layers": later.equal.mean(axis=0).tolist(), "best_layers": later.best.mean(axis=0).tolist()}
+    return {"planned_steps": later.planned, "steps": len(later.equal), "equal": equal, "best": best, **by_layer}
 
 
 def _predicted(found: Judged) -> dict[str, Any] | None:

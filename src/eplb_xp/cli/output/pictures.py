@@ -50,8 +50,10 @@ def _draw(compared: Comparison, predicted: Numbers | None = None, over_time: Num
         axes.sharey(by_layer[0])
         axes.tick_params(labelleft=False)
     _heat_maps(figure, by_layer[:-1], compared)
-    lines = [(placed.name, placed.balancedness) for placed in compared.placements]
+    lines = [(placed.name, _shown(placed)) for placed in compared.placements]
     _lines(by_layer[-1], lines if predicted is None else [*lines, ("predicted", predicted)])
+    if compared.placements[-1].later is not None:
+        by_layer[-1].set_xlabel("balancedness later, best shares (1 is even)")
     if over_time is not None:
         _over_time(figure.add_subplot(grid[1, :]), over_time, compared.loads)
     return figure
@@ -65,23 +67,38 @@ def _heat_maps(figure: Figure, maps: list[Axes], compared: Comparison) -> None:
         images[0], ax=maps, location="bottom", aspect=50, shrink=0.7, extend="min", ticks=powers, format="%g"
     )
     bar.minorticks_off()
-    bar.set_label("load of the GPU / mean GPU load of its layer")
+    later = compared.placements[-1].later
+    what = "" if later is None else f", in the step after the {later.planned} that were planned for, equal shares"
+    bar.set_label(f"load of the GPU / mean GPU load of its layer{what}")
     maps[0].set_ylabel("layer")
     maps[0].yaxis.set_major_locator(_whole_numbers())
 
 
 def _heat_map(axes: Axes, placed: Measured, most: float, compared: Comparison) -> AxesImage:
-    layout, short = compared.layout, of_balancedness(placed.balancedness, compared.loads.busy)
+    layout = compared.layout
     norm = LogNorm(1 / most, most)  # the layer's mean is in the middle, and white
     shown = np.maximum(_relative(placed), 1 / most)  # zero has no logarithm
     image = axes.imshow(shown, cmap="RdBu_r", norm=norm, aspect="auto", interpolation="nearest")
-    axes.set_title(f"{placed.name}\nbalancedness {four_digits(short.mean)}", fontsize="medium")
+    axes.set_title(f"{placed.name}\n{_in_words(placed, compared.loads)}", fontsize="medium")
     axes.set_xlabel("GPU, lines between nodes" if layout.keeps_groups else "GPU")
     axes.xaxis.set_major_locator(_whole_numbers())
     if layout.keeps_groups:
         for node in range(1, layout.num_nodes):
             axes.axvline(node * layout.num_gpus / layout.num_nodes - 0.5, color="black", linewidth=0.8)
     return image
+
+
+def _in_words(placed: Measured, loads: Loads) -> str:
+    """Its balance, and later that of equal and of the best shares."""
+    if placed.later is None:
+        return f"balancedness {four_digits(of_balancedness(placed.balancedness, loads.busy).mean)}"
+    equal, best = map(four_digits, placed.later.means)
+    return f"later, equal {equal}\nbest shares {best}"
+
+
+def _shown(placed: Measured) -> Numbers:
+    """The balance of each layer: later, under the best shares, where that is known."""
+    return placed.balancedness if placed.later is None else placed.later.best.mean(axis=0)
 
 
 def _lines(axes: Axes, balancedness: list[tuple[str, Numbers]]) -> None:
@@ -107,9 +124,13 @@ def _over_time(axes: Axes, over_time: Numbers, loads: Loads) -> None:
 
 
 def _relative(placed: Measured) -> Numbers:
-    """GPU loads as multiples of their layer's mean, so that layers compare; 1 in a layer without load."""
-    mean = placed.gpu_load.mean(axis=1, keepdims=True)
-    return np.where(mean == 0, 1, placed.gpu_load / np.where(mean == 0, 1, mean))
+    """GPU loads as multiples of their layer's mean, so that layers compare; 1 in a layer without load.
+
+    In the first of the later steps where there are some: a plan is even on what it was made for.
+    """
+    gpu_load = placed.gpu_load if placed.later is None else placed.later.gpu_load
+    mean = gpu_load.mean(axis=1, keepdims=True)
+    return np.where(mean == 0, 1, gpu_load / np.where(mean == 0, 1, mean))
 
 
 def _whole_numbers() -> MaxNLocator:

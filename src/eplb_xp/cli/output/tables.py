@@ -9,7 +9,6 @@ from rich.text import Text
 from eplb_xp.cli.comparison import Comparison
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.judging import Judged
-from eplb_xp.cli.planning import Numbers
 from eplb_xp.cli.summary import Summary, four_digits, of_balancedness, of_gap
 
 WORST = 5  # layers that are named
@@ -20,12 +19,19 @@ balancedness: mean GPU load / busiest GPU's load, 1 is even
 gap: busiest GPU's load / lower bound of all plans of these sizes - 1
 doubled: replicas beyond the first of an expert on one GPU, in all layers"""
 
+LATER = """
+later: balancedness of a plan of the first {} steps in the {} that follow,
+replicas sharing equally, and by the best shares of each step"""
+
 
 def comparison(compared: Comparison) -> Group:
     """A row for each placement."""
     rows = _placements(compared, timed=True)
-    notes = Text(idle_layers(compared.loads))
-    return Group(heading(compared.loads, str(compared.layout)), rows, notes.append(NOTES, style="dim"))
+    notes = Text(idle_layers(compared.loads)).append(NOTES, style="dim")
+    later = compared.placements[-1].later
+    if later is not None:
+        notes.append(LATER.format(later.planned, len(later.equal)), style="dim")
+    return Group(heading(compared.loads, str(compared.layout)), rows, notes)
 
 
 def judged(found: Judged) -> Group:
@@ -41,7 +47,7 @@ def judged(found: Judged) -> Group:
         named = [f"{layer} ({balancedness[layer]:.4f})" for layer in order if compared.loads.busy[layer]]
         notes.append(f"\nworst layers: {', '.join(named)}\n")
         if len(found.over_time) > 1:
-            notes.append(_over_time(found.over_time, compared.loads))
+            notes.append(_over_time(found, compared.loads))
     notes.append(NOTES, style="dim")
     if found.prediction is not None:
         notes.append("\npredicted: on the loads that the plan was made for", style="dim")
@@ -84,13 +90,14 @@ def percent(share: float | None) -> str:
     return f"{share:.{3 if share < 0.0001 else 2 if share < 0.1 else 1 if share < 1 else 0}%}"
 
 
-def _over_time(balancedness: Numbers, loads: Loads) -> str:
+def _over_time(found: Judged, loads: Loads) -> str:
     """The plan over all steps, and how much is left out."""
-    busy = loads.busy_over_time
+    busy, balancedness = loads.busy_over_time, found.over_time
     step, layer = np.unravel_index(np.where(busy, balancedness, np.inf).argmin(), busy.shape)
     lines = (
         f"over {len(busy)} steps: balancedness mean {balancedness[busy].mean():.4f}, "
         f"worst {balancedness[step, layer]:.4f} (step {step}, layer {layer})\n"
+        f"by the best shares of each step: mean {found.best_over_time[busy].mean():.4f}\n"
     )
     if loads.idle_steps:
         lines += f"{loads.idle_steps} of {len(busy)} steps without tokens: left out of means\n"
@@ -102,12 +109,17 @@ def _over_time(balancedness: Numbers, loads: Loads) -> str:
 
 def _placements(compared: Comparison, *, timed: bool) -> Table:
     times = ("planning\ntime", "first\ncall") if timed else ()
-    rows = new_table("", "balanced-\nness", "worst\n(layer)", "gap", "worst", "doubled", *times)
+    later = compared.placements[-1].later is not None
+    judged = ("later,\nequal", "later,\nbest", "gap") if later else ("worst\n(layer)", "gap", "worst")
+    rows = new_table("", "balanced-\nness", *judged, "doubled", *times)
     for placed in compared.placements:
         balancedness = of_balancedness(placed.balancedness, compared.loads.busy)
         gap = of_gap(placed.gap, compared.loads.busy)
-        cells = [four_digits(balancedness.mean), _worst(balancedness)]
-        cells += [percent(gap.mean), percent(gap.worst), str(placed.doubled.sum())]
+        if placed.later is None:
+            cells = [four_digits(balancedness.mean), _worst(balancedness), percent(gap.mean), percent(gap.worst)]
+        else:
+            cells = [*map(four_digits, (balancedness.mean, *placed.later.means)), percent(gap.mean)]
+        cells.append(str(placed.doubled.sum()))
         if timed:
             cells += ["-", "-"] if placed.times is None else map(_duration, reversed(placed.times))
         rows.add_row(placed.name, *cells)
