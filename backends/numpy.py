@@ -26,6 +26,9 @@ class NumPy(Standard):
     def is_integer(self, x: Array) -> bool:
         return x.dtype.kind in "iu" or _is_added(x.dtype, np.int8)
 
+    def largest_integer(self, x: Array) -> int:
+        return int(np.iinfo(x.dtype if x.dtype.kind in "iu" else np.int8).max)
+
     def is_readable(self, x: Array) -> bool:
         return True
 

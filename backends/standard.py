@@ -60,6 +60,10 @@ class Standard:
         """Whether the values are integers."""
         return bool(self.xp.isdtype(x.dtype, "integral"))
 
+    def largest_integer(self, x: Array) -> int:
+        """The largest that an array of integers could hold, or more."""
+        return int(self.xp.iinfo(x.dtype).max)
+
     def is_readable(self, x: Array) -> bool:
         """Whether the values lie in host memory, where reading them costs nothing."""
         return "cpu" in str(device(x)).lower()

@@ -17,7 +17,7 @@ from eplb_xp import POLICIES, rebalance_experts
 from tests.support.calls import CALLS, PHY2LOG, WEIGHT, Call, every_call
 
 NO_PREVIOUS = "this version makes no use of a previous placement, leave it out"
-NAMES = "pass policy, one of 'greedy', 'swap', 'multistart', 'joint'"
+NAMES = "pass policy, one of 'greedy', 'swap', 'multistart', 'joint', 'ring'"
 
 
 @every_call
@@ -72,7 +72,10 @@ def test_all_that_is_not_taken_is_said_at_once() -> None:
 @pytest.mark.parametrize("old", [PHY2LOG, torch.asarray(PHY2LOG), None])
 def test_a_placement_too_many(call: Call, old: Any) -> None:
     given = [*call.first, WEIGHT, *call.sizes.values()]
-    instead = "by keyword there are num_groups, num_nodes" if call is CALLS["evaluation"] else NO_PREVIOUS
+    instead = {
+        "evaluate": "by keyword there are num_groups, num_nodes, shares",
+        "share_tokens": "by keyword there are prepared, rounds, tolerance",
+    }.get(call.function.__name__, NO_PREVIOUS)
     number = f"takes {len(given)} arguments? by position .*, got {len(given) + 1}"
     with pytest.raises(TypeError, match=f"{number}: {instead}$"):
         call.function(*given, old)

@@ -179,14 +179,14 @@ def _check_places_if_free(lib: Standard, prepared: Any, phy2log: Any, experts: i
 
 def as_tolerance(lib: Standard, tolerance: Any, weight: Any) -> Any:
     """The tolerance for each layer: [layers, 1] float32, where the loads are."""
-    each = lib.float32(weight[:, :1])
+    xp, each = lib.xp, weight[:, :1]
     if not hasattr(tolerance, "shape") or isinstance(tolerance, np.generic):
         check_number("tolerance", tolerance, 0, 1)
-        return lib.xp.full_like(each, float(tolerance))
+        return xp.full_like(each, float(tolerance), dtype=xp.float32)
     check_library(lib, "tolerance", tolerance, weight)
     if tuple(tolerance.shape) != ():
         raise ValueError(f"tolerance must be a number or an array of no dimensions, got shape {tuple(tolerance.shape)}")
-    return lib.xp.full_like(each, 0.0) + lib.xp.clip(lib.float32(tolerance), 0.0, 1.0)
+    return xp.zeros_like(each, dtype=xp.float32) + xp.clip(lib.float32(tolerance), 0.0, 1.0)
 
 
 def _check_tokens_if_free(lib: Standard, weight: Any) -> None:

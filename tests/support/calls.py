@@ -13,6 +13,7 @@ from eplb_xp import (
     rebalance_experts,
     rebalance_experts_hierarchical,
     replicate_experts,
+    share_tokens,
 )
 from tests.support.libraries import NUMPY, Library, over
 from tests.support.other_libraries import Jit
@@ -39,6 +40,7 @@ CALLS = {
     "packing": Call(balanced_packing, {"num_packs": 2}),
     "replication": Call(replicate_experts, {"num_phy": 6}),
     "evaluation": Call(evaluate, {"num_gpus": 2}, ((PHY2LOG, PHY2LOG, PHY2LOG),)),
+    "sharing": Call(share_tokens, {"num_gpus": 2}, ((PHY2LOG, PHY2LOG, PHY2LOG),)),
     "check": Call(check_loads, {}),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

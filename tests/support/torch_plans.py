@@ -11,9 +11,11 @@ from eplb_xp import (
     Plan,
     balanced_packing,
     evaluate,
+    prepare_shares,
     rebalance_experts,
     rebalance_experts_hierarchical,
     replicate_experts,
+    share_tokens,
 )
 
 
@@ -36,6 +38,18 @@ def few(seed: int = 0) -> torch.Tensor:
     return torch.asarray(np.random.default_rng(seed).lognormal(0, 1, (3, 8)).astype(np.float32))
 
 
+def shared(weight: Any) -> Any:
+    """What is told of plans and equal shares."""
+    plan = rebalance_experts(weight, 12, 1, 1, 4, policy="greedy")
+    return evaluate(plan, weight, 4, shares=plan.phy2log * 0)
+
+
+def prepared(weight: Any) -> Any:
+    """Shares of a plan that is prepared."""
+    plan = rebalance_experts(weight, 12, 1, 1, 4, policy="ring")
+    return share_tokens(plan, weight, 4, prepared=prepare_shares(plan, 4))
+
+
 # Every step, of loads alone: [3, 8].
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "rebalance": lambda weight: rebalance_experts(weight, 12, 2, 2, 4, policy="swap", max_replicas=3),
@@ -43,6 +57,9 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "packing": lambda weight: balanced_packing(weight, 4),
     "replication": lambda weight: replicate_experts(weight, 12),
     "evaluation": lambda weight: evaluate(rebalance_experts(weight, 12, 1, 1, 4, policy="greedy"), weight, 4),
+    "shared evaluation": shared,
+    "prepared shares": prepared,
+    "shares": lambda weight: share_tokens(rebalance_experts(weight, 12, 1, 1, 4, policy="greedy"), weight, 4),
 }
 every_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 

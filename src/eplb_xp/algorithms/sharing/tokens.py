@@ -40,7 +40,7 @@ def _clipped(lib: Standard, weight: Array) -> Array:
     """Integers from 0 up to 2^30, as indices."""
     xp = lib.xp
     most = MOST_TOKENS + 1
-    if xp.iinfo(weight.dtype).max > most:
+    if lib.largest_integer(weight) > most:
         weight = xp.where(weight < most, weight, most)
     weight = xp.astype(weight, lib.index_dtype)
     return xp.where(weight > 0, weight, 0)
