@@ -26,10 +26,15 @@ from tests.support.calls import WEIGHT
 LOAD = WEIGHT.astype(np.int64)
 PLAN = eplb_xp.rebalance_experts(LOAD, 6, 1, 1, 2)
 REPORT = eplb_xp.evaluate(PLAN, LOAD, 2)
+SHARES = eplb_xp.share_tokens(PLAN, LOAD, 2)
+PREPARED = eplb_xp.prepare_shares(PLAN, 2)
+SHARED = eplb_xp.evaluate(PLAN, LOAD, 2, shares=SHARES)
 
 ARRAYS: dict[str, Callable[[Any], Any]] = {"numpy": np.array, "torch": torch.asarray, "jax": jnp.asarray}
 every_array = pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
-both = pytest.mark.parametrize("made", [PLAN, REPORT], ids=["plan", "report"])
+every_tuple = pytest.mark.parametrize(
+    "made", [PLAN, REPORT, SHARES, PREPARED, SHARED], ids=lambda made: type(made).__name__
+)
 
 
 def assert_same(got: Any, made: Any) -> None:
@@ -45,7 +50,7 @@ def of(array: Callable[[Any], Any], made: Any) -> Any:
 
 
 @every_array
-@both
+@every_tuple
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickled_by_every_protocol(array: Callable[[Any], Any], made: Any, protocol: int) -> None:
     made = of(array, made)
@@ -53,7 +58,7 @@ def test_pickled_by_every_protocol(array: Callable[[Any], Any], made: Any, proto
 
 
 @every_array
-@both
+@every_tuple
 def test_copies_and_a_plain_dict(array: Callable[[Any], Any], made: Any) -> None:
     made = of(array, made)
     for other in (copy.copy(made), copy.deepcopy(made), type(made)(**made._asdict()), made._replace()):
@@ -61,7 +66,7 @@ def test_copies_and_a_plain_dict(array: Callable[[Any], Any], made: Any) -> None
     assert list(made._asdict()) == list(made._fields)
 
 
-@both
+@every_tuple
 def test_trees_of_jax_and_of_torch(made: Any) -> None:
     in_jax = of(jnp.asarray, made)
     assert_same(jax.device_get(in_jax), of(np.asarray, in_jax))
@@ -84,7 +89,13 @@ def test_another_process_gets_a_plan_and_gives_a_report() -> None:
 
 def content() -> dict[str, Any]:
     plan, report = of(torch.asarray, PLAN), of(torch.asarray, REPORT)
-    return {"plan": plan, "nested": [(plan, report), {"report": report}], "policy": POLICIES["joint"], "step": 7}
+    return {
+        "plan": plan,
+        "nested": [(plan, report), {"report": report}],
+        "shares": [of(torch.asarray, made) for made in (SHARES, PREPARED, SHARED)],
+        "policy": POLICIES["joint"],
+        "step": 7,
+    }
 
 
 @pytest.mark.parametrize("options", [{}, {"_use_new_zipfile_serialization": False}], ids=["archive", "before archives"])
@@ -97,6 +108,8 @@ def test_torch_loads_what_it_saved(options: dict[str, Any]) -> None:
     (plan, report), inner = loaded["nested"]
     assert_same(plan, expected["plan"])
     assert_same(report, inner["report"])
+    for ours, theirs in zip(loaded["shares"], expected["shares"], strict=True):
+        assert_same(ours, theirs)
     assert loaded["policy"] == POLICIES["joint"]
 
 
@@ -105,7 +118,8 @@ ORDERS = {
     "a tensor": "import eplb_xp, torch\neplb_xp.check_loads(torch.ones(1, 2))",
     "an array": "import eplb_xp, torch, numpy\neplb_xp.check_loads(numpy.ones((1, 2)))",
     "said in a line": "import eplb_xp, torch\n"
-    "torch.serialization.add_safe_globals([eplb_xp.Plan, eplb_xp.Report, eplb_xp.Policy])",
+    "torch.serialization.add_safe_globals([eplb_xp.Plan, eplb_xp.Report, eplb_xp.Policy])\n"
+    "torch.serialization.add_safe_globals([eplb_xp.Shares, eplb_xp.Prepared, eplb_xp.SharedReport])",
 }
 
 

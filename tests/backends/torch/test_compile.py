@@ -10,7 +10,17 @@ import pytest
 import torch
 from torch.func import grad, vmap
 
-from eplb_xp import POLICIES, Plan, Policy, evaluate, rebalance_experts, replicate_experts
+from eplb_xp import (
+    POLICIES,
+    Plan,
+    Policy,
+    Shares,
+    evaluate,
+    prepare_shares,
+    rebalance_experts,
+    replicate_experts,
+    share_tokens,
+)
 from eplb_xp.algorithms.counts.candidates import fingerprints
 from eplb_xp.algorithms.counts.offspring import Parents, offspring
 from eplb_xp.backends.torch import LIBRARY
@@ -80,6 +90,21 @@ def test_what_is_drawn_is_the_same_when_compiled() -> None:
     for seed in range(4):
         given = loads(seed)[:3, :5].contiguous(), torch.tensor([[2], [3], [1024]]) + seed
         assert_same(compiled(*given), step(*given))
+
+
+def test_shares_without_a_graph_break() -> None:
+    plan = rebalance_experts(few(), 12, 1, 1, 4)
+    prepared = prepare_shares(plan, 4)
+
+    def step(weight: torch.Tensor, tolerance: torch.Tensor) -> Shares[torch.Tensor]:
+        return share_tokens(plan, weight, 4, prepared=prepared, tolerance=tolerance)
+
+    torch.compiler.reset()
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
+    for seed in range(3):
+        given = few(seed), torch.tensor(0.01 * seed)
+        for ours, theirs in zip(compiled(*given), step(*given), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
 @every_function
