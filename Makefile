@@ -131,9 +131,11 @@ bench-growth: $(READY)  ## Time and memory against layers, experts and GPUs: tab
 	@echo "Planning for more and more layers, experts and GPUs (some minutes)"
 	@$(BIN)/python -m benchmarks.growth
 
-bench-quality: $(READY)  ## Gaps of every policy for many loads and sizes: a table, out/quality.json, .md and .png
+bench-quality: $(READY)  ## Gaps of every policy, and balance on later steps: tables, out/quality and out/later.json, .md, .png
 	@echo "Planning for all loads and sizes (some minutes, most of them compiling)"
 	@$(BIN)/python -m benchmarks.quality $(QUALITY)
+	@echo "Planning from first steps, judging on later ones (some minutes)"
+	@$(BIN)/python -m benchmarks.later
 
 bench-settings: $(READY)  ## Quality against time for settings of policy joint: the table of docs/policies.md
 	@echo "Planning with every setting (some minutes, most of them compiling)"

@@ -67,9 +67,7 @@ CASES = (
         partial(generated, "deepseek-v3-decode"),
         {Size(288, 32): 0.998, Size(320, 64): 0.998, Size(384, 128): 0.995},
     ),
-    Case(
-        "Qwen3-235B, prefill", partial(generated, "qwen3-235b-prefill"), {Size(160, 16): 0.995, Size(256, 64): 0.995}
-    ),
+    Case("Qwen3-235B, prefill", partial(generated, "qwen3-235b-prefill"), {Size(160, 16): 0.995, Size(256, 64): 0.995}),
     Case(
         "recorded gpt-oss-20b, decode",
         partial(recorded, GPT_OSS, 40, 20, 300),
