@@ -26,16 +26,20 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 LONGEST_FIRST = (
     "tests/backends/kernels/test_interpreted.py",
     "tests/backends/torch/test_compile.py",
-    "tests/backends/jax/test_sharding.py",
     "tests/algorithms/test_policies.py",
-    "tests/algorithms/test_joint.py",
-    "tests/backends/jax/test_programs.py",
     "tests/algorithms/test_pipeline.py",
-    "tests/backends/launching/test_from_jax_programs.py",
-    "tests/backends/jax/test_on_numpy.py",
+    "tests/algorithms/test_joint.py",
     "tests/algorithms/test_golden.py",
+    "tests/backends/jax/test_sharding.py",
+    "tests/backends/jax/test_on_numpy.py",
+    "tests/backends/jax/test_programs.py",
     "tests/docs/test_examples.py",
+    "tests/test_evaluation.py",
+    "tests/algorithms/packing/test_heaviest_first.py",
+    "tests/package/test_threads.py",
+    "tests/algorithms/improving/test_shaking.py",
     "README.md",
+    "tests/cli/test_help.py",
 )
 
 
