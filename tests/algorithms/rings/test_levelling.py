@@ -3,7 +3,7 @@
 from collections import Counter
 
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from eplb_xp import Policy
@@ -16,7 +16,7 @@ from tests.support.libraries import NUMPY, Library, NumPyArray, every_library
 from tests.support.loads import counts, thorough, weights
 from tests.support.references import rings as reference
 from tests.support.references import sharing
-from tests.support.shares import drawn_plans, ring_plan, shapes_of_all_proportions
+from tests.support.shares import Shape, ring_plan, shapes_of_all_proportions
 from tests.support.steps import run_step
 
 policies = st.builds(Policy, rounds=st.integers(0, 12), threshold=st.sampled_from([0.0, 2.0**-20, 0.1]))
@@ -24,6 +24,12 @@ policies = st.builds(Policy, rounds=st.integers(0, 12), threshold=st.sampled_fro
 
 def level(lib: Standard, load: Array, slot2expert: Array, *, num_packs: int, policy: Policy) -> Array:
     return levelled(lib, load, slot2expert, num_packs, policy)
+
+
+def plans(seed: int, layers: int, shape: Shape) -> NumPyArray:
+    """Of which no expert is twice on a GPU."""
+    rng = np.random.default_rng(seed)
+    return np.stack([ring_plan(rng, shape) for _ in range(layers)])
 
 
 def assert_levelled(library: Library, load: NumPyArray, phy2log: NumPyArray, packs: int, policy: Policy) -> NumPyArray:
@@ -37,16 +43,16 @@ def assert_levelled(library: Library, load: NumPyArray, phy2log: NumPyArray, pac
 @given(data=st.data())
 def test_experts_are_where_the_reference_has_them(library: Library, data: st.DataObject) -> None:
     load = scaled(LIBRARY, data.draw(weights((3, 8)))).load
-    phy2log = drawn_plans(data.draw(st.integers(0, 2**32 - 1)), 3, (8, 12, 4))
-    assert_levelled(library, load, phy2log, 4, Policy(rounds=20))
+    assert_levelled(library, load, plans(data.draw(st.integers(0, 2**32 - 1)), 3, (8, 12, 4)), 4, Policy(rounds=20))
 
 
 @thorough
 @given(shape=shapes_of_all_proportions(), policy=policies, data=st.data())
-def test_experts_of_many_sizes(shape: tuple[int, int, int], policy: Policy, data: st.DataObject) -> None:
-    experts, _, packs = shape
+def test_experts_of_many_sizes(shape: Shape, policy: Policy, data: st.DataObject) -> None:
+    experts, replicas, packs = shape
+    assume(replicas <= experts * packs)
     load = scaled(LIBRARY, data.draw(weights((2, experts)))).load
-    assert_levelled(NUMPY, load, drawn_plans(data.draw(st.integers(0, 2**32 - 1)), 2, shape), packs, policy)
+    assert_levelled(NUMPY, load, plans(data.draw(st.integers(0, 2**32 - 1)), 2, shape), packs, policy)
 
 
 def busiest(load: NumPyArray, phy2log: NumPyArray, packs: int) -> NumPyArray:
@@ -59,8 +65,7 @@ def busiest(load: NumPyArray, phy2log: NumPyArray, packs: int) -> NumPyArray:
 
 @given(load=counts((3, 10)), seed=st.integers(0, 2**32 - 1))
 def test_no_round_makes_the_busiest_gpu_busier_and_seats_stay(load: NumPyArray, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    before = np.stack([ring_plan(rng, (10, 15, 5)) for _ in range(3)])
+    before = plans(seed, 3, (10, 15, 5))
     high = busiest(load, before, 5)
     seats = [Counter(map(tuple, sharing.holders(row, 10, 5))) for row in before.tolist()]
     for rounds in (1, 2, 3, 20):

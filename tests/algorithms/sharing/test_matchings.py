@@ -147,6 +147,25 @@ def test_random_plans_beside_highs(shape: Shape) -> None:
     assert (found.rounds < 64).all()
 
 
+@pytest.mark.parametrize("seed", [30, 38, 43, 78, 86, 162, 250, 571, 659])
+def test_few_tokens_level_in_parts_of_tokens_and_as_whole_ones_some_rounds_more(seed: int) -> None:
+    # Of those of which a round or a part more or less gives other shares.
+    rng, shape = np.random.default_rng(seed), [(12, 18, 6), (8, 12, 4), (6, 15, 5), (20, 40, 8)][seed % 4]
+    phy2log = random_plan(rng, shape)[None]
+    batch = Batch(phy2log, rng.integers(0, [10, 40, 200, 2000][seed // 4 % 4], (1, shape[0])), shape[2])
+    assert_as_reference(shares(NUMPY, batch, tolerance=0.0), batch, tolerance=0.0)
+
+
+@pytest.mark.parametrize("bits", [1, 5, 16])
+def test_as_many_parts_as_fit(bits: int) -> None:
+    rng, shape = np.random.default_rng(bits), (8, 12, 4)
+    for more in (0, 1):
+        tokens = rng.integers(0, 2**30 >> bits + 4, (6, 8))
+        tokens[:, 0] += ((2**30 - 1) >> bits) + more - tokens.sum(axis=1)
+        batch = Batch(np.stack([random_plan(rng, shape) for _ in range(6)]), tokens, 4)
+        assert_as_reference(shares(NUMPY, batch, tolerance=0.0), batch, tolerance=0.0)
+
+
 @every_library
 def test_layers_without_tokens_with_one_and_with_one_busy_expert(library: Library) -> None:
     rng = np.random.default_rng(5)
