@@ -157,6 +157,13 @@ def test_prepared_plans_give_the_same(library: Library) -> None:
     assert_equal(found, share_tokens(PLAN, WEIGHT, 4))
 
 
+def test_a_plan_that_was_prepared_for_one_gpu_is_no_other_where_every_slot_is_a_gpu() -> None:
+    phy2log, weight = np.array([[0, 1, 0, 1]]), np.array([[7, 5]])
+    plan = (phy2log, phy2log, weight)
+    with pytest.raises(ValueError, match="it has not what 4 GPUs hold in layer 0"):
+        share_tokens(plan, weight, 4, prepared=prepare_shares(plan, 1))
+
+
 @given(batch=batches([(8, 12, 4), (5, 10, 5), (6, 24, 4)]))
 def test_prepared_plans_of_many_sizes_give_the_same(batch: Batch) -> None:
     phy2log, tokens, gpus = batch
