@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from eplb_xp import POLICIES, Policy
+from eplb_xp.backends.launching.launch import NAMED
 from tests.support.cuda import CUDA, ROUTES, Sizes, assert_equal, check, every_route, loads, planned
 from tests.support.libraries import NUMPY
 from tests.support.plans import assert_same, plan
@@ -27,12 +28,10 @@ SIZES_OF_JOINT = {
     "256 experts": (256, (288, 8, 4, 32)),
 }
 CASES = [
-    *((*case, policy) for case in SIZES.values() for policy in POLICIES),
+    *((*case, policy) for case in SIZES.values() for policy in NAMED),
     *((*case, "joint") for case in SIZES_OF_JOINT.values()),
 ]
-CASE_NAMES = [f"{name}-{policy}" for name in SIZES for policy in POLICIES] + [
-    f"{name}-joint" for name in SIZES_OF_JOINT
-]
+CASE_NAMES = [f"{name}-{policy}" for name in SIZES for policy in NAMED] + [f"{name}-joint" for name in SIZES_OF_JOINT]
 LAYERS = (1, 3, 58, 100, 98)  # of the batches of each case
 PLANS = 5000
 DTYPES = ("float16", "bfloat16", "float64", "int32", "int64", "uint8", "uint16")
