@@ -114,7 +114,12 @@ def test_without_rounds_shares_are_equal_unless_the_layer_is_a_ring(batch: Batch
 
 @given(batch=batches([(8, 12, 4), (3, 12, 4)]), rounds=st.integers(0, 5))
 def test_shares_are_never_worse_than_equal_ones(batch: Batch, rounds: int) -> None:
-    assert (shares(NUMPY, batch, rounds=rounds).busiest <= shares(NUMPY, batch, rounds=0).busiest).all()
+    # The first holders having a token more; without rounds it may be others, and fewer on the busiest GPU.
+    found = shares(NUMPY, batch, rounds=rounds)
+    for layer, slots in enumerate(batch.phy2log.tolist()):
+        held = reference.holders(slots, batch.tokens.shape[1], batch.gpus)
+        equal = reference.equal(batch.tokens[layer].tolist(), held)
+        assert found.busiest[layer] <= max(reference.loads(equal, batch.gpus))
 
 
 def by_highs(slots: list[int], tokens: NumPyArray, gpus: int) -> float:
