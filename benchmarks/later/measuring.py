@@ -38,5 +38,5 @@ def _row(case: Case, size: Size, policy: str, pairs: list[tuple[NumPyArray, NumP
             equal.append(evaluate(plan, batch, size.gpus).balancedness.mean())
             shares = share_tokens(plan, batch, size.gpus)
             best.append((batch.sum(axis=1) / size.gpus / np.maximum(shares.busiest, 1)).mean())
-    figures = (float(np.mean(values)) for values in (planned, equal, best))
-    return Row(case.name, size, policy, *figures, case.wanted[size])
+    past_balance, equal_balance, best_balance = (float(np.mean(values)) for values in (planned, equal, best))
+    return Row(case.name, size, policy, past_balance, equal_balance, best_balance, case.wanted[size])

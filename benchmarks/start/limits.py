@@ -4,7 +4,7 @@ from benchmarks.start.cases import LARGE, SMALL, Case
 
 IMPORT = 0.05
 # Of both routes: global, hierarchical. Some tens of milliseconds are importing, the rest is planning.
-BY_NUMPY = {"greedy": (0.1, 0.1), "swap": (0.2, 0.2), "multistart": (1.0, 3.0), "joint": (0.5, 2.0)}
+BY_NUMPY = {"greedy": (0.1, 0.1), "swap": (0.2, 0.2), "multistart": (1.0, 3.0), "joint": (0.5, 2.0), "ring": (0.2, 0.2)}
 SECOND_PROCESS = 1.0
 CONCRETE = 1.0
 

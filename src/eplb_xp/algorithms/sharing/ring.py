@@ -36,6 +36,15 @@ class _Bracket(NamedTuple):
     high: Array
 
 
+class _Twice(NamedTuple):
+    """Each ring twice round, one ring after the other: [layers, twice the gpus]."""
+
+    gpu: Array
+    place: Array  # from where its ring began
+    tokens: Array  # that are there alone, and of the expert whose stretch begins there
+    room: Array  # what is there alone, where a stretch ends in the second round; else less than any load
+
+
 class Solution(NamedTuple):
     """Shares, and why there are no better ones."""
 
@@ -60,59 +69,68 @@ def ring_of(lib: Standard, prepared: Prepared[Array], batch: Table) -> Ring:
 def solved(lib: Standard, ring: Ring, enough: Array) -> Solution:
     """The best shares, given a load of the busiest GPU [layers, 1] for which there are some."""
     xp = lib.xp
-    alone, ends = ring.alone, ring.ends
-    gpu = lib.arange_like(alone)
-    before = following(gpu, ring.size, ring.size - 1)
     trivial = _trivial_proof(lib, ring)
     low = -(-trivial.tokens // trivial.size)
-
-    def left(most: Array) -> tuple[Array, Array]:
-        """What flows into each GPU, and what out of it."""
-        out = _flow(lib, ring.begins + alone - most, gpu, ring.size)
-        return lib.take_along_axis(out, before), out
+    twice = _twice(lib, ring)
 
     def unfinished(bracket: _Bracket) -> Array:
         return xp.any(bracket.low < bracket.high)
 
     def halve(bracket: _Bracket) -> _Bracket:
         middle = (bracket.low + bracket.high) // 2
-        into, _ = left(middle)
-        fits = xp.all(~ends | (into + alone <= middle), axis=-1, keepdims=True)
+        fits = xp.all(_into(lib, twice, middle) + twice.room <= middle, axis=-1, keepdims=True)
         is_open = bracket.low < bracket.high
         low = xp.where(is_open & ~fits, middle + 1, bracket.low)
         return _Bracket(low, xp.where(is_open & fits, middle, bracket.high))
 
     most = lib.while_loop(unfinished, halve, _Bracket(low, xp.where(enough > low, enough, low))).low
-    into, out = left(most)
-    into, out = into[:, None, :], out[:, None, :]
-    inner = into - out
-    tokens, length, _ = ring.batch
-    share = xp.where(ring.place == 0, tokens - out, xp.where(ring.place == length - 1, into, inner))
-    share = xp.where(length > 1, share, xp.where(length == 1, tokens, 0))
-
-    into, _ = left(most - 1)
+    gpu = lib.arange_like(ring.alone)
+    second = gpu + (gpu // ring.size + 1) * ring.size  # where each GPU is in the second round
+    behind = following(gpu, ring.size)
+    into = lib.take_along_axis(_into(lib, twice, most), second)
+    out = lib.take_along_axis(into, behind)
+    share = _shares(lib, ring, into[:, None, :], out[:, None, :])
+    into = lib.take_along_axis(_into(lib, twice, most - 1), second)
     arc = _overfull_arc(lib, ring, most - 1, into, gpu)
     return Solution(share, Proof(*(xp.where(most > low, x, y) for x, y in zip(arc, trivial, strict=True))))
 
 
-def _flow(lib: Standard, more: Array, gpu: Array, size: Array) -> Array:
-    """What flows out of each GPU, of what it has more than fits: [layers, gpus].
+def _shares(lib: Standard, ring: Ring, into: Array, out: Array) -> Array:
+    """What each place takes, given what flows into and out of its GPU [layers, 1, gpus]."""
+    xp = lib.xp
+    tokens, length, _ = ring.batch
+    share = xp.where(ring.place == 0, tokens - out, xp.where(ring.place == length - 1, into, into - out))
+    return xp.where(length > 1, share, xp.where(length == 1, tokens, 0))
+
+
+def _twice(lib: Standard, ring: Ring) -> _Twice:
+    xp = lib.xp
+    position = lib.arange_like(xp.concat([ring.alone, ring.alone], axis=-1))
+    place = position % (2 * ring.size)
+    gpu = position // (2 * ring.size) * ring.size + place % ring.size
+    alone, begins, ends = (lib.take_along_axis(x, gpu) for x in (ring.alone, ring.begins, ring.ends))
+    return _Twice(gpu, place, alone + begins, xp.where(ends & (place >= ring.size), alone, NEVER))
+
+
+def _into(lib: Standard, twice: _Twice, most: Array) -> Array:
+    """What flows into each GPU, if none has more than this: right in the second round.
 
     As a function of what flows in, some GPUs in a row are r -> max(least, r + more). These are composed for twice as
-    many GPUs each time, until they go round the whole ring. No sum gets larger than all tokens, nor as small as
-    to be none of 32 bits.
+    many GPUs each time, until they go back to where the ring began. No sum gets larger than all tokens, since all that
+    is there fits on the ring, nor as small as to be none of 32 bits.
     """
     xp = lib.xp
+    more = twice.tokens - most
     least = xp.zeros_like(more)
-    steps = 1
-    while steps < more.shape[-1]:
-        # More than once round changes nothing, since all that is there fits on the ring.
-        back = following(gpu, size, (-steps) % size)
-        its_least, its_more = lib.take_along_axis(least, back), lib.take_along_axis(more, back)
-        least = xp.maximum(least, its_least + more)
-        more = xp.clip(its_more + more, NEVER, None)
-        steps *= 2
-    return xp.maximum(least, more)
+    step = 1
+    while step < more.shape[-1]:
+        before_least, before_more = (xp.concat([x[:, :step], x[:, :-step]], axis=-1) for x in (least, more))
+        goes_back = twice.place >= step
+        least = xp.where(goes_back, xp.maximum(least, before_least + more), least)
+        more = xp.where(goes_back, xp.clip(before_more + more, NEVER, None), more)
+        step *= 2
+    out = xp.maximum(least, more)
+    return xp.where(twice.place > 0, xp.concat([out[:, :1], out[:, :-1]], axis=-1), 0)
 
 
 def _trivial_proof(lib: Standard, ring: Ring) -> Proof:
