@@ -33,7 +33,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint lint-workflows wheel fuzz mutate bench bench-gpu bench-growth bench-quality bench-settings bench-search bench-start docs clean
+.PHONY: help demo test test-lowest lint lint-workflows wheel fuzz mutate bench bench-gpu bench-growth bench-quality bench-settings bench-search bench-shares bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -136,6 +136,10 @@ bench-quality: $(READY)  ## Gaps of every policy, and balance on later steps: ta
 	@$(BIN)/python -m benchmarks.quality $(QUALITY)
 	@echo "Planning from first steps, judging on later ones (some minutes)"
 	@$(BIN)/python -m benchmarks.later
+
+bench-shares: $(READY)  ## What shares take on a CPU under jit: the table of docs/speed.md
+	@echo "Sharing tokens (a minute, most of it compiling)"
+	@$(BIN)/python -m benchmarks.later.cost
 
 bench-settings: $(READY)  ## Quality against time for settings of policy joint: the table of docs/policies.md
 	@echo "Planning with every setting (some minutes, most of them compiling)"
