@@ -116,14 +116,14 @@ def _into(lib: Standard, twice: _Twice, most: Array) -> Array:
     """What flows into each GPU, if none has more than this: right in the second round.
 
     As a function of what flows in, some GPUs in a row are r -> max(least, r + more). These are composed for twice as
-    many GPUs each time, until they go back to where the ring began. No sum gets larger than all tokens, since all that
+    many GPUs each time, until they go round the ring: going round once more changes nothing. No sum gets larger than all tokens, since all that
     is there fits on the ring, nor as small as to be none of 32 bits.
     """
     xp = lib.xp
     more = twice.tokens - most
     least = xp.zeros_like(more)
     step = 1
-    while step < more.shape[-1]:
+    while step < more.shape[-1] // 2:
         before_least, before_more = (xp.concat([x[:, :step], x[:, :-step]], axis=-1) for x in (least, more))
         goes_back = twice.place >= step
         least = xp.where(goes_back, xp.maximum(least, before_least + more), least)
