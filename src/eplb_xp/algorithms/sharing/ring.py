@@ -116,8 +116,8 @@ def _into(lib: Standard, twice: _Twice, most: Array) -> Array:
     """What flows into each GPU, if none has more than this: right in the second round.
 
     As a function of what flows in, some GPUs in a row are r -> max(least, r + more). These are composed for twice as
-    many GPUs each time, until they go round the ring: going round once more changes nothing. No sum gets larger than all tokens, since all that
-    is there fits on the ring, nor as small as to be none of 32 bits.
+    many GPUs each time, until they go round the ring: going round once more changes nothing, since all that is there
+    fits on the ring. For that reason no sum gets larger than all tokens; none gets so small as to be none of 32 bits.
     """
     xp = lib.xp
     more = twice.tokens - most
