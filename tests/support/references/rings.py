@@ -29,7 +29,8 @@ def wanted(count: list[int], gpus: int) -> list[list[int]]:
     found: list[list[int]] = [[] for _ in count]
     links = 0
     for expert in mixed_order(len(count)):
-        first = links * turns * gpus // max(spares, 1)
+        whole = spares // gpus * gpus  # links of whole turns
+        first = links if links < whole else whole + (links - whole) * gpus // max(spares - whole, 1)
         links += count[expert] - 1
         if count[expert] > 1:
             places = range(first, first + count[expert])

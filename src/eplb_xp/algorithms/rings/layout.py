@@ -2,8 +2,8 @@
 
 Positions run on round the ring, turn after turn; each turn takes the GPUs in another order, by a stride of its own. An
 expert of n replicas has n positions in a row and the next begins on its last, so that their GPUs are linked: n - 1
-links each, as many in all as there are spare replicas. Where those are no whole number of turns, the links are spread,
-so that gaps between experts lie evenly.
+links each, as many in all as there are spare replicas. Where those are no whole number of turns, the links of the last
+are spread, so that gaps between experts lie evenly.
 """
 
 from math import gcd
@@ -22,7 +22,9 @@ def gpu_of_replica(lib: Standard, count: Array, expert: Array, rank: Array, num_
     order = mixed_order(lib, count)
     links = lib.take_along_axis(count, order) - 1
     before = xp.cumulative_sum(links, axis=-1, dtype=lib.index_dtype) - links
-    start = lib.put_along_axis(before, order, before * (turns * num_gpus) // max(num_spares, 1))
+    whole, rest = num_spares // num_gpus * num_gpus, num_spares % num_gpus
+    spread = xp.where(before < whole, before, whole + (before - whole) * num_gpus // max(rest, 1))
+    start = lib.put_along_axis(before, order, spread)
     position = lib.take_along_axis(start, expert) + rank
     by_turn = strides(num_gpus, turns)
     stride = lib.take(lib.constant(by_turn, position), xp.reshape(position // num_gpus, (-1,)) % len(by_turn), axis=0)
