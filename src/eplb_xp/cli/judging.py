@@ -13,7 +13,6 @@ from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.plan_files import PlanFile
 from eplb_xp.cli.planning import Numbers, Planned
 from eplb_xp.cli.summary import Summary, of_balancedness
-from eplb_xp.sharing import prepare_shares
 from eplb_xp.types import Plan
 
 
@@ -72,10 +71,9 @@ def judge(loads: Loads, plan: PlanFile, layout: Layout, announce: Callable[[str]
     unread = np.empty((0, 0, 0), np.int64)  # a plan is measured by its phy2log alone
     planned = Planned("the plan", Plan(plan.phy2log, unread, unread))
     comparison = compare(loads, layout, [planned])
-    over_time, best = [], []
-    prepared = prepare_shares(Plan(plan.phy2log, unread, loads.load), layout.num_gpus)
+    over_time = []
     for step in loads.over_time:
         announce("measuring step")
         over_time.append(report(planned.plan, step, layout).balancedness)
-        best.append(best_balancedness(planned.plan, step, layout, prepared))
-    return Judged(comparison, plan.balancedness, np.stack(over_time), np.stack(best), plan.busy)
+    best = np.concatenate(list(best_balancedness(plan.phy2log, loads.over_time, layout)))
+    return Judged(comparison, plan.balancedness, np.stack(over_time), best, plan.busy)

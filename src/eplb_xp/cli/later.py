@@ -1,5 +1,6 @@
 """How plans carry the steps that come after those that they were made for."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -8,13 +9,15 @@ from eplb_xp.algorithms.sharing.tokens import MOST_TOKENS
 from eplb_xp.cli.errors import refusals
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.planning import Numbers
-from eplb_xp.evaluation import evaluate
-from eplb_xp.sharing import prepare_shares, share_tokens
-from eplb_xp.types import Plan, Prepared
+from eplb_xp.sharing import share_tokens
+from eplb_xp.types import Plan
 
 # Of the steps, these are planned for, and at most so many of the others judged.
 PLANNED, OF = 5, 7
 MOST_JUDGED = 64
+
+# Steps whose shares are made in one call.
+AT_ONCE = 16
 
 
 class Later(NamedTuple):
@@ -53,21 +56,28 @@ def split(over_time: Numbers) -> tuple[Numbers, Numbers] | None:
 
 def judge_later(plan: Plan[Numbers], backtest: Backtest, layout: Layout) -> Later:
     """Measure a plan on the steps that follow, each under equal and under its best shares."""
-    equal, best, loads = [], [], []
-    with refusals():
-        prepared = prepare_shares(plan, layout.num_gpus)
-        for step in backtest.steps:
-            report = evaluate(plan, as_units(step), layout.num_gpus)
-            equal.append(report.balancedness)
-            best.append(best_balancedness(plan, step, layout, prepared))
-            loads.append(report.gpu_load)
+    replicas = np.stack([np.bincount(row, minlength=backtest.steps.shape[2]) for row in plan.phy2log])
+    gpu_load = np.stack([_equal(plan.phy2log, as_units(step) / replicas, layout.num_gpus) for step in backtest.steps])
+    best = np.concatenate(list(best_balancedness(plan.phy2log, backtest.steps, layout)))
     busy = backtest.steps.max(axis=2) > 0
-    return Later(np.stack(equal), np.stack(best), busy, loads[0], backtest.planned)
+    return Later(balancedness(gpu_load), best, busy, gpu_load[0], backtest.planned)
 
 
-def best_balancedness(plan: Plan[Numbers], step: Numbers, layout: Layout, prepared: Prepared[Numbers]) -> Numbers:
-    """Of each layer, under the shares made for a step."""
-    return balancedness(share_tokens(plan, _tokens(step), layout.num_gpus, prepared=prepared).gpu_load)
+def best_balancedness(phy2log: Numbers, steps: Numbers, layout: Layout) -> Iterator[Numbers]:
+    """Of each step and layer, under the shares made for the step; some steps after the other: [steps, layers]."""
+    layers, experts = steps.shape[1:]
+    with refusals():
+        for start in range(0, len(steps), AT_ONCE):
+            some = steps[start : start + AT_ONCE]
+            plans = np.tile(phy2log, (len(some), 1))  # layers of all steps don't touch each other
+            shares = share_tokens((plans,) * 3, _tokens(some).reshape(-1, experts), layout.num_gpus)
+            yield balancedness(shares.gpu_load).reshape(len(some), layers)
+
+
+def _equal(phy2log: Numbers, share: Numbers, num_gpus: int) -> Numbers:
+    """Loads of the GPUs, given that of a replica of each expert [layers, experts]: [layers, gpus]."""
+    slot_load = np.take_along_axis(share, phy2log, axis=1)
+    return slot_load.reshape(len(phy2log), num_gpus, -1).sum(axis=2)
 
 
 def _tokens(step: Numbers) -> Numbers:
