@@ -24,7 +24,7 @@ numpydoc_validation_checks = {
     "RT04",  # a return value may begin with a shape
 }
 numpydoc_validation_exclude = {
-    r"\.(Plan|Report|Statistics)$",  # numpydoc wants a tuple's fields as parameters too
+    r"\.(Plan|Prepared|Report|SharedReport|Shares|Statistics)$",  # numpydoc wants a tuple's fields as parameters too
     r"\.backends\.",  # for people who read code: one line each
 }
 
