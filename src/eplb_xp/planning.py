@@ -49,7 +49,8 @@ def rebalance_experts(
         How to plan. ``"joint"`` chooses replica counts and places together: it packs the replicas of many
         counts, refines the best, and keeps whatever has the lightest busiest GPU. ``"greedy"`` is EPLB's own
         plan; ``"swap"`` refines it by swaps between GPUs, and ``"multistart"`` tries 64 starts with a
-        few swaps each. All but greedy keep the replicas of an expert on different GPUs. See `Policy` for
+        few swaps each. ``"ring"`` makes placements for engines that share each batch's tokens anew
+        (`share_tokens`). All but greedy keep the replicas of an expert on different GPUs. See `Policy` for
         what they are made of.
     max_replicas : int, optional
         The most replicas of one expert, and the width of ``log2phy``, so that the width is the same
