@@ -1,6 +1,7 @@
 """How well a plan carries given loads."""
 
 from eplb_xp.algorithms.bounds.lower_bound import lower_bound
+from eplb_xp.algorithms.maps import looked_up
 from eplb_xp.algorithms.packing.packed import packed
 from eplb_xp.algorithms.rows import count, count_at_most
 from eplb_xp.algorithms.scaling import scaled
@@ -29,11 +30,6 @@ def report(lib: Standard, phy2log: Array, weight: Array, *, sizes: Sizes) -> Rep
         xp.clip(busiest / xp.where(idle, 1.0, bound) - 1.0, 0.0, None),
         doubled(lib, phy2log, sizes.num_gpus),
     )
-
-
-def looked_up(lib: Standard, phy2log: Array, experts: int) -> Array:
-    """The plan; where it could not be read, an expert that isn't there must not be looked up."""
-    return lib.xp.clip(lib.xp.astype(phy2log, lib.index_dtype), 0, experts - 1)
 
 
 def balancedness(lib: Standard, gpu_load: Array) -> Array:

@@ -4,6 +4,11 @@ from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
 
+def looked_up(lib: Standard, phy2log: Array, experts: int) -> Array:
+    """The plan; where it could not be read, an expert that isn't there must not be looked up."""
+    return lib.xp.clip(lib.xp.astype(phy2log, lib.index_dtype), 0, experts - 1)
+
+
 def expert_to_slots(lib: Standard, phy2log: Array, rank: Array, logcnt: Array, width: int) -> Array:
     """The slots of each expert by replica rank, then -1: [layers, experts, width]."""
     xp = lib.xp

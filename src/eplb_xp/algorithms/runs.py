@@ -54,3 +54,9 @@ def run_sum(lib: Standard, runs: Runs, values: Array) -> Array:
 def by_item(lib: Standard, runs: Runs, values: Array) -> Array:
     """Values in order of runs in the order of items again: [rows, items]."""
     return lib.put_along_axis(values, runs.order, values)
+
+
+def of_owner(lib: Standard, values: Array, owner: Array, nobodys: int = 0) -> Array:
+    """What each owner has [rows, owners], for each of these [rows, items]; nobody, behind the last, has ``nobodys``."""
+    xp = lib.xp
+    return lib.take_along_axis(xp.concat([values, xp.full_like(values[:, :1], nobodys)], axis=-1), owner)

@@ -42,7 +42,7 @@ def compare(loads: Loads, layout: Layout, plans: Sequence[Planned], backtest: Ba
     before = _before(loads.load, layout, reports[0].lower_bound)
     if backtest is not None:
         before = before._replace(later=_contiguous_later(backtest, layout))
-        later = [judge_later(plan, backtest, layout) for plan in backtest.plans]
+        later = [judge_later(plan, backtest.steps, backtest.planned, layout) for plan in backtest.plans]
         measured = [each._replace(later=its) for each, its in zip(measured, later, strict=True)]
     return Comparison(loads, layout, (before, *measured))
 

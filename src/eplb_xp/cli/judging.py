@@ -75,5 +75,5 @@ def judge(loads: Loads, plan: PlanFile, layout: Layout, announce: Callable[[str]
     for step in loads.over_time:
         announce("measuring step")
         over_time.append(report(planned.plan, step, layout).balancedness)
-    best = np.concatenate(list(best_balancedness(plan.phy2log, loads.over_time, layout)))
+    best = best_balancedness(plan.phy2log, loads.over_time, layout)
     return Judged(comparison, plan.balancedness, np.stack(over_time), best, plan.busy)

@@ -1,6 +1,5 @@
 """How plans carry the steps that come after those that they were made for."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,8 +8,8 @@ from eplb_xp.algorithms.sharing.tokens import MOST_TOKENS
 from eplb_xp.cli.errors import refusals
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.planning import Numbers
-from eplb_xp.sharing import share_tokens
-from eplb_xp.types import Plan
+from eplb_xp.sharing import prepare_shares, share_tokens
+from eplb_xp.types import Plan, Prepared
 
 # Of the steps, these are planned for, and at most so many of the others judged.
 PLANNED, OF = 5, 7
@@ -54,24 +53,32 @@ def split(over_time: Numbers) -> tuple[Numbers, Numbers] | None:
     return over_time[:planned], over_time[planned : planned + MOST_JUDGED]
 
 
-def judge_later(plan: Plan[Numbers], backtest: Backtest, layout: Layout) -> Later:
-    """Measure a plan on the steps that follow, each under equal and under its best shares."""
-    replicas = np.stack([np.bincount(row, minlength=backtest.steps.shape[2]) for row in plan.phy2log])
-    gpu_load = np.stack([_equal(plan.phy2log, as_units(step) / replicas, layout.num_gpus) for step in backtest.steps])
-    best = np.concatenate(list(best_balancedness(plan.phy2log, backtest.steps, layout)))
-    busy = backtest.steps.max(axis=2) > 0
-    return Later(balancedness(gpu_load), best, busy, gpu_load[0], backtest.planned)
+def judge_later(plan: Plan[Numbers], steps: Numbers, planned: int, layout: Layout) -> Later:
+    """Measure a plan of so many steps on those that follow, each under equal and under its best shares."""
+    gpu_load = np.stack([_equal(plan.phy2log, as_units(step) / plan.logcnt, layout.num_gpus) for step in steps])
+    best = best_balancedness(plan.phy2log, steps, layout)
+    return Later(balancedness(gpu_load), best, steps.max(axis=2) > 0, gpu_load[0], planned)
 
 
-def best_balancedness(phy2log: Numbers, steps: Numbers, layout: Layout) -> Iterator[Numbers]:
-    """Of each step and layer, under the shares made for the step; some steps after the other: [steps, layers]."""
+def best_balancedness(phy2log: Numbers, steps: Numbers, layout: Layout) -> Numbers:
+    """Of each step and layer, under the shares made for the step: [steps, layers]."""
     layers, experts = steps.shape[1:]
+    found = []
     with refusals():
+        # Of the last array only the shape is read: [layers, experts].
+        prepared = prepare_shares((phy2log, phy2log, steps[0]), layout.num_gpus)
         for start in range(0, len(steps), AT_ONCE):
             some = steps[start : start + AT_ONCE]
-            plans = np.tile(phy2log, (len(some), 1))  # layers of all steps don't touch each other
-            shares = share_tokens((plans,) * 3, _tokens(some).reshape(-1, experts), layout.num_gpus)
-            yield balancedness(shares.gpu_load).reshape(len(some), layers)
+            # Layers don't touch each other, so those of several steps are shared at once.
+            of_each = [np.tile(x, (len(some), 1)) for x in (phy2log, *prepared)]
+            shares = share_tokens(
+                (of_each[0],) * 3,
+                _tokens(some).reshape(-1, experts),
+                layout.num_gpus,
+                prepared=Prepared(*of_each[1:]),
+            )
+            found.append(balancedness(shares.gpu_load).reshape(len(some), layers))
+    return np.concatenate(found)
 
 
 def _equal(phy2log: Numbers, share: Numbers, num_gpus: int) -> Numbers:

@@ -8,7 +8,7 @@ import numpy as np
 from eplb_xp.cli.comparison import Measured, measure
 from eplb_xp.cli.errors import UserError
 from eplb_xp.cli.files import Loads
-from eplb_xp.cli.later import Backtest, judge_later, split
+from eplb_xp.cli.later import judge_later, split
 from eplb_xp.cli.layout import Layout, least_replicas, usual_gpus
 from eplb_xp.cli.planning import Planner
 
@@ -106,7 +106,7 @@ def sweep(loads: Loads, planner: Planner, sizes: Grid, announce: Callable[[str],
         planned = planner.plan(load, layout)
         found = measure(planned, load, layout)
         if parts is not None:
-            later = judge_later(planned.plan, Backtest((planned.plan,), parts[1], len(parts[0])), layout)
+            later = judge_later(planned.plan, parts[1], len(parts[0]), layout)
             found = found._replace(later=later)
         results.append((layout, found))
     return Sweep(loads, planner.policy, tuple(results), sizes.skipped)

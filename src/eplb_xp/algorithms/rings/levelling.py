@@ -13,14 +13,6 @@ from eplb_xp.policy import Policy
 from eplb_xp.types import Array
 
 
-class _Seats(NamedTuple):
-    """The seats of each row."""
-
-    of_slot: Array  # [rows, slots] the seat that each slot belongs to
-    runs: Runs  # the slots of each seat
-    number: Array  # [rows, seats] of slots
-
-
 class _Seating(NamedTuple):
     """Who sits where, and what is left to do."""
 
@@ -44,7 +36,6 @@ def levelled(lib: Standard, load: Array, slot2expert: Array, num_packs: int, pol
     xp = lib.xp
     rows, slots = slot2expert.shape
     runs = runs_of(lib, slot2expert, load.shape[-1])
-    seats = _Seats(slot2expert, runs, runs.length)
     share = lib.divide(load, xp.astype(runs.length, xp.float32))
     least = slot_sum(lib, lib.take_along_axis(share, slot2expert)[:, None, :]) * policy.threshold
 
@@ -55,7 +46,7 @@ def levelled(lib: Standard, load: Array, slot2expert: Array, num_packs: int, pol
         its_share = lib.take_along_axis(share, seating.expert)
         slot_load = lib.take_along_axis(its_share, slot2expert)
         pack_load = slot_sum(lib, xp.reshape(slot_load, (rows, num_packs, slots // num_packs)))
-        best = _best_swap(lib, seats, its_share, pack_load)
+        best = _best_swap(lib, slot2expert, runs, its_share, pack_load)
         helps = (seating.left > 0) & (best.less * num_packs > least)
         there, back = xp.concat([best.ours, best.theirs], axis=-1), xp.concat([best.theirs, best.ours], axis=-1)
         comes = lib.take_along_axis(seating.expert, xp.where(helps, back, there))
@@ -66,33 +57,34 @@ def levelled(lib: Standard, load: Array, slot2expert: Array, num_packs: int, pol
     return lib.take_along_axis(lib.while_loop(unfinished, swap_best, start).expert, slot2expert)
 
 
-def _best_swap(lib: Standard, seats: _Seats, share: Array, pack_load: Array) -> _Swap:
+def _best_swap(lib: Standard, slot2seat: Array, runs: Runs, share: Array, pack_load: Array) -> _Swap:
     """The swap that leaves the busiest of its packs the least load, the first by their seat, then by ours.
 
-    Of the share of a slot of each seat. What a pack of both would get is counted, though it stays as it is.
+    Given the seat of each slot, their runs, and the share of a slot of each seat [rows, seats]. What a pack of both
+    would get is counted, though it stays as it is.
     """
     xp = lib.xp
     num_packs = pack_load.shape[-1]
-    slots, experts = seats.of_slot.shape[-1], share.shape[-1]
+    slots, experts = slot2seat.shape[-1], share.shape[-1]
     capacity = slots // num_packs
     busiest = lib.argmin(-pack_load)
     load = lib.take_along_axis(pack_load, busiest)
-    ours = lib.take_along_axis(seats.of_slot, busiest * capacity + lib.arange(capacity, busiest)[None, :])
-    our_share, our_number = (lib.take_along_axis(x, ours) for x in (share, seats.number))
+    ours = lib.take_along_axis(slot2seat, busiest * capacity + lib.arange(capacity, busiest)[None, :])
+    our_share, our_number = (lib.take_along_axis(x, ours) for x in (share, runs.length))
     longest = min(slots - experts + 1, num_packs)
-    heaviest = run_max(lib, seats.runs, lib.take_along_axis(pack_load, seats.runs.order // capacity), longest)
+    heaviest = run_max(lib, runs, lib.take_along_axis(pack_load, runs.order // capacity), longest)
 
     def after(rank: int) -> Array:
         less = our_share[:, rank : rank + 1] - share
         busier = xp.maximum(load - less, heaviest + less)
-        return xp.where(seats.number == our_number[:, rank : rank + 1], busier, float("inf"))
+        return xp.where(runs.length == our_number[:, rank : rank + 1], busier, float("inf"))
 
     def least(rank: int, before: Array) -> Array:
         return xp.minimum(before, after(rank))
 
     found = lib.fori_loop(1, capacity, least, after(0))
     theirs = lib.argmin(found)
-    its_share, its_heaviest, its_number = (lib.take_along_axis(x, theirs) for x in (share, heaviest, seats.number))
+    its_share, its_heaviest, its_number = (lib.take_along_axis(x, theirs) for x in (share, heaviest, runs.length))
     less = our_share - its_share
     busier = xp.where(our_number == its_number, xp.maximum(load - less, its_heaviest + less), float("inf"))
     ours = lib.take_along_axis(ours, lib.argmin(busier))

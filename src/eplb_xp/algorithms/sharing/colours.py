@@ -7,7 +7,7 @@ first colours that are free on all its GPUs.
 
 from typing import NamedTuple
 
-from eplb_xp.algorithms.runs import Runs, by_item, run_max, run_sum
+from eplb_xp.algorithms.runs import Runs, by_item, of_owner, run_max, run_sum
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
@@ -34,8 +34,7 @@ def first_colours(lib: Standard, runs: Runs, num_gpus: int) -> Array:
     owner = by_item(lib, runs, runs.owner)
 
     def by_slot(of_expert: Array, of_nobody: int) -> Array:
-        nobodys = xp.full_like(turn[:, :1], of_nobody)
-        return xp.reshape(lib.take_along_axis(xp.concat([of_expert, nobodys], axis=-1), owner), shape)
+        return xp.reshape(of_owner(lib, of_expert, owner, of_nobody), shape)
 
     width = by_slot(span(runs.length), 0)
 

@@ -5,7 +5,7 @@ along the last axis, which is long where GPUs are many.
 """
 
 from eplb_xp.algorithms.rows import inverse, mixed_order
-from eplb_xp.algorithms.runs import Runs, by_item, runs_of
+from eplb_xp.algorithms.runs import Runs, by_item, of_owner, runs_of
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
@@ -26,8 +26,7 @@ def holders(lib: Standard, phy2log: Array, experts: int, num_gpus: int) -> Runs:
 
     number = runs_of(lib, expert, experts + 1).length[:, :experts]
     turn = _turns(lib, number)
-    behind = xp.full_like(turn[:, :1], experts)
-    by_turn = runs_of(lib, lib.take_along_axis(xp.concat([turn, behind], axis=-1), expert), experts + 1)
+    by_turn = runs_of(lib, of_owner(lib, turn, expert, experts), experts + 1)
     owner = lib.take_along_axis(expert, by_turn.order)
     place = by_turn.order % capacity * num_gpus + by_turn.order // capacity
     return Runs(place, owner, lib.take_along_axis(by_turn.first, turn), number)

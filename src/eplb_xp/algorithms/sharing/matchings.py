@@ -7,10 +7,11 @@ pair moves 11 sixteenths of its difference in place of a half: over-relaxation, 
 from typing import NamedTuple
 
 from eplb_xp.algorithms.rows import choose
+from eplb_xp.algorithms.runs import of_owner
 from eplb_xp.algorithms.sharing.colours import span
 from eplb_xp.algorithms.sharing.prepared import linked_runs
 from eplb_xp.algorithms.sharing.proofs import Linked, Proof, is_stronger, least, proof_of_busiest
-from eplb_xp.algorithms.sharing.table import Table, by_place, of_place, on_gpus
+from eplb_xp.algorithms.sharing.table import Table, by_place, on_gpus
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array, Prepared
 
@@ -52,16 +53,15 @@ class _Round(NamedTuple):
     colour: Array  # [] whose turn it is
 
 
-def meetings(lib: Standard, prepared: Prepared[Array], batch: Table, tokens: Array) -> Meetings:
-    """When holders meet."""
+def meetings(lib: Standard, prepared: Prepared[Array], batch: Table, tokens: Array, alone: Array) -> Meetings:
+    """When holders meet, given tokens of each expert, and those on each GPU of experts that are there alone."""
     xp = lib.xp
     num_gpus = batch.tokens.shape[-1]
     several = prepared.holders > 1
     end = xp.where(several, prepared.colour + span(prepared.holders), 0)
     first, begin, its_end = (
-        by_place(lib, of_place(lib, prepared, x, 0), num_gpus) for x in (prepared.first, prepared.colour, end)
+        by_place(lib, of_owner(lib, x, prepared.expert), num_gpus) for x in (prepared.first, prepared.colour, end)
     )
-    alone = on_gpus(lib, xp.where(batch.holders == 1, batch.tokens, 0))
     linked = Linked(linked_runs(lib, prepared), xp.where(several, tokens, 0), alone, xp.zeros_like(prepared.expert))
     return Meetings(begin, its_end, batch.turn, batch.holders, first, xp.max(end, axis=-1, keepdims=True), linked)
 

@@ -1,5 +1,6 @@
 """What shares need to know of a plan, whatever the loads."""
 
+from eplb_xp.algorithms.maps import looked_up
 from eplb_xp.algorithms.runs import Runs, by_item
 from eplb_xp.algorithms.sharing.colours import first_colours
 from eplb_xp.algorithms.sharing.holders import holders
@@ -10,9 +11,7 @@ from eplb_xp.types import Array, Prepared
 
 def prepare(lib: Standard, phy2log: Array, *, num_experts: int, num_gpus: int) -> Prepared[Array]:
     """The holders of each expert, when they meet, and where on a ring they are."""
-    xp = lib.xp
-    # Where the plan could not be read, an expert that isn't there must not be looked up.
-    phy2log = xp.clip(xp.astype(phy2log, lib.index_dtype), 0, num_experts - 1)
+    phy2log = looked_up(lib, phy2log, num_experts)
     runs = holders(lib, phy2log, num_experts, num_gpus)
     return Prepared(
         by_item(lib, runs, runs.owner),

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from eplb_xp.algorithms.rows import inverse
-from eplb_xp.algorithms.runs import Runs, run_max
+from eplb_xp.algorithms.runs import Runs, of_owner, run_max
 from eplb_xp.algorithms.sharing.table import by_place, on_gpus
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
@@ -60,8 +60,8 @@ def proof_of_busiest(lib: Standard, linked: Linked, gpu_load: Array) -> Proof:
     gpu = runs.order % num_gpus
     its_rank = lib.take_along_axis(rank, gpu)
     last = run_max(lib, runs, its_rank, num_gpus)
-    is_last = its_rank == _of_owner(lib, last, runs.owner)
-    held = xp.where(is_last, _of_owner(lib, tokens, runs.owner), 0)
+    is_last = its_rank == of_owner(lib, last, runs.owner)
+    held = xp.where(is_last, of_owner(lib, tokens, runs.owner), 0)
     held = lib.put_along_axis(linked.nothing, runs.order, held)
     held = on_gpus(lib, by_place(lib, held, num_gpus)) + linked.alone
 
@@ -73,12 +73,6 @@ def proof_of_busiest(lib: Standard, linked: Linked, gpu_load: Array) -> Proof:
     rest = xp.where(whole == xp.max(whole, axis=-1, keepdims=True), rest, -1.0)
     best = lib.argmin(-rest)
     return Proof(rank <= best, lib.take_along_axis(inside, best), best + 1)
-
-
-def _of_owner(lib: Standard, of_expert: Array, owner: Array) -> Array:
-    """What each expert has [layers, experts], nobody 0, for each owner."""
-    xp = lib.xp
-    return lib.take_along_axis(xp.concat([of_expert, xp.zeros_like(of_expert[:, :1])], axis=-1), owner)
 
 
 def rounded_down(lib: Standard, proof: Proof) -> Array:

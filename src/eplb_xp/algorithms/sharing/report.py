@@ -1,6 +1,7 @@
 """How well a plan carries given loads under given shares."""
 
-from eplb_xp.algorithms.evaluation import balancedness, doubled, looked_up
+from eplb_xp.algorithms.evaluation import balancedness, doubled
+from eplb_xp.algorithms.maps import looked_up
 from eplb_xp.algorithms.rows import slot_sum
 from eplb_xp.algorithms.runs import by_item, run_sum, runs_of
 from eplb_xp.algorithms.scaling import scaled

@@ -8,9 +8,10 @@ there alone, less t: Lindley's recursion of a queue, here closed to a ring. Wher
 
 from typing import NamedTuple
 
-from eplb_xp.algorithms.sharing.proofs import Proof
+from eplb_xp.algorithms.runs import of_owner
+from eplb_xp.algorithms.sharing.proofs import Proof, least
 from eplb_xp.algorithms.sharing.stretches import following
-from eplb_xp.algorithms.sharing.table import Table, by_place, of_place, on_gpus
+from eplb_xp.algorithms.sharing.table import Table, by_place, on_gpus
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array, Prepared
 
@@ -39,7 +40,6 @@ class _Bracket(NamedTuple):
 class _Twice(NamedTuple):
     """Each ring twice round, one ring after the other: [layers, twice the gpus]."""
 
-    gpu: Array
     place: Array  # from where its ring began
     tokens: Array  # that are there alone, and of the expert whose stretch begins there
     room: Array  # what is there alone, where a stretch ends in the second round; else less than any load
@@ -57,7 +57,7 @@ def ring_of(lib: Standard, prepared: Prepared[Array], batch: Table) -> Ring:
     xp = lib.xp
     num_gpus = batch.tokens.shape[-1]
     size = xp.where(prepared.size > 0, prepared.size, 1)
-    start = by_place(lib, of_place(lib, prepared, prepared.start, 0), num_gpus)
+    start = by_place(lib, of_owner(lib, prepared.start, prepared.expert), num_gpus)
     gpu = lib.arange(num_gpus, start)[None, None, :]
     place = xp.where(batch.holders > 1, (gpu - start) % size[:, None, :], -1)
     alone = on_gpus(lib, xp.where(batch.holders == 1, batch.tokens, 0))
@@ -70,7 +70,7 @@ def solved(lib: Standard, ring: Ring, enough: Array) -> Solution:
     """The best shares, given a load of the busiest GPU [layers, 1] for which there are some."""
     xp = lib.xp
     trivial = _trivial_proof(lib, ring)
-    low = -(-trivial.tokens // trivial.size)
+    low = least(trivial)
     twice = _twice(lib, ring)
 
     def unfinished(bracket: _Bracket) -> Array:
@@ -109,27 +109,27 @@ def _twice(lib: Standard, ring: Ring) -> _Twice:
     place = position % (2 * ring.size)
     gpu = position // (2 * ring.size) * ring.size + place % ring.size
     alone, begins, ends = (lib.take_along_axis(x, gpu) for x in (ring.alone, ring.begins, ring.ends))
-    return _Twice(gpu, place, alone + begins, xp.where(ends & (place >= ring.size), alone, NEVER))
+    return _Twice(place, alone + begins, xp.where(ends & (place >= ring.size), alone, NEVER))
 
 
 def _into(lib: Standard, twice: _Twice, most: Array) -> Array:
     """What flows into each GPU, if none has more than this: right in the second round.
 
-    As a function of what flows in, some GPUs in a row are r -> max(least, r + more). These are composed for twice as
+    As a function of what flows in, some GPUs in a row are r -> max(at_least, r + more). These are composed for twice as
     many GPUs each time, until they go round the ring: going round once more changes nothing, since all that is there
     fits on the ring. For that reason no sum gets larger than all tokens; none gets so small as to be none of 32 bits.
     """
     xp = lib.xp
     more = twice.tokens - most
-    least = xp.zeros_like(more)
+    at_least = xp.zeros_like(more)
     step = 1
     while step < more.shape[-1] // 2:
-        before_least, before_more = (xp.concat([x[:, :step], x[:, :-step]], axis=-1) for x in (least, more))
+        before, before_more = (xp.concat([x[:, :step], x[:, :-step]], axis=-1) for x in (at_least, more))
         goes_back = twice.place >= step
-        least = xp.where(goes_back, xp.maximum(least, before_least + more), least)
+        at_least = xp.where(goes_back, xp.maximum(at_least, before + more), at_least)
         more = xp.where(goes_back, xp.clip(before_more + more, NEVER, None), more)
         step *= 2
-    out = xp.maximum(least, more)
+    out = xp.maximum(at_least, more)
     return xp.where(twice.place > 0, xp.concat([out[:, :1], out[:, :-1]], axis=-1), 0)
 
 

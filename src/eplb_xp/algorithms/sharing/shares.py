@@ -34,7 +34,8 @@ def share(lib: Standard, *arrays: Array, num_gpus: int, rounds: int) -> Shares[A
     busiest = xp.max(on_gpus(lib, equal), axis=-1, keepdims=True)
 
     is_ring = prepared.size > 0
-    on_ring = solved(lib, ring_of(lib, prepared, batch), xp.where(is_ring, busiest, 0))
+    ring = ring_of(lib, prepared, batch)
+    on_ring = solved(lib, ring, xp.where(is_ring, busiest, 0))
     best = xp.where(is_ring[:, :, None], on_ring.share, equal)
     one = xp.ones_like(busiest)
     proof = choose(lib, is_ring, on_ring.proof, Proof(on_ring.proof.gpus, 0 * one, one))
@@ -52,7 +53,7 @@ def share(lib: Standard, *arrays: Array, num_gpus: int, rounds: int) -> Shares[A
         limit=xp.full_like(one, rounds),
         is_done=is_ring,
     )
-    found = levelled(lib, meetings(lib, prepared, batch, tokens), start, tolerance)
+    found = levelled(lib, meetings(lib, prepared, batch, tokens, ring.alone), start, tolerance)
     return _result(lib, found, num_gpus)
 
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from eplb_xp.algorithms.runs import of_owner
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array, Prepared
 
@@ -18,18 +19,12 @@ def table(lib: Standard, prepared: Prepared[Array], tokens: Array, num_gpus: int
     """Given tokens of each expert: [layers, experts]."""
     xp = lib.xp
     linked = prepared.place
-    first = lib.take_along_axis(of_place(lib, prepared, prepared.first, 0), linked)
+    first = lib.take_along_axis(of_owner(lib, prepared.first, prepared.expert), linked)
     turn = lib.put_along_axis(xp.zeros_like(prepared.expert), linked, lib.arange_like(linked) - first)
-    holders = of_place(lib, prepared, prepared.holders, 0)
+    holders = of_owner(lib, prepared.holders, prepared.expert)
     turn = xp.where(holders > 1, turn, 0)
-    found = Table(of_place(lib, prepared, tokens, 0), holders, turn)
+    found = Table(of_owner(lib, tokens, prepared.expert), holders, turn)
     return Table(*(by_place(lib, x, num_gpus) for x in found))
-
-
-def of_place(lib: Standard, prepared: Prepared[Array], of_expert: Array, of_nobody: int) -> Array:
-    """For each place what its expert has [layers, experts]: [layers, slots]."""
-    nobodys = lib.xp.full_like(of_expert[:, :1], of_nobody)
-    return lib.take_along_axis(lib.xp.concat([of_expert, nobodys], axis=-1), prepared.expert)
 
 
 def by_place(lib: Standard, values: Array, num_gpus: int) -> Array:
