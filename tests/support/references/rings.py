@@ -8,7 +8,7 @@ import numpy as np
 from eplb_xp import Policy
 from tests.support.libraries import NumPyArray
 from tests.support.references.hashing import mixed_order
-from tests.support.references.plan import Row
+from tests.support.references.plan import Row, tree_sum
 from tests.support.references.swaps import Packing, parted, total
 
 
@@ -56,7 +56,7 @@ def levelled(load: Row, slots: Packing, policy: Policy) -> Packing:
     """Experts of equally many replicas swap all their places, as long as the best swap for the busiest GPU helps."""
     number = Counter(e for pack in slots for e in pack)
     share = [load[e] / np.float32(number[e]) for e in range(len(load))]
-    least = total([e for pack in slots for e in pack], share) * np.float32(policy.threshold)
+    least = tree_sum(load) * np.float32(policy.threshold)
     sits = {e: e for e in number}  # who is where an expert was
     for _ in range(policy.rounds):
         weight = [total([sits[e] for e in pack], share) for pack in slots]

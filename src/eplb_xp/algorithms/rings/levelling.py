@@ -6,7 +6,7 @@ one replica are the common case.
 
 from typing import NamedTuple
 
-from eplb_xp.algorithms.rows import slot_sum
+from eplb_xp.algorithms.rows import slot_sum, tree_sum
 from eplb_xp.algorithms.runs import Runs, run_max, runs_of
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
@@ -37,7 +37,7 @@ def levelled(lib: Standard, load: Array, slot2expert: Array, num_packs: int, pol
     rows, slots = slot2expert.shape
     runs = runs_of(lib, slot2expert, load.shape[-1])
     share = lib.divide(load, xp.astype(runs.length, xp.float32))
-    least = slot_sum(lib, lib.take_along_axis(share, slot2expert)[:, None, :]) * policy.threshold
+    least = tree_sum(lib, load)[:, None] * policy.threshold
 
     def unfinished(seating: _Seating) -> Array:
         return xp.any(seating.left > 0)
