@@ -10,6 +10,7 @@ import numpy as np
 from jax import export, lax
 
 from eplb_xp.algorithms import evaluation, pipeline
+from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
 from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
@@ -148,6 +149,7 @@ register(Jax, pipeline.plan, _plan)
 for taken in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
     *(prepared.prepare, shares.share, shares.share_of_plan),
+    *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities, route.route_in_turn, route.route_by_quota),
 ):
     register(Jax, taken, functools.partial(on_numpy, taken))
 

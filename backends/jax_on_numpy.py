@@ -6,6 +6,7 @@ Under jax.jit arrays are traced, and XLA compiles the step: what is planned ofte
 from typing import Any
 
 import jax
+import numpy as np
 
 from eplb_xp.backends import numpy
 from eplb_xp.backends.standard import Standard
@@ -22,11 +23,11 @@ def on_numpy(step: Step, lib: Standard, *arrays: jax.Array, **sizes: Any) -> Any
     """The step by NumPy, its results where the last array is, or a refusal."""
     if not all(lib.is_readable(x) and len(x.devices()) == 1 for x in arrays):
         return Refusal("the arrays are traced, or not in the memory of one host device")
-    if _is_quicker_compiled(*arrays[-1].shape, **sizes):
+    if _is_quicker_compiled(*arrays[-1].shape[:2], **sizes):
         return Refusal("XLA compiles and plans for so many layers before NumPy has planned")
     result = numpy.LIBRARY.call(step, *map(lib.to_numpy, arrays), **sizes)
     (device,) = arrays[-1].devices() if arrays[-1].committed else (None,)
-    found = (x.astype(lib.index_dtype) if x.dtype.kind == "i" else x for x in result)
+    found = (x.astype(lib.index_dtype) if x.dtype == np.int64 else x for x in result)
     placed = (jax.device_put(x, device) for x in found)
     return type(result)(*placed) if hasattr(result, "_fields") else tuple(placed)
 

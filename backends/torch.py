@@ -10,6 +10,7 @@ import torch
 from torch._higher_order_ops.while_loop import while_loop
 
 from eplb_xp.algorithms import evaluation, pipeline
+from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
@@ -145,5 +146,6 @@ register(Torch, pipeline.plan, _plan)
 for step in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
     *(prepared.prepare, shares.share, shares.share_of_plan),
+    *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities, route.route_in_turn, route.route_by_quota),
 ):
     register(Torch, step, functools.partial(on_numpy, step))

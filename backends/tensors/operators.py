@@ -13,6 +13,7 @@ import torch
 from eplb_xp.algorithms import evaluation, pipeline
 from eplb_xp.algorithms.counts.replication import Replicas
 from eplb_xp.algorithms.placement import Placement
+from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
 from eplb_xp.algorithms.sharing.prepared import linked
 from eplb_xp.backends.standard import Standard
@@ -32,6 +33,8 @@ class Operator(NamedTuple):
     shapes: Callable[[Shapes, Sequence[int]], Shapes]  # of the results: of the tensors, sizes
     pack: Callable[..., Any]  # the results as the step returns them
     dtypes: Mapping[int, torch.dtype] = {}  # of the results that are no indices
+    of_layers: bool = True  # else any dimensions in front will do
+    as_tensor: int | None = None  # which tensor the result has the dtype of
 
 
 def _plan(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
@@ -71,11 +74,29 @@ def _shares(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
     return tensors[0], gpus, (layers,), (layers,), gpus, (layers,), (layers,)
 
 
-def _pair(*results: Any) -> tuple[Any, ...]:
+def _quotas(tensors: Shapes, _: Sequence[int]) -> Shapes:
+    return ((*tensors[-1], tensors[2][-1]),)
+
+
+def _quotas_of_rank(tensors: Shapes, _: Sequence[int]) -> Shapes:
+    return (tensors[3],)
+
+
+def _probabilities(tensors: Shapes, _: Sequence[int]) -> Shapes:
+    return (tensors[2],)
+
+
+def _routed(tensors: Shapes, _: Sequence[int]) -> Shapes:
+    return (tensors[-1],)
+
+
+def _tuple(*results: Any) -> tuple[Any, ...]:
     return results
 
 
 REPORTED = dict.fromkeys(range(4), torch.float32)
+SHARES = ("share", *Plan._fields)
+ROUTED = ("log2phy", "logcnt", "first", "experts")
 SHARED = {3: torch.float32, 4: torch.bool, 5: torch.float32}
 
 OPERATORS = {
@@ -83,7 +104,7 @@ OPERATORS = {
     for operator in (
         Operator(pipeline.plan, ("weight",), ("sizes",), _plan, Plan),
         Operator(pipeline.place, ("weight",), ("sizes",), _replicas, Placement),
-        Operator(pipeline.pack_items, ("weight",), ("num_packs",), _packing, _pair),
+        Operator(pipeline.pack_items, ("weight",), ("num_packs",), _packing, _tuple),
         Operator(pipeline.replicate_loads, ("weight",), ("num_replicas",), _replicas, Replicas),
         Operator(evaluation.report, ("phy2log", "weight"), ("sizes",), _report, Report, REPORTED),
         Operator(
@@ -106,6 +127,11 @@ OPERATORS = {
             Shares,
             SHARED,
         ),
+        Operator(quotas.quotas, (*SHARES, "counts"), ("num_nodes",), _quotas, _tuple),
+        Operator(quotas.quotas_of_rank, ("rank", *SHARES, "counts"), ("num_nodes",), _quotas_of_rank, _tuple),
+        Operator(probabilities.probabilities, SHARES, (), _probabilities, _tuple, {0: torch.float32}),
+        Operator(route.route_in_turn, ROUTED, (), _routed, _tuple, of_layers=False, as_tensor=0),
+        Operator(route.route_by_quota, ("quota", *ROUTED), (), _routed, _tuple, of_layers=False, as_tensor=1),
     )
 }
 
@@ -114,8 +140,17 @@ def as_operator(step: Step, *tensors: torch.Tensor, policy: Any = None, **sizes:
     """The step by its operator; no gradient flows through."""
     name = step.__name__
     numbers = as_numbers(tuple(sizes.values()), policy)
-    results = getattr(torch.ops.eplb_xp, name)(*(x.detach() for x in tensors), *numbers)
-    return OPERATORS[name].pack(*results)
+    return OPERATORS[name].pack(*_results(name, *(x.detach() for x in tensors), *numbers))
+
+
+def _results(name: str, *arguments: Any) -> tuple[torch.Tensor, ...]:
+    """What an operator returns, of which torch has one result alone in no tuple."""
+    results = getattr(torch.ops.eplb_xp, name)(*arguments)
+    return (results,) if isinstance(results, torch.Tensor) else results
+
+
+def _as_torch_has_it(results: Any) -> Any:
+    return results if len(results) > 1 else results[0]
 
 
 def _register(name: str, operator: Operator) -> None:
@@ -123,29 +158,34 @@ def _register(name: str, operator: Operator) -> None:
     number = len(operator.tensors)
     results = ", ".join(["Tensor"] * len(operator.shapes([(0, 0)] * number, [0] * 5)))
 
-    def run(*arguments: Any) -> tuple[torch.Tensor, ...]:
+    def run(*arguments: Any) -> Any:
         from eplb_xp.backends.torch import LIBRARY  # noqa: PLC0415 # which imports this
 
         plain = [x.as_subclass(torch.Tensor) for x in arguments[:number]]
         sizes = as_objects(operator.sizes, *arguments[number:])
-        return tuple(x.contiguous() for x in Standard.run(LIBRARY, operator.step, *plain, **sizes))
+        return _as_torch_has_it([x.contiguous() for x in Standard.run(LIBRARY, operator.step, *plain, **sizes)])
 
-    def fake(*arguments: Any) -> tuple[torch.Tensor, ...]:
+    def fake(*arguments: Any) -> Any:
         weight, sizes = arguments[number - 1 : number + 1]
         shapes = operator.shapes([tuple(x.shape) for x in arguments[:number]], sizes)
-        dtypes = (operator.dtypes.get(i, torch.int64) for i in range(len(shapes)))
-        return tuple(weight.new_empty(shape, dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
+        index = torch.int64 if operator.as_tensor is None else arguments[operator.as_tensor].dtype
+        dtypes = (operator.dtypes.get(i, index) for i in range(len(shapes)))
+        made = [weight.new_empty(shape, dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+        return _as_torch_has_it(made)
 
-    def batched(info: Any, axes: Sequence[Any], *arguments: Any) -> tuple[tuple[torch.Tensor, ...], tuple[int, ...]]:
-        """A batch as so many times the layers."""
+    def batched(info: Any, axes: Sequence[Any], *arguments: Any) -> tuple[Any, Any]:
+        """A batch as so many times the layers, or as one more dimension in front."""
         batch = info.batch_size
         loads = [
             x.expand(batch, *x.shape) if axis is None else x.movedim(axis, 0)
             for x, axis in zip(arguments[:number], axes, strict=False)
         ]
+        if not operator.of_layers:
+            return _as_torch_has_it(_results(name, *loads, *arguments[number:])), 0
         layers = loads[-1].shape[1]
-        results = getattr(torch.ops.eplb_xp, name)(*(x.flatten(0, 1) for x in loads), *arguments[number:])
-        return tuple(x.reshape(batch, layers, *x.shape[1:]) for x in results), (0,) * len(results)
+        results = _results(name, *(x.flatten(0, 1) for x in loads), *arguments[number:])
+        results = tuple(x.reshape(batch, layers, *x.shape[1:]) for x in results)
+        return _as_torch_has_it(results), _as_torch_has_it((0,) * len(results))
 
     made = torch.library.custom_op(
         f"eplb_xp::{name}",

@@ -8,6 +8,7 @@ from eplb_xp.checks import check_loads
 from eplb_xp.evaluation import evaluate
 from eplb_xp.planning import rebalance_experts, rebalance_experts_hierarchical
 from eplb_xp.policy import POLICIES, Policy
+from eplb_xp.routing import probabilities, quotas, route
 from eplb_xp.sharing import prepare_shares, share_tokens
 from eplb_xp.steps import balanced_packing, replicate_experts
 from eplb_xp.types import Plan, Prepared, Report, SharedReport, Shares
@@ -25,9 +26,12 @@ __all__ = [
     "evaluate",
     "loads",
     "prepare_shares",
+    "probabilities",
+    "quotas",
     "rebalance_experts",
     "rebalance_experts_hierarchical",
     "replicate_experts",
+    "route",
     "share_tokens",
 ]
 

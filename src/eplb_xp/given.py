@@ -34,18 +34,71 @@ def check_plan(
     return phy2log, sizes
 
 
-def check_library(lib: Standard, name: str, x: Any, weight: Any) -> None:
-    """Arrays of a plan are of the library of the loads."""
-    if library_of(name, x) is not lib and type(x) is not type(weight):
+def check_library(lib: Standard, name: str, x: Any, like: Any) -> None:
+    """An array is of the library that the others are of."""
+    if library_of(name, x) is not lib and type(x) is not type(like):
         raise TypeError(
-            f"the plan and weight must be of the same library, got {type(x).__module__} and {type(weight).__module__}"
+            f"all arrays must be of the same library, got {name} of {type(x).__module__} and {type(like).__module__}"
         )
+
+
+class Given:
+    """Arrays of integers, of one library, whose dimensions fit together.
+
+    Parameters
+    ----------
+    lib : Standard
+        The library.
+    like : array
+        One that is of it.
+    """
+
+    def __init__(self, lib: Standard, like: Any) -> None:
+        self.lib = lib
+        self.like = like
+        self.sizes: dict[str, int] = {}
+
+    def check(self, name: str, x: Any, dimensions: str) -> None:
+        """One more, whose dimensions have these names: of a name that was there before each has the same size."""
+        check_library(self.lib, name, x, self.like)
+        if not self.lib.is_integer(x):
+            raise TypeError(f"{name} must be of integers, got dtype {x.dtype}")
+        names, shape = dimensions.split(), tuple(x.shape)
+        known = [f"{self.sizes[each]} {each}" for each in names if each in self.sizes]
+        fits = len(shape) == len(names)
+        if not fits or any(self.sizes.setdefault(*pair) != pair[1] for pair in zip(names, shape, strict=True)):
+            where = f" with {', '.join(known)}" if known else ""
+            raise ValueError(f"{name} must have shape [{', '.join(names)}]{where}, got {shape}")
 
 
 def check_experts_if_free(lib: Standard, phy2log: Any, experts: int, sizes: Sizes) -> None:
     """Where reading costs nothing: every expert is there, no other is, and groups stay on nodes."""
     if lib.is_readable(phy2log):
         _check_experts(lib.to_numpy(phy2log), experts, sizes)
+
+
+def check_maps_if_free(lib: Standard, plan: Any) -> None:
+    """Where reading costs nothing: the slots of each expert are all that hold it."""
+    if not all(map(lib.is_readable, plan)):
+        return
+    phy2log, log2phy, logcnt = map(lib.to_numpy, plan)
+    is_replica = np.arange(log2phy.shape[2]) < logcnt[:, :, None]
+    layer, expert, _ = np.nonzero(is_replica)
+    slot = log2phy[is_replica].astype(np.int64)
+    inside = (slot >= 0) & (slot < phy2log.shape[1])
+    wrong = ~inside | (phy2log[layer, np.where(inside, slot, 0)] != expert)
+    if wrong.any():
+        at = wrong.argmax()
+        raise ValueError(
+            f"log2phy is of another plan: it has slot {slot[at]} for expert {expert[at]} of layer {layer[at]}, "
+            "which phy2log has not there"
+        )
+    times = np.zeros(phy2log.shape, np.int64)
+    np.add.at(times, (layer, slot), 1)
+    if (times != 1).any():
+        its_layer, its_slot = np.unravel_index(np.argmax(times != 1), times.shape)
+        number = times[its_layer, its_slot]
+        raise ValueError(f"log2phy is of another plan: it has slot {its_slot} of layer {its_layer} {number} times")
 
 
 def _check_experts(phy2log: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> None:

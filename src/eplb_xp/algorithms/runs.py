@@ -51,6 +51,13 @@ def run_sum(lib: Standard, runs: Runs, values: Array) -> Array:
     return lib.take_along_axis(before, runs.first + runs.length) - lib.take_along_axis(before, runs.first)
 
 
+def run_until(lib: Standard, runs: Runs, values: Array) -> Array:
+    """The sum of each entry and those before it in its run: integers in order of runs, [rows, items]."""
+    until = lib.xp.cumulative_sum(values, axis=-1, dtype=lib.index_dtype)
+    before = lib.xp.concat([lib.xp.zeros_like(until[:, :1]), until], axis=-1)
+    return until - of_owner(lib, lib.take_along_axis(before, runs.first), runs.owner)
+
+
 def by_item(lib: Standard, runs: Runs, values: Array) -> Array:
     """Values in order of runs in the order of items again: [rows, items]."""
     return lib.put_along_axis(values, runs.order, values)
