@@ -1,5 +1,6 @@
 """Routing: which replica each token goes to."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -133,7 +134,7 @@ def probabilities(shares: Shares[A], plan: Plan[A] | tuple[A, A, A]) -> A:
 
 
 @explained
-def route(experts: A, plan: Plan[A] | tuple[A, ...], quota: A | None = None, *, first: A | None = None) -> A:
+def route(experts: A, plan: Sequence[A], quota: A | None = None, *, first: A | None = None) -> A:
     """Find the slot that each token of a layer goes to: its expert's replicas take turns, or tokens up to their quotas.
 
     Tokens of an expert are counted in the order in which they stand, choice after choice of a token. All is done with
@@ -143,7 +144,7 @@ def route(experts: A, plan: Plan[A] | tuple[A, ...], quota: A | None = None, *, 
     ----------
     experts : [tokens, top_k] integers
         The logical expert of each choice of each token; negative ones are none (padding).
-    plan : tuple of arrays
+    plan : sequence of arrays
         Of this layer: ``log2phy`` [experts, width] and ``logcnt`` [experts], or the three arrays of a `Plan`, of which
         the first isn't read.
     quota : [experts, width] integers, optional
@@ -238,13 +239,13 @@ def _check_counts_if_free(lib: Standard, shares: Any, phy2log: Any, counts: Any)
     """Where reading costs nothing: no count is negative, and they are of the batch that the shares are of."""
     if not all(map(lib.is_readable, (shares.share, phy2log, counts))):
         return
-    share, expert, count = map(lib.to_numpy, (shares.share, phy2log, counts))
+    share, held, count = map(lib.to_numpy, (shares.share, phy2log, counts))
     if (count < 0).any():
         worst = np.unravel_index(np.argmin(count), count.shape)
         place = ", ".join(map(str, worst))
         raise ValueError(f"counts has negative ones, as {count[worst]} at [{place}]; they are tokens")
     tokens = np.zeros((count.shape[0], count.shape[2]), np.int64)
-    np.add.at(tokens, (np.arange(len(tokens))[:, None], expert), share)
+    np.add.at(tokens, (np.arange(len(tokens))[:, None], held), share)
     total = count.sum(axis=1, dtype=np.int64)
     if (total != tokens).any():
         layer, expert = np.unravel_index(np.argmax(total != tokens), total.shape)
@@ -258,7 +259,7 @@ def _check_ids_if_free(lib: Standard, experts: Any, number: int) -> None:
     """Where reading costs nothing: no token goes to an expert that isn't there."""
     if lib.is_readable(experts):
         expert = lib.to_numpy(experts)
-        if expert.max(initial=-1) >= number:
+        if expert.size and expert.max() >= number:
             token, choice = np.unravel_index(np.argmax(expert), expert.shape)
             raise ValueError(
                 f"experts names one that is not there: {expert[token, choice]} at [{token}, {choice}], "

@@ -1,13 +1,13 @@
 """Runs of items that belong together: beside lists."""
 
-from itertools import chain
+from itertools import accumulate, chain
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eplb_xp.algorithms.rows import mixed_order
-from eplb_xp.algorithms.runs import by_item, run_max, run_sum, runs_of
+from eplb_xp.algorithms.runs import by_item, run_max, run_sum, run_until, runs_of
 from eplb_xp.backends.numpy import LIBRARY
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
@@ -24,11 +24,11 @@ def all_of(lib: Standard, owner: Array, values: Array, *, owners: int, longest: 
     runs = runs_of(lib, owner, owners)
     ordered = lib.take_along_axis(values, runs.order)
     most, total = run_max(lib, runs, ordered, longest), run_sum(lib, runs, ordered)
-    return *runs, most, total, by_item(lib, runs, ordered)
+    return *runs, most, total, run_until(lib, runs, ordered), by_item(lib, runs, ordered)
 
 
 def assert_runs(found: tuple[NumPyArray, ...], owner: NumPyArray, values: NumPyArray, owners: int) -> None:
-    order, its_owner, first, length, most, total, again = found
+    order, its_owner, first, length, most, total, until, again = found
     np.testing.assert_array_equal(again, values)
     for row, belongs in enumerate(owner.tolist()):
         runs = [[i for i, o in enumerate(belongs) if o == one] for one in range(owners)]
@@ -38,6 +38,7 @@ def assert_runs(found: tuple[NumPyArray, ...], owner: NumPyArray, values: NumPyA
         assert first[row].tolist() == [sum(map(len, runs[:one])) for one in range(owners)]
         its = [[values[row, i] for i in run] for run in runs]
         assert total[row].tolist() == [sum(run) for run in its]
+        assert until[row].tolist() == list(chain(*(accumulate(run) for run in its)))
         # An empty one has the value of the one behind it, as far as there is one.
         behind = [next((run for run in its[one:] if run), None) for one in range(owners)]
         for one, run in enumerate(behind):

@@ -21,6 +21,7 @@ DIVISIONS = {
     "bounds/points": 3,
     "evaluation": 3,
     "rings/layout": 1,
+    "routing/probabilities": 1,
     "sharing/report": 3,
     "sharing/shares": 1,
 }

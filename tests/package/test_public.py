@@ -23,6 +23,9 @@ SIGNATURES = {
     "evaluate": "plan, weight, num_gpus, *, num_groups=1, num_nodes=1, shares=None",
     "share_tokens": "plan, weight, num_gpus, *, prepared=None, rounds=64, tolerance=0.0009765625",
     "prepare_shares": "plan, num_gpus",
+    "quotas": "shares, plan, counts, *, num_nodes=1, rank=None",
+    "probabilities": "shares, plan",
+    "route": "experts, plan, quota=None, *, first=None",
     "check_loads": "weight",
 }
 TUPLES = {

@@ -30,6 +30,8 @@ THREADS = 8
 WEIGHT = np.array([[90, 132, 40, 61, 104, 165, 39, 4], [20, 107, 104, 64, 19, 197, 187, 157]], np.float32)
 SIZES = (12, 2, 2, 4)
 MAPS = eplb_xp.rebalance_experts(WEIGHT, *SIZES)
+COUNTS = np.stack([WEIGHT, WEIGHT[::-1], WEIGHT, 0 * WEIGHT], axis=1).astype(np.int32)
+SHARES = eplb_xp.share_tokens(MAPS, COUNTS.sum(axis=1), 4)
 
 Job = Callable[[], Any]
 
@@ -46,6 +48,7 @@ def planning(asarray: Callable[[Any], Any], policies: tuple[str, ...] = tuple(PO
     """Each function, with loads that are good and with others."""
     weight = asarray(WEIGHT)
     plan = eplb_xp.Plan(*map(asarray, MAPS))
+    shares, counts, row = eplb_xp.Shares(*map(asarray, SHARES)), asarray(COUNTS), [asarray(x[0]) for x in MAPS]
     bad = [asarray(WEIGHT * factor) for factor in (-1.0, np.float32("nan"))] + [asarray(WEIGHT > 1), asarray(WEIGHT[0])]
     return [
         *(functools.partial(rebalance_experts, weight, *SIZES, policy=policy) for policy in policies),
@@ -56,6 +59,10 @@ def planning(asarray: Callable[[Any], Any], policies: tuple[str, ...] = tuple(PO
         functools.partial(eplb_xp.share_tokens, plan, weight, 4),
         functools.partial(eplb_xp.prepare_shares, plan, 4),
         functools.partial(eplb_xp.evaluate, plan, weight, 4, shares=plan.phy2log),
+        functools.partial(eplb_xp.quotas, shares, plan, counts, rank=1),
+        functools.partial(eplb_xp.probabilities, shares, plan),
+        functools.partial(eplb_xp.route, counts[0, ...], row),
+        functools.partial(eplb_xp.route, counts[0, ...] // 30, row, row[1]),
         functools.partial(eplb_xp.check_loads, weight),
         *(functools.partial(eplb_xp.check_loads, each) for each in bad),
         *(functools.partial(rebalance_experts, each, *SIZES, policy="greedy") for each in bad),

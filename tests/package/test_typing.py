@@ -7,7 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from eplb_xp import Plan, Report, balanced_packing, evaluate, rebalance_experts, replicate_experts
+from eplb_xp import (
+    Plan,
+    Report,
+    balanced_packing,
+    evaluate,
+    probabilities,
+    quotas,
+    rebalance_experts,
+    replicate_experts,
+    route,
+    share_tokens,
+)
 from eplb_xp.types import ArrayLike
 
 
@@ -18,6 +29,18 @@ def test_torch_tensors_in_torch_tensors_out() -> None:
     assert_type(plan.phy2log, torch.Tensor)
     assert_type(evaluate(plan, weight, 4), Report[torch.Tensor])
     assert isinstance(plan.phy2log, torch.Tensor)
+
+
+def test_what_routes_torch_tensors_is_torch_tensors() -> None:
+    counts = torch.ones((2, 4, 8), dtype=torch.int64)
+    plan = rebalance_experts(counts.sum(dim=1), 12, 1, 1, 4)
+    shares = share_tokens(plan, counts.sum(dim=1), 4)
+    quota = quotas(shares, plan, counts, rank=0)
+    assert_type(quota, torch.Tensor)
+    assert_type(probabilities(shares, plan), torch.Tensor)
+    slot = route(torch.arange(8)[:, None], [x[0] for x in plan], quota[0])
+    assert_type(slot, torch.Tensor)
+    assert isinstance(slot, torch.Tensor)
 
 
 def test_jax_arrays_in_jax_arrays_out() -> None:

@@ -12,9 +12,12 @@ from eplb_xp import (
     balanced_packing,
     evaluate,
     prepare_shares,
+    probabilities,
+    quotas,
     rebalance_experts,
     rebalance_experts_hierarchical,
     replicate_experts,
+    route,
     share_tokens,
 )
 
@@ -50,6 +53,17 @@ def prepared(weight: Any) -> Any:
     return share_tokens(plan, weight, 4, prepared=prepare_shares(plan, 4))
 
 
+def routed(weight: Any) -> Any:
+    """Where tokens go, that are counted after the plan."""
+    plan = rebalance_experts(weight, 12, 1, 1, 4, policy="greedy")
+    counts = plan.phy2log[:, :4, None] + plan.logcnt[:, None, :]
+    shares = share_tokens(plan, counts.sum(1), 4)
+    quota = quotas(shares, plan, counts, num_nodes=2, rank=1)
+    experts, row = plan.phy2log[0].reshape(6, 2), [x[0] for x in plan]
+    slots = (route(experts, row), route(experts, row, quota[0], first=plan.logcnt[1]))
+    return quotas(shares, plan, counts), quota, probabilities(shares, plan), *slots
+
+
 # Every step, of loads alone: [3, 8].
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "rebalance": lambda weight: rebalance_experts(weight, 12, 2, 2, 4, policy="swap", max_replicas=3),
@@ -59,6 +73,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "evaluation": lambda weight: evaluate(rebalance_experts(weight, 12, 1, 1, 4, policy="greedy"), weight, 4),
     "shared evaluation": shared,
     "prepared shares": prepared,
+    "routing": routed,
     "shares": lambda weight: share_tokens(rebalance_experts(weight, 12, 1, 1, 4, policy="greedy"), weight, 4),
 }
 every_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
