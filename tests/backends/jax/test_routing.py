@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("plainly_compiled")
 RNG = np.random.default_rng(0)
 EXPERTS = RNG.integers(-1, 8, (3, 4, 20, 2)).astype(np.int32)  # of three layers and four ranks
 COUNTS = np.stack([[np.bincount(its[its >= 0], minlength=8) for its in layer] for layer in EXPERTS]).astype(np.int32)
-PLAN = rebalance_experts(RNG.pareto(1, (3, 8)), 12, 1, 1, 4, policy="ring")
+PLAN: Plan[NumPyArray] = rebalance_experts(RNG.pareto(1, (3, 8)), 12, 1, 1, 4, policy="ring")
 SHARES = share_tokens(PLAN, COUNTS.sum(axis=1), 4)
 QUOTA = quotas(SHARES, PLAN, COUNTS, num_nodes=2)
 IN_JAX = Plan(*map(jnp.asarray, PLAN))
@@ -84,7 +84,8 @@ def test_a_rank_is_traced_and_compiles_nothing_anew(caplog: pytest.LogCaptureFix
 
 def test_concrete_arrays_stay_where_they_are() -> None:
     device = jax.devices("cpu")[2]
-    plan, shares, counts, experts = jax.device_put((PLAN, SHARES, COUNTS, EXPERTS[1, 3]), device)
+    given: Any = jax.device_put((PLAN, SHARES, COUNTS, EXPERTS[1, 3]), device)
+    plan, shares, counts, experts = given
     quota, likely = quotas(shares, plan, counts, num_nodes=2, rank=3), probabilities(shares, plan)
     slot = route(experts, [x[1].astype(jnp.int16) for x in plan], quota[1])
     assert {x.device for x in (quota, likely, slot)} == {device}
