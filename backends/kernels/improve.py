@@ -9,6 +9,7 @@ import triton.language as tl
 from eplb_xp.backends.kernels.assignment import best_start, improve_packed
 from eplb_xp.backends.kernels.bits import INFINITE
 from eplb_xp.backends.kernels.maps import write_maps
+from eplb_xp.backends.kernels.rings.placing import improve_on_ring
 
 
 @triton.jit
@@ -18,7 +19,9 @@ def improve(phy2log, log2phy, logcnt, scratch, S: tl.constexpr):
     row_at = scratch + row.to(tl.int64) * (S.parts * S.words)
     own = row_at + program % S.parts * S.words
     if tl.load(row_at + S.is_new_at) != 0:
-        if S.is_packed_once:
+        if S.ring:
+            improve_on_ring(own, S)
+        elif S.is_packed_once:
             improve_packed(own, S)
         else:
             best_start(program % S.parts, row_at, own, S)

@@ -9,6 +9,7 @@ from eplb_xp.backends.kernels.counts.threshold import spare_numbers
 from eplb_xp.backends.kernels.improving.finishing import store_total
 from eplb_xp.backends.kernels.improving.table import busiest, read_table, slot_sums
 from eplb_xp.backends.kernels.packing.packed import items, store_items, store_packed, with_every_expert
+from eplb_xp.backends.kernels.rings.placing import store_on_ring
 
 # `placement.IDLE_LOAD`.
 IDLE = tl.constexpr(2.0**-80)
@@ -53,7 +54,9 @@ def store_replicas(load, own, S: tl.constexpr):
 @triton.jit
 def store_packing(share, own, S: tl.constexpr):
     """Write the table of a packing, or the items where there are several."""
-    if S.packed > 0:
+    if S.ring:
+        store_on_ring(own, S)
+    elif S.packed > 0:
         load, tag = items(own, own, S)
         if S.rounds + S.finish > 0:
             store_total(load, own, S)

@@ -6,6 +6,7 @@ from eplb_xp.algorithms.improving.finishing import most_steps
 from eplb_xp.algorithms.packing.starts import NOISE_BITS
 from eplb_xp.algorithms.trying.shape import shape_of
 from eplb_xp.backends.launching.layout import Layout
+from eplb_xp.backends.launching.shape import power
 from eplb_xp.backends.takeover import Refusal
 from eplb_xp.policy import POLICIES, Policy
 from eplb_xp.sizes import Sizes
@@ -39,13 +40,11 @@ class Launch:
 
 
 # The named policies that kernels plan by.
-NAMED = tuple(name for name, policy in POLICIES.items() if not policy.ring)
+NAMED = tuple(POLICIES)
 
 
 def launch(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Launch | Refusal:
     """How to launch a plan, or why the kernels leave it to the once-written code."""
-    if policy.ring:
-        return Refusal("there are no kernels for placements on rings")
     for name, number, most in (
         ("experts", experts, MOST_EXPERTS),
         ("replicas", sizes.num_replicas, MOST_REPLICAS),
@@ -107,6 +106,7 @@ def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Layout:
         width=sizes.max_replicas or sizes.num_replicas - experts + 1,
         apart=apart,
         everywhere=everywhere,
+        ring=policy.ring and not everywhere and 1 < gpus < slots,
         parts=1,
         starts=starts,
         noise=round(policy.noise * 2**NOISE_BITS),
@@ -129,5 +129,5 @@ def _shape(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Layout:
 
 def _warps(shape: Layout) -> int:
     """Swaps go fastest in one warp, which has no barriers, as long as it holds the table in its registers."""
-    entries = shape.columns2 * shape.capacity2
-    return min(max(entries // 1024, 1), 16)
+    entries = shape.columns2 * shape.capacity2 + (shape.linked2 if shape.ring else 0)
+    return min(max(power(entries) // 1024, 1), 16)

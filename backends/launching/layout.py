@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from eplb_xp.backends.launching.shape import Shape, power
+from eplb_xp.backends.launching.rings import RingShape
+from eplb_xp.backends.launching.shape import power
 
 
 @dataclass(frozen=True)
-class Layout(Shape):
+class Layout(RingShape):
     """A shape, and where each thing lies in a program's part of the memory and in the record of a row."""
 
     # Of a program, in words.
@@ -56,6 +57,11 @@ class Layout(Shape):
     def order_at(self) -> int:
         """Experts, heaviest first."""
         return 8 * self.segment
+
+    @property
+    def seated_at(self) -> int:
+        """On rings, whether each item has a slot."""
+        return self.order_at
 
     @property
     def item_load_at(self) -> int:

@@ -34,6 +34,7 @@ class Shape:
     width: int  # of log2phy
     apart: bool  # whether a GPU may not have two replicas of an expert
     everywhere: bool
+    ring: bool  # whether replicas are placed on one
     parts: int  # programs that share the starts of a row
     starts: int
     noise: int  # 2^12 is all of a load

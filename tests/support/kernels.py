@@ -28,9 +28,11 @@ from eplb_xp.backends.launching.static import Static
 from eplb_xp.backends.takeover import Refusal
 from eplb_xp.policy import as_policy
 from eplb_xp.sizes import check_sizes
-from tests.support.libraries import NumPyArray
+from tests.support.libraries import NUMPY, NumPyArray
+from tests.support.plans import assert_same, plan
 
 Sizes = tuple[int, ...]  # replicas, groups, nodes, GPUs
+Interpreted = Callable[..., Plan[NumPyArray]]
 POISON = -123456  # as a float no number
 TIMEOUT = 120  # seconds, for a kernel that never ends
 
@@ -38,7 +40,8 @@ TIMEOUT = 120  # seconds, for a kernel that never ends
 GREEDY, SWAP = POLICIES["greedy"], POLICIES["swap"]
 STARTS = replace(POLICIES["multistart"], starts=3)
 JOINT = replace(POLICIES["joint"], levels=1, refined=2, finish=20, generations=2)
-TRIED = {"greedy": GREEDY, "swap": SWAP, "multistart": STARTS, "joint": JOINT}
+RING = POLICIES["ring"]
+TRIED = {"greedy": GREEDY, "swap": SWAP, "multistart": STARTS, "joint": JOINT, "ring": RING}
 every_policy = pytest.mark.parametrize("policy", TRIED.values(), ids=TRIED)
 
 
@@ -50,7 +53,7 @@ def launch_of(layers: int, experts: int, sizes: Sizes, policy: str | Policy, mos
 
 
 @contextmanager
-def interpreter() -> Generator[Callable[..., Plan[NumPyArray]]]:
+def interpreter() -> Generator[Interpreted]:
     """`interpreted`, in a process that interprets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
@@ -120,6 +123,21 @@ def interpreted(
         if number:
             kernel[number,](*maps, scratch, constants)
     return Plan(*(x.numpy() for x in maps))
+
+
+def check(
+    interpreted: Interpreted,
+    weight: NumPyArray,
+    sizes: Sizes,
+    policy: Policy,
+    *,
+    max_replicas: int | None = None,
+    **options: Any,
+) -> Plan[NumPyArray]:
+    """The plan, which NumPy makes too."""
+    expected = plan(NUMPY, weight, sizes, policy=policy, max_replicas=max_replicas)
+    assert_same(interpreted(weight, sizes, policy, max_replicas=max_replicas, **options), expected)
+    return expected
 
 
 def compiled(how: Launch) -> dict[str, Any]:

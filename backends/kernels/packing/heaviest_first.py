@@ -13,7 +13,7 @@ PACK = tl.constexpr(12)
 
 
 @triton.jit
-def _key(load, pack, count):
+def key_of(load, pack, count):
     return (load.to(tl.int64) << 32) | (pack << 12 | count).to(tl.int64)
 
 
@@ -33,7 +33,7 @@ def pack(load_at, slot_at, N: tl.constexpr, N2: tl.constexpr, P: tl.constexpr, P
     has_one = i < placed
     load = tl.where(has_one, bits_of(tl.load(load_at + i, mask=i < N, other=0.0)), 0)
     tl.store(slot_at + i, i, mask=has_one)
-    key = tl.sort(_key(tl.where(i < P, load, HIGHEST), i, has_one.to(tl.int32)))
+    key = tl.sort(key_of(tl.where(i < P, load, HIGHEST), i, has_one.to(tl.int32)))
     while placed < loaded:
         load = (key >> 32).to(tl.int32)
         number = (key & 0xFFFFFFFF).to(tl.int32)
@@ -63,9 +63,9 @@ def pack(load_at, slot_at, N: tl.constexpr, N2: tl.constexpr, P: tl.constexpr, P
                 its_count += 1
                 placed += 1
             pile_load = tl.where(its_count < C, bits_of(pile), HIGHEST)
-            key = tl.where(i == 0, _key(pile_load, which, its_count), key)
+            key = tl.where(i == 0, key_of(pile_load, which, its_count), key)
         else:
-            key = tl.where(chosen, _key(after, which, count + 1), key)
+            key = tl.where(chosen, key_of(after, which, count + 1), key)
         key = tl.sort(key)
     if placed < N:
         # Items without load into the free slots, lightest pack first.

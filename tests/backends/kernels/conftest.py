@@ -1,4 +1,6 @@
-"""The memory that kernels are given on a GPU."""
+"""What interprets kernels, and the memory that they are given on a GPU."""
+
+from collections.abc import Generator
 
 import numpy as np
 import pytest
@@ -6,6 +8,13 @@ import torch
 
 from eplb_xp.backends.launching import from_torch
 from tests.support.cuda import POISON
+from tests.support.kernels import Interpreted, interpreter
+
+
+@pytest.fixture(scope="module")
+def interpreted() -> Generator[Interpreted]:
+    with interpreter() as run:
+        yield run
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from eplb_xp.backends.takeover import Refusal
 from eplb_xp.backends.tensors.operators import as_operator
 from eplb_xp.policy import as_policy
 from eplb_xp.sizes import check_sizes
-from tests.support.kernels import JOINT, SWAP, Sizes, compiled, every_policy, launch_of
+from tests.support.kernels import JOINT, RING, SWAP, Sizes, compiled, every_policy, launch_of
 from tests.support.libraries import NUMPY
 from tests.support.loads import batch
 from tests.support.plans import plan
@@ -42,9 +42,14 @@ def test_the_largest_sizes_are_not_refused(policy: Policy) -> None:
     assert launch_of(1, 1024, (2048, 1, 1, 1024), policy).shape.slots == 2048
 
 
-def test_the_kernels_compile_for_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("sizes", "policy"), [((12, 4, 2, 4), JOINT), ((30, 4, 2, 10), RING)], ids=["joint", "ring of three turns"]
+)
+def test_the_kernels_compile_for_a_gpu(
+    sizes: Sizes, policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    made = compiled(launch_of(1, 8, (12, 4, 2, 4), JOINT))
+    made = compiled(launch_of(1, 8, sizes, policy))
     assert list(made) == ["prepare", "improve", "choose"]
     for name, code in made.items():
         assert code["cubin"].startswith(b"\x7fELF")

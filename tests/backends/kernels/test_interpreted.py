@@ -1,22 +1,18 @@
 """Triton's kernels, interpreted on a CPU: from poisoned memory the plans of NumPy, bit for bit."""
 
-from collections.abc import Callable, Generator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eplb_xp import POLICIES, Plan, Policy
+from eplb_xp import POLICIES, Policy
 from eplb_xp.backends.launching.launch import NAMED
-from tests.support.kernels import GREEDY, JOINT, POISON, STARTS, SWAP, Sizes, every_policy, interpreter
+from tests.support.kernels import GREEDY, JOINT, POISON, STARTS, SWAP, Interpreted, Sizes, check, every_policy
 from tests.support.libraries import NUMPY, NumPyArray
 from tests.support.loads import FAMILIES, batch, weights
-from tests.support.plans import assert_same, plan, policies
-
-Interpreted = Callable[..., Plan[NumPyArray]]
+from tests.support.plans import plan, policies
 
 # Experts, and replicas, groups, nodes and GPUs.
 SIZES = {
@@ -39,27 +35,6 @@ SIZES = {
     "a GPU a node": (8, (12, 4, 2, 2)),
     "groups on one node": (8, (12, 4, 1, 4)),
 }
-
-
-@pytest.fixture(scope="module")
-def interpreted() -> Generator[Interpreted]:
-    with interpreter() as run:
-        yield run
-
-
-def check(
-    interpreted: Interpreted,
-    weight: NumPyArray,
-    sizes: Sizes,
-    policy: Policy,
-    *,
-    max_replicas: int | None = None,
-    **options: Any,
-) -> Plan[NumPyArray]:
-    """The plan, which NumPy makes too."""
-    expected = plan(NUMPY, weight, sizes, policy=policy, max_replicas=max_replicas)
-    assert_same(interpreted(weight, sizes, policy, max_replicas=max_replicas, **options), expected)
-    return expected
 
 
 @every_policy

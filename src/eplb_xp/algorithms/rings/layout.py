@@ -17,7 +17,6 @@ def gpu_of_replica(lib: Standard, count: Array, expert: Array, rank: Array, num_
     """The GPU of each replica [rows, replicas], of an expert [rows, experts] with so many: [rows, replicas]."""
     xp = lib.xp
     num_spares = expert.shape[-1] - count.shape[-1]
-    turns = max(-(-num_spares // num_gpus), 1)
     # Neighbours in number may be alike, as groups of experts are, so the order is one without pattern.
     order = mixed_order(lib, count)
     links = lib.take_along_axis(count, order) - 1
@@ -26,9 +25,14 @@ def gpu_of_replica(lib: Standard, count: Array, expert: Array, rank: Array, num_
     spread = xp.where(before < whole, before, whole + (before - whole) * num_gpus // max(rest, 1))
     start = lib.put_along_axis(before, order, spread)
     position = lib.take_along_axis(start, expert) + rank
-    by_turn = strides(num_gpus, turns)
+    by_turn = strides(num_gpus, turns_of(num_spares, num_gpus))
     stride = lib.take(lib.constant(by_turn, position), xp.reshape(position // num_gpus, (-1,)) % len(by_turn), axis=0)
     return position % num_gpus * xp.reshape(stride, position.shape) % num_gpus
+
+
+def turns_of(num_spares: int, num_gpus: int) -> int:
+    """How often so many links go round the ring, the last time perhaps with gaps."""
+    return max(-(-num_spares // num_gpus), 1)
 
 
 def strides(num_gpus: int, turns: int) -> list[int]:
