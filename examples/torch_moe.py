@@ -1,7 +1,8 @@
-"""An MoE layer on several PyTorch processes, before and after a plan.
+"""An MoE layer on several PyTorch processes, before and after a plan, and with shares of each batch.
 
-``python examples/torch_moe.py`` starts one process for each GPU it stands for (on the CPU, with gloo), sums the loads,
-lets every rank make the plan, sends tokens where the plan says, and compares the output with a layer without replicas.
+``python examples/torch_moe.py`` starts one process for each GPU it stands for (on the CPU, with gloo), lets every rank
+make the plan from the summed loads of a past batch, sends the tokens of the next batch to replicas so that the busiest
+rank has as few as can be, and compares the output with a layer without replicas.
 """
 
 import argparse
@@ -18,23 +19,34 @@ import eplb_xp
 EXPERTS, CHOICES, TOKENS, DIM = 16, 2, 256, 32  # each token goes to two experts; tokens are for each rank
 
 
-def make_plan(chosen: torch.Tensor, replicas: int) -> tuple[torch.Tensor, eplb_xp.Plan[torch.Tensor]]:
-    """The summed loads [layers, experts] and the plan; ``chosen`` [tokens, choices] are this rank's."""
-    load = torch.bincount(chosen.ravel(), minlength=EXPERTS)[None]  # one layer; a model has many
-    dist.all_reduce(load)
-    plan = eplb_xp.rebalance_experts(load, replicas, num_groups=1, num_nodes=1, num_gpus=dist.get_world_size())
+def counted(chosen: torch.Tensor) -> torch.Tensor:
+    """Tokens of each rank for each expert [layers, ranks, experts]; ``chosen`` [tokens, choices] are this rank's."""
+    own = torch.bincount(chosen.ravel(), minlength=EXPERTS)[None]  # one layer; a model has many
+    everyones = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(everyones, own)
+    return torch.stack(everyones, dim=1)
+
+
+def make_plan(chosen: torch.Tensor, replicas: int) -> eplb_xp.Plan[torch.Tensor]:
+    """A plan for the summed loads."""
+    gpus = dist.get_world_size()
+    plan = eplb_xp.rebalance_experts(counted(chosen).sum(dim=1), replicas, 1, 1, gpus, policy="ring")
     # Nothing was broadcast, and yet all ranks have the same plan.
-    digests = [""] * dist.get_world_size()
+    digests = [""] * gpus
     dist.all_gather_object(digests, hashlib.sha256(b"".join(x.numpy().tobytes() for x in plan)).hexdigest())
     if len(set(digests)) > 1:
         raise RuntimeError(f"the ranks' plans differ: {digests}")
-    return load, plan
+    return plan
 
 
-def route(chosen: torch.Tensor, plan: eplb_xp.Plan[torch.Tensor]) -> torch.Tensor:
-    """The slot for each choice of each token: the replicas of an expert take turns."""
-    turn = torch.arange(len(chosen))[:, None]
-    return plan.log2phy[0, chosen, turn % plan.logcnt[0, chosen]]
+def route(
+    chosen: torch.Tensor, plan: eplb_xp.Plan[torch.Tensor], prepared: eplb_xp.Prepared[torch.Tensor]
+) -> tuple[torch.Tensor, float]:
+    """The slot for each choice of each token, and how many tokens the busiest GPU has at least."""
+    counts = counted(chosen)
+    shares = eplb_xp.share_tokens(plan, counts.sum(dim=1), counts.shape[1], prepared=prepared)
+    quota = eplb_xp.quotas(shares, plan, counts, rank=dist.get_rank())
+    return eplb_xp.route(chosen, [x[0] for x in plan], quota[0]), shares.lower_bound.item()
 
 
 def exchange(x: torch.Tensor, sent: list[int], received: list[int]) -> torch.Tensor:
@@ -69,30 +81,47 @@ def moe_without_replicas(
     return torch.einsum("tkd,tk->td", gelu(torch.einsum("td,tkde->tke", tokens, weights[chosen])), gate)
 
 
+def draw(popularity: torch.Tensor, own: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Tokens of this rank, the experts that each goes to, and its gates."""
+    noise = -torch.empty(TOKENS, EXPERTS).exponential_(generator=own).log()
+    gate, chosen = (popularity + noise).topk(CHOICES)
+    return torch.randn(TOKENS, DIM, generator=own), chosen, gate.softmax(dim=-1)
+
+
+def tokens_of_gpus(gpu: torch.Tensor) -> list[int]:
+    """The tokens that all ranks send to each GPU."""
+    number = torch.bincount(gpu.ravel(), minlength=dist.get_world_size())
+    dist.all_reduce(number)
+    return number.tolist()
+
+
 def rank_main(rank: int, gpus: int, replicas: int, seed: int, meeting: str) -> None:
     """One rank: count, plan, hold, route, compute, compare."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=gpus)
     same = torch.Generator().manual_seed(seed)  # on all ranks
-    popularity = 1.5 * torch.randn(EXPERTS, generator=same)
+    popularity, change = torch.randn(2, EXPERTS, generator=same)
     weights = torch.randn(EXPERTS, DIM, DIM, generator=same) / DIM**0.5  # stands for a checkpoint
     own = torch.Generator().manual_seed(seed + 1 + rank)
-    tokens = torch.randn(TOKENS, DIM, generator=own)
-    noise = -torch.empty(TOKENS, EXPERTS).exponential_(generator=own).log()
-    gate, chosen = (popularity + noise).topk(CHOICES)
-    gate = gate.softmax(dim=-1)
+    _, past, _ = draw(1.5 * popularity, own)
+    tokens, chosen, gate = draw(1.5 * popularity + change, own)
 
-    load, plan = make_plan(chosen, replicas)
+    plan = make_plan(past, replicas)
+    prepared = eplb_xp.prepare_shares(plan, gpus)
     held = weights[plan.phy2log[0].reshape(gpus, -1)[rank]]  # the expert of each of this rank's slots
-    output, computed = moe(tokens, route(chosen, plan), gate, held)
+    slot, bound = route(chosen, plan, prepared)
+    output, computed = moe(tokens, slot, gate, held)
     torch.testing.assert_close(output, moe_without_replicas(tokens, chosen, gate, weights), rtol=0, atol=1e-5)
 
-    tokens_of_gpu = list(torch.zeros(gpus, 1, dtype=torch.int64))
-    dist.all_gather(tokens_of_gpu, computed)  # so every rank has compared, too
+    in_turn = eplb_xp.route(chosen, [x[0] for x in plan])
+    before, turns = tokens_of_gpus(chosen * gpus // EXPERTS), tokens_of_gpus(in_turn // len(held))
+    found = [torch.zeros_like(computed) for _ in range(gpus)]
+    dist.all_gather(found, computed)  # so every rank has compared, too
     if rank == 0:
-        before = torch.zeros(gpus, dtype=torch.int64).index_add(0, torch.arange(EXPERTS) * gpus // EXPERTS, load[0])
-        print("tokens per GPU, experts in order:", *before.tolist())
-        print("tokens per GPU, with the plan:   ", *torch.cat(tokens_of_gpu).tolist())
+        print("tokens per GPU, experts in order:  ", *before)
+        print("with the plan, replicas in turn:   ", *turns)
+        print("with the plan, replicas by shares: ", *torch.cat(found).tolist())
+        print("the busiest GPU can't have less than", bound)
         print("All ranks made the same plan; their outputs equal those of the layer without replicas.")
     dist.destroy_process_group()
 
@@ -101,7 +130,7 @@ def main() -> None:
     """Read the arguments and start the ranks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gpus", type=int, default=4, help="processes, one for each GPU (default: 4)")
-    parser.add_argument("--replicas", type=int, default=20, help=f"slots for {EXPERTS} experts (default: 20)")
+    parser.add_argument("--replicas", type=int, default=24, help=f"slots for {EXPERTS} experts (default: 24)")
     parser.add_argument("--seed", type=int, default=0, help="of tokens, weights and routing (default: 0)")
     args = parser.parse_args()
     try:  # sizes that don't fit are refused here, in one line, and not by every rank

@@ -86,7 +86,8 @@ def test_concrete_arrays_stay_where_they_are() -> None:
     device = jax.devices("cpu")[2]
     given: Any = jax.device_put((PLAN, SHARES, COUNTS, EXPERTS[1, 3]), device)
     plan, shares, counts, experts = given
-    quota, likely = quotas(shares, plan, counts, num_nodes=2, rank=3), probabilities(shares, plan)
+    quota: jax.Array = quotas(shares, plan, counts, num_nodes=2, rank=3)
+    likely: jax.Array = probabilities(shares, plan)
     slot = route(experts, [x[1].astype(jnp.int16) for x in plan], quota[1])
     assert {x.device for x in (quota, likely, slot)} == {device}
     assert (quota.dtype, likely.dtype, slot.dtype) == (jnp.int32, jnp.float32, jnp.int16)
