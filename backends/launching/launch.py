@@ -8,7 +8,7 @@ from eplb_xp.algorithms.trying.shape import shape_of
 from eplb_xp.backends.launching.layout import Layout
 from eplb_xp.backends.launching.shape import power
 from eplb_xp.backends.takeover import Refusal
-from eplb_xp.policy import POLICIES, Policy
+from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
 
 MOST_EXPERTS = 1024
@@ -37,10 +37,6 @@ class Launch:
     words: int
     prepare_warps: int
     warps: int  # of the others
-
-
-# The named policies that kernels plan by.
-NAMED = tuple(POLICIES)
 
 
 def launch(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Launch | Refusal:

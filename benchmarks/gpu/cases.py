@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from benchmarks.growth.sizes import Size
-from eplb_xp.backends.launching.launch import NAMED
+from eplb_xp import POLICIES
 from eplb_xp.cli.errors import UserError
 
 WAYS = ("graph", "eager", "jax")
@@ -56,7 +56,7 @@ class Section(NamedTuple):
 
 
 BOTH_ROUTES = tuple(
-    Case(policy, **nodes) for policy in NAMED for nodes in ({"groups": 8, "nodes": 4}, {"groups": 1, "nodes": 1})
+    Case(policy, **nodes) for policy in POLICIES for nodes in ({"groups": 8, "nodes": 4}, {"groups": 1, "nodes": 1})
 )
 ALONE = Case("greedy", layers=1, replicas=320, gpus=64)
 WIDE = Case("greedy", replicas=384, gpus=128)

@@ -30,7 +30,7 @@ OF_POLICY = {
     "swap": (Target(45, 25), Target(80, 40)),
     "multistart": (Target(200, 100), Target(250, 120)),
     "joint": (Target(250, 100), Target(350, 150)),
-    "ring": (Target(40, 20), Target(60, 30)),
+    "ring": (Target(60, 30), Target(60, 30)),
 }
 # The vectorised torch code of vLLM, on an H200. There is none for joint and ring.
 VLLM = {"greedy": (18_700.0, 64_600.0), "swap": (51_000.0, 412_000.0), "multistart": (21_500.0, 43_500.0)}

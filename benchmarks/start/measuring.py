@@ -12,7 +12,6 @@ from benchmarks.start.cases import OF_LARGE, OF_SMALL, Case
 from benchmarks.start.figures import Figure, Skipped, beyond, of_parts
 from benchmarks.start.processes import CHILD, Process, run
 from eplb_xp import loads
-from eplb_xp.backends.launching.launch import NAMED
 from eplb_xp.backends.takeover import SWITCH
 
 # Processes that a figure is the median of.
@@ -70,7 +69,7 @@ class Start:
         if (why := machine.why_not()) is not None:
             yield Skipped("kernels, CPU", why)
             return
-        for case in (case for case in OF_LARGE if case.policy in NAMED):
+        for case in OF_LARGE:
             cache = self.folder / "triton" / case.policy / case.size.name
             ended = self._run("kernels", case, TRITON_CACHE_DIR=str(cache))
             yield of_parts("kernels, CPU", case, [ended.cpu], limits.KERNELS)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from eplb_xp import Plan, Policy, rebalance_experts
-from eplb_xp.backends.launching.launch import NAMED
+from eplb_xp import POLICIES, Plan, Policy, rebalance_experts
 from tests.support.libraries import NUMPY, NumPyArray
 from tests.support.loads import FAMILIES
 from tests.support.other_libraries import Torch
@@ -23,7 +22,7 @@ GLOBAL, HIERARCHICAL = (64, (80, 1, 1, 8)), (64, (96, 8, 4, 16))
 ROUTES = {"global": GLOBAL, "hierarchical": HIERARCHICAL}
 
 every_route = pytest.mark.parametrize(("experts", "sizes"), ROUTES.values(), ids=ROUTES)
-every_policy = pytest.mark.parametrize("policy", NAMED)
+every_policy = pytest.mark.parametrize("policy", POLICIES)
 
 
 def loads(rng: np.random.Generator, layers: int, experts: int, dtype: str = "float32") -> NumPyArray:

@@ -8,39 +8,46 @@ import pytest
 import torch
 
 from eplb_xp import POLICIES, Policy
-from eplb_xp.backends.launching.launch import NAMED
 from tests.support.cuda import CUDA, ROUTES, Sizes, assert_equal, check, every_route, loads, planned
 from tests.support.libraries import NUMPY
 from tests.support.plans import assert_same, plan
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("poisoned")]
 
-# Kernels are compiled for each of these, loads are many: experts and sizes, with every policy or joint alone.
+# Kernels are compiled for each of these, loads are many: experts and sizes, with every policy or one.
 SIZES = {
     **ROUTES,
     "three slots a GPU": (32, (48, 1, 1, 16)),
     "every expert on every GPU": (12, (60, 1, 1, 4)),
 }
-SIZES_OF_JOINT = {
-    "two slots a GPU": (30, (40, 1, 1, 20)),
-    "18 slots a GPU": (60, (72, 1, 1, 4)),
-    "a group a node": (48, (64, 4, 4, 16)),
-    "256 experts": (256, (288, 8, 4, 32)),
+SIZES_OF = {
+    "joint": {
+        "two slots a GPU": (30, (40, 1, 1, 20)),
+        "18 slots a GPU": (60, (72, 1, 1, 4)),
+        "a group a node": (48, (64, 4, 4, 16)),
+        "256 experts": (256, (288, 8, 4, 32)),
+    },
+    "ring": {
+        "a turn": (256, (288, 1, 1, 32)),
+        "two turns": (256, (320, 1, 1, 32)),
+        "a turn of 128 GPUs": (256, (384, 1, 1, 128)),
+        "half a turn": (60, (72, 1, 1, 24)),
+        "more wanted than there is room for": (9, (35, 1, 1, 7)),
+        "18 slots a GPU": (60, (72, 1, 1, 4)),
+        "rings of nodes": (256, (288, 8, 4, 32)),
+    },
 }
-CASES = [
-    *((*case, policy) for case in SIZES.values() for policy in NAMED),
-    *((*case, "joint") for case in SIZES_OF_JOINT.values()),
-]
-CASE_NAMES = [f"{name}-{policy}" for name in SIZES for policy in NAMED] + [f"{name}-joint" for name in SIZES_OF_JOINT]
+CASES = {f"{name}-{policy}": (*case, policy) for name, case in SIZES.items() for policy in POLICIES}
+CASES |= {f"{name}-{policy}": (*case, policy) for policy, sizes in SIZES_OF.items() for name, case in sizes.items()}
 LAYERS = (1, 3, 58, 100, 98)  # of the batches of each case
 PLANS = 5000
 DTYPES = ("float16", "bfloat16", "float64", "int32", "int64", "uint8", "uint16")
 
 
-@pytest.mark.parametrize("case", range(len(CASES)), ids=CASE_NAMES)
+@pytest.mark.parametrize("case", range(len(CASES)), ids=CASES)
 def test_5000_random_plans(case: int, poisoned: list[int]) -> None:
     """So many in all cases together; each layer is one."""
-    experts, sizes, policy = CASES[case]
+    experts, sizes, policy = [*CASES.values()][case]
     rng = np.random.default_rng(case)
     # Each dtype is compiled for, so a case has two of them.
     dtypes = itertools.cycle(["float32", DTYPES[case % len(DTYPES)]])
@@ -60,6 +67,8 @@ OTHER_POLICIES = {
     "lightest neighbour": Policy(neighbourhood="lightest", finish=5),
     "no threshold": Policy(threshold=0.0, finish=5),
     "few levels": replace(POLICIES["joint"], levels=3, refined=2, shakes=1),
+    "few rounds on a ring": replace(POLICIES["ring"], rounds=3),
+    "no threshold on a ring": replace(POLICIES["ring"], threshold=0.0),
 }
 
 
@@ -71,14 +80,14 @@ def test_other_policies(experts: int, sizes: Sizes, policy: Policy, poisoned: li
 
 
 @every_route
-@pytest.mark.parametrize("policy", ["swap", "joint"])
+@pytest.mark.parametrize("policy", ["swap", "joint", "ring"])
 def test_max_replicas(experts: int, sizes: Sizes, policy: str, poisoned: list[int]) -> None:
     for most in (2, 3, 50):
         check(loads(np.random.default_rng(2), 60, experts), sizes, policy, max_replicas=most)
     assert poisoned
 
 
-@pytest.mark.parametrize("policy", ["greedy", "swap", "joint"])
+@pytest.mark.parametrize("policy", ["greedy", "swap", "joint", "ring"])
 @pytest.mark.parametrize("gpus", [8, 1024])
 def test_the_largest_sizes(gpus: int, policy: str, poisoned: list[int]) -> None:
     check(loads(np.random.default_rng(3), 2, 1024), (2048, 1, 1, gpus), policy)

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eplb_xp import POLICIES, Policy
-from eplb_xp.backends.launching.launch import NAMED
 from tests.support.kernels import GREEDY, JOINT, POISON, STARTS, SWAP, Interpreted, Sizes, check, every_policy
 from tests.support.libraries import NUMPY, NumPyArray
 from tests.support.loads import FAMILIES, batch, weights
@@ -49,7 +48,7 @@ def test_every_family_of_loads(interpreted: Interpreted, family: str) -> None:
     check(interpreted, batch(family, 2, 1, 6), (9, 1, 1, 3), SWAP)
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", POLICIES)
 def test_the_named_policies(interpreted: Interpreted, name: str) -> None:
     check(interpreted, batch("zipf 1.2", 3, 1, 6), (8, 1, 1, 4), POLICIES[name])
 

@@ -13,7 +13,7 @@ from jax.sharding import AxisType, Mesh, PartitionSpec
 from eplb_xp import POLICIES
 from eplb_xp.backends.launching import from_jax
 from eplb_xp.backends.launching import launch as launching
-from eplb_xp.backends.launching.launch import NAMED, Launch, launch
+from eplb_xp.backends.launching.launch import Launch, launch
 from eplb_xp.backends.takeover import SWITCH
 from eplb_xp.sizes import check_sizes
 from tests.support.jax_kernels import (
@@ -45,7 +45,7 @@ def has_kernels(function: Any, *arrays: Any) -> bool:
 
 
 @pytest.mark.parametrize("sizes", [HIERARCHICAL, GLOBAL], ids=["hierarchical", "global"])
-@pytest.mark.parametrize("policy", NAMED)
+@pytest.mark.parametrize("policy", POLICIES)
 def test_kernels_plan_as_numpy_does(on_gpu: jax.Array, policy: str, sizes: tuple[int, int, int, int]) -> None:
     plan = functools.partial(plan_for, sizes=sizes, policy=policy)
     assert has_kernels(plan, on_gpu)
@@ -65,7 +65,7 @@ def test_small_dtypes_on_a_gpu(on_gpu: jax.Array, dtype: str) -> None:
     assert_same(plan_for(given), plan_for(np.asarray(given.astype(jnp.float32))))
 
 
-@pytest.mark.parametrize("policy", NAMED)
+@pytest.mark.parametrize("policy", POLICIES)
 def test_kernels_plan_real_sizes(on_gpu: jax.Array, policy: str) -> None:
     given = loads(layers=58, experts=256)
     given[::2] = np.round(given[::2] / 5)  # ties and idle experts

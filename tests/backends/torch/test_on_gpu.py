@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from eplb_xp import POLICIES, Plan, check_loads, evaluate, rebalance_experts, replicate_experts
-from eplb_xp.backends.launching.launch import NAMED
 from eplb_xp.backends.takeover import SWITCH
 from eplb_xp.backends.torch import Torch
 from tests.support.torch_plans import assert_same, loads, plan_for
@@ -55,7 +54,7 @@ def test_the_host_reads_only_the_conditions_of_loops(dtype: torch.dtype, monkeyp
     assert 6 <= conditions < 60  # three loops, each of some rounds and one more
 
 
-@pytest.mark.parametrize("policy", NAMED)
+@pytest.mark.parametrize("policy", POLICIES)
 def test_the_host_reads_only_the_conditions_of_loops_under_any_policy(
     policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,7 +69,7 @@ def test_the_host_reads_only_the_conditions_of_loops_under_any_policy(
     assert waits == conditions
 
 
-@pytest.mark.parametrize("policy", NAMED)
+@pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("sizes", [(288, 8, 4, 32), (384, 1, 1, 128)], ids=["288/32", "384/128"])
 def test_plans_of_real_size_on_a_gpu(policy: str, sizes: tuple[int, ...]) -> None:
     rng = np.random.default_rng()

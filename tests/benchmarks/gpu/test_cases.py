@@ -9,7 +9,7 @@ from eplb_xp.sizes import check_sizes
 
 def test_every_policy_route_and_size_is_there() -> None:
     found = cases.sections()
-    assert [len(section.cases) for section in found] == [10, 8, 8, 2 * 8, 2 * 5, 2 * 8]
+    assert [len(section.cases) for section in found] == [12, 10, 10, 2 * 8, 2 * 5, 2 * 8]
     every = {case for section in found for case in section.cases}
     assert len({str(case) for case in every}) == len(every)
     for case in every:
@@ -26,9 +26,9 @@ def test_a_case_is_measured_once_and_jax_last() -> None:
     pairs = cases.pairs(cases.sections())
     assert len(set(pairs)) == len(pairs)
     ways = [way for _, way in pairs]
-    assert ways[-8:] == ["jax"] * 8
-    assert ways.count("eager") == 8
-    assert ways.count("graph") == 10 + 16 + 10 + 16 - 2 - 2 * 2 - 1  # 288 / 32 is on every axis, 384 / 128 on one
+    assert ways[-10:] == ["jax"] * 10
+    assert ways.count("eager") == 10
+    assert ways.count("graph") == 12 + 16 + 10 + 16 - 2 - 2 * 2 - 1  # 288 / 32 is on every axis, 384 / 128 on one
 
 
 def test_cases_are_chosen_by_name() -> None:
