@@ -137,9 +137,11 @@ bench-quality: $(READY)  ## Gaps of every policy, and balance on later steps: ta
 	@echo "Planning from first steps, judging on later ones (some minutes)"
 	@$(BIN)/python -m benchmarks.later
 
-bench-shares: $(READY)  ## What shares take on a CPU under jit: the table of docs/speed.md
+bench-shares: $(READY)  ## What shares and routing take on a CPU: the tables of docs/speed.md
 	@echo "Sharing tokens (a minute, most of it compiling)"
 	@$(BIN)/python -m benchmarks.later.cost
+	@echo "Routing tokens (half a minute)"
+	@$(BIN)/python -m benchmarks.later.routing
 
 bench-settings: $(READY)  ## Quality against time for settings of policy joint: the table of docs/policies.md
 	@echo "Planning with every setting (some minutes, most of them compiling)"
