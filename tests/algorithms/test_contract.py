@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eplb_xp import POLICIES, evaluate, rebalance_experts
+from eplb_xp import POLICIES, evaluate, probabilities, quotas, rebalance_experts, route
 from eplb_xp.algorithms import evaluation
 from eplb_xp.algorithms.placement import IDLE_LOAD
+from eplb_xp.algorithms.routing import probabilities as parts
+from eplb_xp.algorithms.routing import quotas as division
+from eplb_xp.algorithms.routing.route import route_by_quota, route_in_turn
 from eplb_xp.backends.numpy import LIBRARY as NUMPY
 from eplb_xp.backends.numpy import NumPy
 from eplb_xp.sizes import Sizes
@@ -17,6 +20,7 @@ from eplb_xp.types import Array
 from tests.support.libraries import NumPyArray
 from tests.support.loads import weights
 from tests.support.plans import assert_same
+from tests.support.routing import Batch, batches
 
 # layers, experts, then replicas, groups, nodes, GPUs
 SHAPES = [
@@ -104,3 +108,35 @@ def test_a_report_of_a_plan_that_is_not_read_divides_by_no_zero() -> None:
     phy2log = np.array([[1, 1, 2, 2]])  # no expert 0
     got = LIBRARY.call(evaluation.report, phy2log, np.array([[9, 4, 3]]), sizes=Sizes(4, 1, 1, 2))
     np.testing.assert_array_equal(got.gpu_load, [[4, 3]])
+
+
+@given(batch=batches([(6, 12, 4), (5, 12, 6)]), rank=st.integers(0, 3))
+def test_routes_keep_to_the_seams(batch: Batch, rank: int) -> None:
+    experts = np.nonzero(batch.counts[0])[1][:, None]
+
+    def routed() -> list[NumPyArray]:
+        plan, quota = [x[0] for x in batch.plan], quotas(*batch, num_nodes=2, rank=rank)
+        slots = route(experts, plan), route(experts, plan, quota[0])
+        return [quota, quotas(*batch), probabilities(*batch[:2]), *slots]
+
+    found = routed()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LIBRARY, "reversed", True)
+        for ours, theirs in zip(routed(), found, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_what_is_not_read_is_not_looked_up_where_nothing_is(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    share, phy2log = rng.integers(-9, 99, (2, 12)), rng.integers(-9, 99, (2, 12))
+    log2phy, logcnt = rng.integers(-9, 99, (2, 6, 7)), rng.integers(-9, 99, (2, 6))
+    counts, rank = rng.integers(-9, 99, (2, 4, 6)), rng.integers(-9, 99, (2, 1))
+    arrays = share, phy2log, log2phy, logcnt
+    LIBRARY.call(division.quotas, *arrays, counts, num_nodes=2)
+    LIBRARY.call(division.quotas_of_rank, rank, *arrays, counts, num_nodes=2)
+    LIBRARY.call(parts.probabilities, *arrays)
+    experts, quota = rng.integers(-9, 99, (2, 9, 2)), rng.integers(-9, 99, (2, 6, 7))
+    for step, more in ((route_in_turn, ()), (route_by_quota, (quota,))):
+        (slot,) = LIBRARY.call(step, *more, log2phy, logcnt, rng.integers(-9, 99, (2, 6)), experts)
+        assert (slot[(experts < 0) | (experts >= 6)] == -1).all()
