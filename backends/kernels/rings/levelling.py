@@ -125,7 +125,7 @@ def _best_swap(load, tag, run_load, run_tag, run_gpu, is_last, S: tl.constexpr):
             )
     best = tl.where((rank >= S.single_rank) & (rank < C) & (pack < P), best, INFINITE)
     after = tl.minimum(least(best), tl.min(best_run, axis=0))
-    run_seat = run_tag % SEVERAL
+    run_seat = run_tag & 0xFFFFF
     theirs = tl.minimum(
         least(tl.where(best == after, tag, HIGHEST)),
         tl.min(tl.where(best_run == after, run_seat, HIGHEST), axis=0),

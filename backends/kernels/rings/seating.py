@@ -48,7 +48,7 @@ def _sort_loose(own, S: tl.constexpr):
 
 @triton.jit
 def _seat_loose(own, S: tl.constexpr):
-    """Give them the slots that are left, in each round one of each GPU that has any, lightest first."""
+    """Give them the slots that are left, in each round one for each GPU that has any, lightest first."""
     P: tl.constexpr = S.gpus
     C: tl.constexpr = S.capacity
     gpu = tl.arange(0, S.gpus2)
@@ -59,6 +59,7 @@ def _seat_loose(own, S: tl.constexpr):
         load = float_of(tl.load(own + S.slot_load_at + rank * P + gpu, mask=gpu < P, other=0))
         total += tl.where(is_used, load, 0.0)
         used += is_used.to(tl.int32)
+    # Before the first of them is written where others still read.
     tl.debug_barrier()
     bits = tl.where((gpu < P) & (used < C), bits_of(total), HIGHEST)
     number = tl.sum((bits != HIGHEST).to(tl.int32), axis=0)
