@@ -16,7 +16,8 @@ from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.jax_on_numpy import on_numpy
-from eplb_xp.backends.launching import from_jax
+from eplb_xp.backends.launching import from_jax, shares_from_jax
+from eplb_xp.backends.launching.varying import pvary, varying
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Refusal, Step, register
 from eplb_xp.types import Array, Plan, Prepared, Report, SharedReport, Shares
@@ -145,10 +146,32 @@ def _plan(lib: Standard, weight: jax.Array, **sizes: Any) -> Plan[jax.Array] | R
     return from_jax.plan(lib, weight, **sizes) if isinstance(planned, Refusal) else planned
 
 
+def _share(lib: Standard, *arrays: jax.Array, **sizes: Any) -> Shares[jax.Array] | Refusal:
+    """By NumPy in host memory, by the kernel on a GPU."""
+    found = on_numpy(shares.share, lib, *arrays, **sizes)
+    return shares_from_jax.share(lib, *arrays, **sizes) if isinstance(found, Refusal) else found
+
+
+def _share_of_plan(lib: Standard, *arrays: jax.Array, num_gpus: int, rounds: int) -> Shares[jax.Array] | Refusal:
+    """The same, but that the once-written code prepares the plan for the kernel."""
+    found = on_numpy(shares.share_of_plan, lib, *arrays, num_gpus=num_gpus, rounds=rounds)
+    if not isinstance(found, Refusal):
+        return found
+    phy2log, *others = arrays
+    num_experts = arrays[-1].shape[1]
+    reason = shares_from_jax.refusal(arrays[-1], phy2log.shape[1], num_gpus)
+    if reason is not None:
+        return reason
+    its = lib.call(prepared.prepare, phy2log, num_experts=num_experts, num_gpus=num_gpus)
+    return shares_from_jax.share(lib, *its, *others, num_gpus=num_gpus, rounds=rounds)
+
+
 register(Jax, pipeline.plan, _plan)
+register(Jax, shares.share, _share)
+register(Jax, shares.share_of_plan, _share_of_plan)
 for taken in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
-    *(prepared.prepare, shares.share, shares.share_of_plan),
+    prepared.prepare,
     *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities, route.route_in_turn, route.route_by_quota),
 ):
     register(Jax, taken, functools.partial(on_numpy, taken))
@@ -195,25 +218,8 @@ def _varying_as_result(body: Callable[[Carry], Carry], carry: Carry) -> Carry:
     while True:
         result = jax.eval_shape(body, carry)
         before, after = jax.tree.leaves(carry), jax.tree.leaves(result)
-        missing = [_varying(y) - _varying(jax.typeof(x)) for x, y in zip(before, after, strict=True)]
+        missing = [varying(y) - varying(jax.typeof(x)) for x, y in zip(before, after, strict=True)]
         if not any(missing):
             return carry
-        marked = [_pvary(x, tuple(axes)) if axes else x for x, axes in zip(before, missing, strict=True)]
+        marked = [pvary(x, tuple(axes)) if axes else x for x, axes in zip(before, missing, strict=True)]
         carry = jax.tree.unflatten(jax.tree.structure(carry), marked)
-
-
-# JAX renamed both of these between 0.8 and 0.10.
-
-
-def _varying(aval: Any) -> frozenset[str]:
-    """The mesh axes that a value varies over."""
-    if hasattr(aval, "manual_axis_type"):
-        return aval.manual_axis_type.varying if aval.manual_axis_type is not None else frozenset()
-    return aval.vma or frozenset()
-
-
-def _pvary(x: Array, axes: tuple[str, ...]) -> Array:
-    """The value, marked as varying over more mesh axes."""
-    if hasattr(lax, "pcast"):
-        return lax.pcast(x, axes, to="varying")
-    return lax.pvary(x, axes)  # type: ignore[attr-defined] # gone from the newest JAX

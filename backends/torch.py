@@ -14,14 +14,17 @@ from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
-from eplb_xp.backends.launching import from_torch
+from eplb_xp.backends.launching import from_torch, shares_from_torch
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
 from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
 from eplb_xp.backends.tensors.on_numpy import as_numpy, on_numpy
 from eplb_xp.backends.tensors.operators import as_operator
 from eplb_xp.saving import name_to_torch
-from eplb_xp.types import Array, Plan
+from eplb_xp.types import Array, Plan, Shares
+
+# Steps that kernels take over on a GPU.
+WITH_KERNELS = (pipeline.plan, shares.share, shares.share_of_plan)
 
 
 class Torch(Standard):
@@ -98,7 +101,7 @@ class Torch(Standard):
             run = super().run if all(map(is_plain, arrays)) else as_operator
             return run(step, *arrays, **sizes)
         # torch.compile traces the step itself, unless kernels make the plan or torch.func transforms the loops.
-        by_kernels = step is pipeline.plan and arrays[0].is_cuda and from_torch.IS_INSTALLED and is_switched_on()
+        by_kernels = step in WITH_KERNELS and arrays[-1].is_cuda and from_torch.IS_INSTALLED and is_switched_on()
         run = as_operator if by_kernels or torch._C._are_functorch_transforms_active() else self.call
         return run(step, *arrays, **sizes)
 
@@ -142,10 +145,33 @@ def _plan(lib: Standard, weight: torch.Tensor, **sizes: Any) -> Plan[torch.Tenso
     return take_over(lib, weight, **sizes)
 
 
+def _share(lib: Standard, *arrays: torch.Tensor, **sizes: Any) -> Shares[torch.Tensor] | Refusal:
+    """By the kernel on a GPU, by NumPy in host memory."""
+    take_over = shares_from_torch.share if arrays[-1].is_cuda else functools.partial(on_numpy, shares.share)
+    return take_over(lib, *arrays, **sizes)
+
+
+def _share_of_plan(
+    lib: Standard, phy2log: torch.Tensor, *others: torch.Tensor, num_gpus: int, rounds: int
+) -> Shares[torch.Tensor] | Refusal:
+    """The same, but that the once-written code prepares the plan for the kernel."""
+    weight = others[-1]
+    if not weight.is_cuda:
+        return on_numpy(shares.share_of_plan, lib, phy2log, *others, num_gpus=num_gpus, rounds=rounds)
+    layers, experts = weight.shape
+    sharer = shares_from_torch.sharer_of(layers, experts, phy2log.shape[1], num_gpus)
+    if isinstance(sharer, Refusal):
+        return sharer
+    its = lib.call(prepared.prepare, phy2log, num_experts=experts, num_gpus=num_gpus)
+    return sharer(*its, *others, rounds=rounds)
+
+
 register(Torch, pipeline.plan, _plan)
+register(Torch, shares.share, _share)
+register(Torch, shares.share_of_plan, _share_of_plan)
 for step in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
-    *(prepared.prepare, shares.share, shares.share_of_plan),
+    prepared.prepare,
     *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities, route.route_in_turn, route.route_by_quota),
 ):
     register(Torch, step, functools.partial(on_numpy, step))

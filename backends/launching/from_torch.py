@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -19,12 +20,13 @@ _DTYPES = frozenset(getattr(torch, name) for name in DTYPES)
 
 # Whether Triton is there, for NVIDIA's GPUs; it is imported only with the first plan.
 IS_INSTALLED = importlib.util.find_spec("triton") is not None and torch.version.hip is None
+NOT_INSTALLED = "the kernels need Triton and an NVIDIA GPU: install the extra 'cuda'"
 
 
 def plan(_: Standard, weight: torch.Tensor, *, sizes: Sizes, policy: Policy) -> Plan[torch.Tensor] | Refusal:
     """The plan by kernels, or why the once-written code makes it."""
     if not IS_INSTALLED:
-        return Refusal("the kernels need Triton and an NVIDIA GPU: install the extra 'cuda'")
+        return Refusal(NOT_INSTALLED)
     planner = _planner(*weight.shape, sizes, policy)
     return planner if isinstance(planner, Refusal) else planner(weight)
 
@@ -38,6 +40,24 @@ def _planner(layers: int, experts: int, sizes: Sizes, policy: Policy) -> "_Plann
 def empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Memory that kernels write."""
     return torch.empty(*shape, dtype=dtype, device=device)  # a shape as one argument takes torch half as long again
+
+
+def loads(weight: torch.Tensor) -> torch.Tensor:
+    """Loads as kernels read them, of a dtype that Triton has pointers to."""
+    if weight.requires_grad or weight.is_neg():
+        weight = weight.detach().resolve_neg()
+    return weight if weight.dtype in _DTYPES else weight.to(torch.float32)
+
+
+def aligned(x: torch.Tensor) -> torch.Tensor:
+    """A tensor without gaps that begins where kernels want it to."""
+    x = x.contiguous()
+    return x.clone() if x.data_ptr() % 16 else x
+
+
+def on(device: torch.device) -> AbstractContextManager[None]:
+    """The device is the current one."""
+    return nullcontext() if device.index == torch.cuda.current_device() else torch.cuda.device(device)
 
 
 class _Planner:
@@ -66,15 +86,9 @@ class _Planner:
 
     def __call__(self, weight: torch.Tensor) -> Plan[torch.Tensor]:
         """The plan, on the current stream of the loads' device."""
-        if weight.requires_grad or weight.is_neg():
-            weight = weight.detach().resolve_neg()
-        if weight.dtype not in _DTYPES:
-            weight = weight.to(torch.float32)
-        device = weight.device
-        if device.index == torch.cuda.current_device():
-            return self._launched(weight, device)
-        with torch.cuda.device(device):
-            return self._launched(weight, device)
+        weight = loads(weight)
+        with on(weight.device):
+            return self._launched(weight, weight.device)
 
     def _launched(self, weight: torch.Tensor, device: torch.device) -> Plan[torch.Tensor]:
         phy2log, log2phy, logcnt = [empty(shape, torch.int64, device) for shape in self._maps]
@@ -103,12 +117,12 @@ class _Planner:
             compiled = kernel.warmup(
                 *before, *memory, self._constants, grid=grid, num_warps=warps, enable_fp_fusion=False
             )
-            launches.append(_launcher(compiled, grid))
+            launches.append(launcher(compiled, grid))
             before = ()
         return launches
 
 
-def _launcher(compiled: Any, grid: tuple[int, int, int]) -> Callable[..., None]:
+def launcher(compiled: Any, grid: tuple[int, int, int]) -> Callable[..., None]:
     """What starts a compiled kernel, without the hooks that Triton calls at each launch."""
     run = compiled.run  # loads it, so that it has a function
     function, metadata = compiled.function, compiled.packed_metadata

@@ -1,17 +1,16 @@
-"""A shape as kernels read it: every attribute is a constant of the compiled program."""
+"""Sizes as kernels read them: every attribute is a constant of the compiled program."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import triton
 import triton.language as tl
 
-from eplb_xp.backends.launching.layout import Layout
-
 
 class Static:
-    """A shape whose attributes are constants that functions in Triton take."""
+    """Sizes whose attributes are constants that functions in Triton take."""
 
-    def __init__(self, shape: Layout) -> None:
+    def __init__(self, shape: Hashable) -> None:
         self._shape = shape
 
     def __getattr__(self, name: str) -> Any:

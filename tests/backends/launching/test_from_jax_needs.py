@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from eplb_xp.backends.launching import compiling, from_jax
+from eplb_xp.backends.launching import compiling, from_jax, primitives
 from tests.support.jax_kernels import assert_same, loads, plan_for, planned_shapes
 from tests.support.threads import elsewhere
 
@@ -84,5 +84,6 @@ def test_kernels_are_compiled_by_one_thread_at_a_time(monkeypatch: pytest.Monkey
     parameters = SimpleNamespace(for_export=False)
     context: Any = SimpleNamespace(module_context=SimpleNamespace(lowering_parameters=parameters))
     may_another = partial(compiling.LOCK.acquire, blocking=False)
-    monkeypatch.setattr(from_jax, "_lowered", lambda *_, **__: elsewhere(may_another))
-    assert from_jax._lowered_for_cuda(context, None) is False
+    by: Any = None
+    monkeypatch.setattr(primitives, "_lowered", lambda *_, **__: elsewhere(may_another))
+    assert primitives._lowered_for_cuda(context, None, once_written=by, kernels=by) is False

@@ -1,0 +1,87 @@
+"""Steps of JAX arrays as primitives, for which there are two ways: kernels and the once-written code.
+
+A tracer has no device. So both ways are one primitive while JAX transforms a program, and which of them it becomes is
+settled when the program is compiled for a platform: the kernels for NVIDIA GPUs, else the once-written code. Only that
+one is traced.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import batching, mlir
+from jax.sharding import NamedSharding, PartitionSpec
+
+from eplb_xp.backends.launching import compiling
+from eplb_xp.backends.launching.varying import as_others
+from eplb_xp.types import Array
+
+# A way to take a step: arrays, of which the first axis is that of layers, and settings by name.
+Way = Callable[..., Sequence[Array]]
+# The shapes and dtypes of its results, given those of the arrays and the same settings.
+Results = Callable[..., Sequence[tuple[tuple[int, ...], Any]]]
+
+
+def primitive(name: str, results: Results, *, once_written: Way, kernels: Way) -> Callable[..., list[Array]]:
+    """The step, either way."""
+    step = Primitive(f"eplb_xp_{name}")
+    step.multiple_results = True
+    step.def_impl(functools.partial(_at_once, step))
+    step.def_abstract_eval(functools.partial(_abstract, results))
+    batching.primitive_batchers[step] = functools.partial(_batched, step)
+    mlir.register_lowering(step, functools.partial(_lowered, by=once_written))
+    lowered = functools.partial(_lowered_for_cuda, once_written=once_written, kernels=kernels)
+    mlir.register_lowering(step, lowered, platform="cuda")
+
+    def bind(*arrays: Array, **settings: Any) -> list[Array]:
+        found: list[Array] = step.bind(*as_others(map(lax.stop_gradient, arrays)), **settings)
+        return found
+
+    return bind
+
+
+def _abstract(results: Results, *avals: Any, **settings: Any) -> list[Any]:
+    """The results' types: in shard_map they vary over the mesh axes that the loads, which come last, vary over."""
+    whole = NamedSharding(avals[-1].sharding.mesh, PartitionSpec())
+    return [
+        avals[-1].update(shape=shape, dtype=dtype, weak_type=False, sharding=whole)
+        for shape, dtype in results(*avals, **settings)
+    ]
+
+
+def _at_once(step: Primitive, *arrays: jax.Array, **settings: Any) -> Any:
+    """The results where nothing is traced, as inside of jax.disable_jit."""
+    with jax.disable_jit(False):
+        return jax.jit(functools.partial(step.bind, **settings))(*arrays)
+
+
+def _batched(
+    step: Primitive, arrays: Sequence[Array], axes: Sequence[int | None], **settings: Any
+) -> tuple[list[Array], list[int]]:
+    """A batch as so many times the layers."""
+    batch = next(x.shape[axis] for x, axis in zip(arrays, axes, strict=True) if axis is not None)
+    each = [
+        jnp.broadcast_to(x[None], (batch, *x.shape)) if axis is None else jnp.moveaxis(x, axis, 0)
+        for x, axis in zip(arrays, axes, strict=True)
+    ]
+    found = step.bind(*(jnp.reshape(x, (batch * x.shape[1], *x.shape[2:])) for x in each), **settings)
+    return [jnp.reshape(x, (batch, x.shape[0] // batch, *x.shape[1:])) for x in found], [0] * len(found)
+
+
+def _lowered(ctx: mlir.LoweringRuleContext, *arrays: Any, by: Way, **settings: Any) -> Any:
+    """A way, with indices as they were where the program was traced."""
+    with jax.enable_x64(ctx.avals_out[0].dtype == jnp.int64):
+        return mlir.lower_fun(by, multiple_results=True)(ctx, *arrays, **settings)
+
+
+def _lowered_for_cuda(
+    ctx: mlir.LoweringRuleContext, *arrays: Any, once_written: Way, kernels: Way, **settings: Any
+) -> Any:
+    # What is exported must run on other GPUs and with other versions, which kernels in a program need not.
+    is_exported = ctx.module_context.lowering_parameters.for_export
+    with compiling.LOCK:
+        return _lowered(ctx, *arrays, by=once_written if is_exported else kernels, **settings)

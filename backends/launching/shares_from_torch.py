@@ -1,0 +1,85 @@
+"""Shares of CUDA tensors by the kernel of `kernels/sharing`."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from eplb_xp.backends.launching import compiling, from_torch
+from eplb_xp.backends.launching.sharing import Sharing, launch
+from eplb_xp.backends.standard import Standard
+from eplb_xp.backends.takeover import Refusal
+from eplb_xp.types import Shares
+
+
+def share(_: Standard, *tensors: torch.Tensor, num_gpus: int, rounds: int) -> Shares[torch.Tensor] | Refusal:
+    """The shares by the kernel, or why the once-written code makes them."""
+    layers, experts = tensors[-1].shape
+    sharer = sharer_of(layers, experts, tensors[0].shape[1], num_gpus)
+    return sharer if isinstance(sharer, Refusal) else sharer(*tensors, rounds=rounds)
+
+
+@functools.lru_cache(maxsize=1024)
+def sharer_of(layers: int, experts: int, replicas: int, gpus: int) -> "_Sharer | Refusal":
+    """What shares loads of these sizes out, or why nothing does."""
+    if not from_torch.IS_INSTALLED:
+        return Refusal(from_torch.NOT_INSTALLED)
+    how = launch(layers, experts, replicas, gpus)
+    return how if isinstance(how, Refusal) else _Sharer(layers, how)
+
+
+class _Sharer:
+    """Launches of the kernel for one shape of loads."""
+
+    def __init__(self, layers: int, how: Sharing) -> None:
+        from eplb_xp.backends.kernels.sharing.shares import share as kernel  # noqa: PLC0415 # Triton takes a second
+        from eplb_xp.backends.launching.static import Static  # noqa: PLC0415
+
+        self._kernel = kernel
+        self._constants = Static(how)
+        self._grid = layers, 1, 1
+        self._warps = how.warps
+        gpus = layers, how.gpus
+        index = torch.int64
+        self._results: tuple[tuple[tuple[int, ...], torch.dtype], ...] = (
+            ((layers, how.slots), index),
+            (gpus, index),
+            ((layers,), index),
+            ((layers,), torch.float32),
+            (gpus, torch.bool),
+            ((layers,), torch.float32),
+            ((layers,), index),
+            ((layers * how.words,), torch.int32),
+        )
+        self._launches: dict[Any, Callable[..., None]] = {}
+
+    def __call__(self, *tensors: torch.Tensor, rounds: int) -> Shares[torch.Tensor]:
+        """The shares, on the current stream of the loads' device."""
+        *given, tolerance, weight = tensors
+        prepared = [from_torch.aligned(x.to(torch.int64)) for x in given]
+        weight = from_torch.loads(weight)
+        with from_torch.on(weight.device):
+            return self._launched(*prepared, from_torch.aligned(tolerance), weight, rounds=rounds)
+
+    def _launched(self, *tensors: torch.Tensor, rounds: int) -> Shares[torch.Tensor]:
+        weight = tensors[-1]
+        device = weight.device
+        results = [from_torch.empty(*result, device) for result in self._results]
+        strides = weight.stride()
+        key = device.index, weight.dtype, strides, weight.data_ptr() % 16
+        start = self._launches.get(key)
+        if start is None:
+            with compiling.LOCK:
+                compiled = self._kernel.warmup(
+                    *(*tensors, *strides, rounds, *results, self._constants),
+                    grid=self._grid,
+                    num_warps=self._warps,
+                    enable_fp_fusion=False,
+                )
+                start = self._launches[key] = from_torch.launcher(compiled, self._grid)
+        stream = torch._C._cuda_getCurrentRawStream(device.index)
+        addresses = [x.data_ptr() for x in (*tensors, *results)]
+        given = len(tensors)
+        start(stream, *addresses[:given], *strides, rounds, *addresses[given:], self._constants)
+        return Shares(*results[:-1])
