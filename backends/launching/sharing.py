@@ -29,8 +29,9 @@ class Sharing:
 
     @property
     def warps(self) -> int:
-        """One needs no barriers; more only where a table is more than its registers hold."""
-        return min(max(self.capacity2 * self.gpus2 // 1024, 1), 16)
+        """Four share out the table of a layer; but pairs of 33 to 64 GPUs level quickest between two."""
+        most = 2 if self.gpus2 == 64 else 4
+        return min(max(self.capacity2 * self.gpus2 // 1024, most), 16)
 
     # The same as powers of two.
 
@@ -122,13 +123,13 @@ class Sharing:
 
     @property
     def meeting_at(self) -> int:
-        """Meetings, in rows of GPUs: a row for each colour, and two of nobody."""
+        """Meetings, in rows of GPUs: a row for each colour, and five of nobody."""
         return self.last_at + self.linked
 
     @property
     def words(self) -> int:
         rings = self.flow_at + 2 * self.gpus
-        others = self.meeting_at + (self.rows + 2) * self.gpus
+        others = self.meeting_at + (self.rows + 5) * self.gpus
         return max(rings, others)
 
 

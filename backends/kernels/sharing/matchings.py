@@ -35,9 +35,9 @@ def number_of_colours(colour, holders):
 
 @triton.jit
 def store_meetings(begin, colours, place_at, run_place, run_first, run_holders, run_colour, own, S: tl.constexpr):
-    """Write the meetings of the colours from one on, as many as there are rows for, and two rows without any."""
+    """Write the meetings of the colours from one on, as many as there are rows for, and five rows without any."""
     g = tl.arange(0, S.gpus2)
-    for row in range(tl.minimum(colours - begin, S.rows) + 2):
+    for row in range(tl.minimum(colours - begin, S.rows) + 5):
         # Who meets nobody meets itself, at a place where there is nothing to give.
         tl.store(own + S.meeting_at + row * S.gpus + g, S.slots << 16 | g, mask=g < S.gpus)
     tl.debug_barrier()
@@ -60,6 +60,23 @@ def store_meetings(begin, colours, place_at, run_place, run_first, run_holders, 
 
 
 @triton.jit
+def _meet(gpu_load, ours, next_ours, now, following, after, old, new):
+    """The pairs of a colour level: loads of GPUs, shares of the slots that meet next, and after that."""
+    # Both at once: among several warps it goes through memory.
+    theirs = tl.gather(gpu_load.to(tl.int64) << 32 | ours, _other(now), 0)
+    more = (theirs >> 32).to(tl.int32) - gpu_load
+    size = tl.abs(more)
+    move = (size >> 1) + (size >> 3) + (size >> 4)
+    move = tl.where(more < 0, -tl.minimum(move, ours), tl.minimum(move, theirs.to(tl.int32)))
+    ours += move
+    # A slot has its meetings in a row.
+    tl.store(new + _place(now), ours, mask=_place(now) != _place(following))
+    ours = tl.where(_place(now) != _place(following), next_ours, ours)
+    next_ours = tl.load(old + _place(after), mask=_place(after) != _place(following), other=0)
+    return gpu_load + move, ours, next_ours
+
+
+@triton.jit
 def level(gpu_load, colours, old, new, own, S: tl.constexpr):
     """The pairs of so many colours level once, one after the other: the loads of the GPUs.
 
@@ -69,25 +86,18 @@ def level(gpu_load, colours, old, new, own, S: tl.constexpr):
     there = g < S.gpus
     meeting_at = own + S.meeting_at + g
     nobody = S.slots << 16 | g
-    now = tl.load(meeting_at, mask=there, other=nobody)
-    following = tl.load(meeting_at + S.gpus, mask=there, other=nobody)
-    ours = tl.load(old + _place(now))
-    next_ours = tl.load(old + _place(following))
-    for colour in range(colours):
-        third = tl.load(meeting_at + (colour + 2) * S.gpus, mask=there, other=nobody)
-        # Both at once: among several warps it goes through memory.
-        theirs = tl.gather(gpu_load.to(tl.int64) << 32 | ours, _other(now), 0)
-        more = (theirs >> 32).to(tl.int32) - gpu_load
-        size = tl.abs(more)
-        move = (size >> 1) + (size >> 3) + (size >> 4)
-        move = tl.where(more < 0, -tl.minimum(move, ours), tl.minimum(move, theirs.to(tl.int32)))
-        gpu_load += move
-        ours += move
-        tl.store(new + _place(now), ours)
-        # A slot has its meetings in a row.
-        ours = tl.where(_place(now) == _place(following), ours, next_ours)
-        next_ours = tl.load(old + _place(third))
-        now, following = following, third
+    first = tl.load(meeting_at, mask=there, other=nobody)
+    second = tl.load(meeting_at + S.gpus, mask=there, other=nobody)
+    third = tl.load(meeting_at + 2 * S.gpus, mask=there, other=nobody)
+    fourth = tl.load(meeting_at + 3 * S.gpus, mask=there, other=nobody)
+    ours = tl.load(old + _place(first))
+    next_ours = tl.load(old + _place(second))
+    for colour in range(0, colours, 2):
+        fifth = tl.load(meeting_at + (colour + 4) * S.gpus, mask=there, other=nobody)
+        sixth = tl.load(meeting_at + (colour + 5) * S.gpus, mask=there, other=nobody)
+        gpu_load, ours, next_ours = _meet(gpu_load, ours, next_ours, first, second, third, old, new)
+        gpu_load, ours, next_ours = _meet(gpu_load, ours, next_ours, second, third, fourth, old, new)
+        first, second, third, fourth = third, fourth, fifth, sixth
     tl.debug_barrier()
     return gpu_load
 

@@ -11,9 +11,10 @@ from eplb_xp.backends.kernels.sharing.proofs import is_stronger, least, proof_of
 from eplb_xp.backends.kernels.sharing.table import places, read_table
 from eplb_xp.backends.kernels.sharing.tokens import TOO_MANY, whole_tokens
 
-# `shares.MOST_FINE_BITS` and `matchings.MOST_WHOLE_ROUNDS`.
+# `shares.MOST_FINE_BITS`, `matchings.MOST_WHOLE_ROUNDS` and `ROUNDS_AT_ONCE`.
 FINE_BITS = tl.constexpr(16)
 WHOLE_ROUNDS = tl.constexpr(4)
+AT_ONCE = tl.constexpr(2)
 
 
 @triton.jit
@@ -173,7 +174,8 @@ def _levelled(
             busiest = now
             best = tl.load(shares_at + place, mask=there, other=0)
         is_done = (fine == 0) & ((busiest <= bound) | (taken >= limit))
-        if not is_done:
+        until = tl.where(is_done, taken, tl.minimum(taken + AT_ONCE, limit))
+        while taken < until:
             for begin in range(0, colours, S.rows):
                 if colours > S.rows:
                     tl.store(others_at + place, tl.load(shares_at + place, mask=there, other=0), mask=there)

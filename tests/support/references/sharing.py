@@ -16,6 +16,7 @@ from tests.support.references.hashing import mixed_order
 MOST_TOKENS = 2**30 - 1
 MOST_FINE_BITS = 16
 MOST_WHOLE_ROUNDS = 4
+ROUNDS_AT_ONCE = 2
 
 Held = list[list[int]]  # the GPUs of each expert, ascending
 Taken = dict[tuple[int, int], int]  # what expert and GPU take of its tokens
@@ -163,13 +164,14 @@ def by_matchings(tokens: list[int], held: Held, gpus: int, rounds: int, toleranc
             busiest, best = max(load), dict(taken)
         if not fine and (busiest <= bound or made >= limit):
             return Found(best, proof, made)
-        for e, g, h in (pair for colour in colours for pair in colour):
+        at_once = min(ROUNDS_AT_ONCE, limit - made)
+        for e, g, h in (pair for _ in range(at_once) for colour in colours for pair in colour):
             size = abs(load[h] - load[g])
             giver, taker = (h, g) if load[h] > load[g] else (g, h)
             move = min((size >> 1) + (size >> 3) + (size >> 4), taken[e, giver])
             taken[e, giver], taken[e, taker] = taken[e, giver] - move, taken[e, taker] + move
             load[giver], load[taker] = load[giver] - move, load[taker] + move
-        made += 1
+        made += at_once
 
 
 def shares(slots: list[int], load: NumPyArray, gpus: int, rounds: int = 64, tolerance: float = 2.0**-10) -> Found:

@@ -18,6 +18,9 @@ from eplb_xp.types import Array, Prepared
 # Rounds of whole tokens, in which GPUs that rounding made busier give some away.
 MOST_WHOLE_ROUNDS = 4
 
+# Rounds, after which a layer is judged: that takes as long as a round.
+ROUNDS_AT_ONCE = 2
+
 
 class Meetings(NamedTuple):
     """When the holder in each place meets whom: [layers, slots of a GPU, gpus]."""
@@ -50,7 +53,7 @@ class _Round(NamedTuple):
 
     share: Array  # [layers, slots of a GPU, gpus]
     gpu_load: Array
-    colour: Array  # [] whose turn it is
+    turn: Array  # [] whose it is: colours of one round, and those of the next
 
 
 def meetings(lib: Standard, prepared: Prepared[Array], batch: Table, tokens: Array, alone: Array) -> Meetings:
@@ -100,21 +103,23 @@ def _whole(lib: Standard, who: Meetings, state: Levelling) -> Array:
     return lib.put_along_axis(state.share >> state.fine, place, whole)
 
 
-def one_round(lib: Standard, who: Meetings, state: Levelling) -> Levelling:
-    """All pairs level once, colour by colour, in the layers that are not done."""
+def some_rounds(lib: Standard, who: Meetings, state: Levelling) -> Levelling:
+    """All pairs level as often as layers do at once, colour by colour, in those that are not done."""
     xp = lib.xp
     num_gpus = state.gpu_load.shape[-1]
     colours = xp.max(xp.where(state.is_done, 0, who.colours))
+    left = xp.where(state.is_done, 0, xp.clip(state.limit - state.rounds, None, ROUNDS_AT_ONCE))
     stays = who.holders - 1 + who.holders % 2
     place = who.linked.runs.order
 
     def unfinished(now: _Round) -> Array:
-        return now.colour < colours
+        return now.turn < ROUNDS_AT_ONCE * colours
 
     def meet(now: _Round) -> _Round:
-        share, gpu_load, colour = now
+        share, gpu_load, whose = now
+        colour = whose % colours
         turn = colour - who.begin
-        plays = (turn >= 0) & (colour < who.end) & ~state.is_done[:, :, None]
+        plays = (turn >= 0) & (colour < who.end) & (whose // colours < left)[:, :, None]
         # The last team stays where it is, the others move one chair a turn; who meets its own chair meets the last.
         chair = 2 * turn - who.turn
         chair = xp.where(chair < 0, chair + stays, xp.where(chair >= stays, chair - stays, chair))
@@ -130,9 +135,8 @@ def one_round(lib: Standard, who: Meetings, state: Levelling) -> Levelling:
         move = (size >> 1) + (size >> 3) + (size >> 4)
         move = xp.where(more < 0, -xp.minimum(move, ours), xp.minimum(move, theirs))
         move = xp.where(meets, move, 0)
-        return _Round(share + xp.where(plays, move[:, None, :], 0), gpu_load + move, colour + 1)
+        return _Round(share + xp.where(plays, move[:, None, :], 0), gpu_load + move, whose + 1)
 
     start = _Round(by_place(lib, state.share, num_gpus), state.gpu_load, xp.zeros_like(colours))
     share, gpu_load, _ = lib.while_loop(unfinished, meet, start)
-    rounds = state.rounds + xp.astype(~state.is_done, lib.index_dtype)
-    return state._replace(share=xp.reshape(share, state.share.shape), gpu_load=gpu_load, rounds=rounds)
+    return state._replace(share=xp.reshape(share, state.share.shape), gpu_load=gpu_load, rounds=state.rounds + left)

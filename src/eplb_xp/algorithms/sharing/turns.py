@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from eplb_xp.algorithms.rows import choose, inverse, take_rows
-from eplb_xp.algorithms.sharing.matchings import Levelling, Meetings, judged, one_round
+from eplb_xp.algorithms.sharing.matchings import ROUNDS_AT_ONCE, Levelling, Meetings, judged, some_rounds
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
@@ -50,6 +50,6 @@ def _one_turn(lib: Standard, who: Meetings, start: Levelling, tolerance: Array) 
         return xp.any(~turn.state.is_done) & (turn.rounds < ROUNDS)
 
     def one_more(turn: _Turn) -> _Turn:
-        return _Turn(one_round(lib, who, judged(lib, who, turn.state, tolerance)), turn.rounds + 1)
+        return _Turn(some_rounds(lib, who, judged(lib, who, turn.state, tolerance)), turn.rounds + ROUNDS_AT_ONCE)
 
     return lib.while_loop(unfinished, one_more, _Turn(start, xp.zeros_like(xp.max(start.rounds)))).state
