@@ -154,7 +154,7 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
         "swap": Policy(),
         "multistart": Policy(starts=64, neighbourhood="lightest", rounds=20),
         "joint": Policy(finish=200, shakes=2, levels=12),
-        "ring": Policy(ring=True, rounds=200),
+        "ring": Policy(ring=True, rounds=200, threshold=2.0**-10),
     }
 )
 

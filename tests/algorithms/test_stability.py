@@ -19,8 +19,8 @@ CHECKSUMS = {
     ("multistart", "global"): 0xAAB27C57,
     ("joint", "hierarchical"): 0x809B1BC6,
     ("joint", "global"): 0xC6EBEFA7,
-    ("ring", "hierarchical"): 0xBE9A3B5D,
-    ("ring", "global"): 0x4147910C,
+    ("ring", "hierarchical"): 0xE6A65642,
+    ("ring", "global"): 0x1F89B57B,
 }
 
 
