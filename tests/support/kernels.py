@@ -32,7 +32,7 @@ from tests.support.libraries import NUMPY, NumPyArray
 from tests.support.plans import assert_same, plan
 
 Sizes = tuple[int, ...]  # replicas, groups, nodes, GPUs
-Interpreted = Callable[..., Plan[NumPyArray]]
+Interpreted = Callable[..., Any]  # runs a function of this package's tests with what it is given
 POISON = -123456  # as a float no number
 TIMEOUT = 120  # seconds, for a kernel that never ends
 
@@ -54,14 +54,14 @@ def launch_of(layers: int, experts: int, sizes: Sizes, policy: str | Policy, mos
 
 @contextmanager
 def interpreter() -> Generator[Interpreted]:
-    """`interpreted`, in a process that interprets."""
+    """What runs functions in a process that interprets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
         process = multiprocessing.get_context("spawn").Pool(1, replace_once)
 
-    def run(*args: Any, **options: Any) -> Plan[NumPyArray]:
+    def run(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         try:
-            return process.apply_async(interpreted, args, options).get(TIMEOUT)
+            return process.apply_async(function, args, options).get(TIMEOUT)
         except multiprocessing.TimeoutError:
             process.terminate()  # so that no later test waits for it
             raise
@@ -89,7 +89,20 @@ def replace_once() -> None:
     triton_interpreter._patch_lang = replace_new
 
 
-def interpreted(
+def as_tensor(load: NumPyArray, is_spread: bool = False) -> torch.Tensor:
+    """Loads as a tensor; those that are spread are not next to each other."""
+    # NumPy's bfloat16 is no dtype that torch knows.
+    tensor = torch.asarray(load.astype(np.float32) if load.dtype.name == "bfloat16" else load)
+    tensor = tensor.to(getattr(torch, load.dtype.name))
+    if not is_spread:
+        return tensor
+    layers, experts = load.shape
+    spread = torch.full((2 * layers, 3 * experts), 77, dtype=tensor.dtype)
+    spread[::2, 1::3] = tensor
+    return spread[::2, 1::3]
+
+
+def planned(
     weight: NumPyArray,
     sizes: Sizes,
     policy: str | Policy,
@@ -99,21 +112,12 @@ def interpreted(
     is_spread: bool = False,
     poison: int = POISON,
 ) -> Plan[NumPyArray]:
-    """The plan by kernels that begin with poison in all their memory.
-
-    At most so many programs work on starts; loads that are spread are not next to each other.
-    """
+    """The plan by interpreted kernels, which begin with poison in all their memory; as many programs work on starts."""
     assert triton.knobs.runtime.interpret
     (layers, experts), replicas = weight.shape, sizes[0]
     with mock.patch.object(launching, "PROGRAMS", programs):
         how = launch_of(layers, experts, sizes, policy, max_replicas)
-    # NumPy's bfloat16 is no dtype that torch knows.
-    load = torch.asarray(weight.astype(np.float32) if weight.dtype.name == "bfloat16" else weight)
-    load = load.to(getattr(torch, weight.dtype.name))
-    if is_spread:
-        spread = torch.full((2 * layers, 3 * experts), 77, dtype=load.dtype)
-        spread[::2, 1::3] = load
-        load = spread[::2, 1::3]
+    load = as_tensor(weight, is_spread)
     constants = Static(how.shape)
     shapes = (layers, replicas), (layers, experts, how.shape.width), (layers, experts)
     maps = [torch.full(shape, poison) for shape in shapes]
@@ -136,7 +140,7 @@ def check(
 ) -> Plan[NumPyArray]:
     """The plan, which NumPy makes too."""
     expected = plan(NUMPY, weight, sizes, policy=policy, max_replicas=max_replicas)
-    assert_same(interpreted(weight, sizes, policy, max_replicas=max_replicas, **options), expected)
+    assert_same(interpreted(planned, weight, sizes, policy, max_replicas=max_replicas, **options), expected)
     return expected
 
 
