@@ -23,6 +23,7 @@ from eplb_xp import POLICIES, Plan, Policy
 from eplb_xp.backends.kernels.choose import choose
 from eplb_xp.backends.kernels.improve import improve
 from eplb_xp.backends.kernels.prepare import prepare
+from eplb_xp.backends.launching.compiling import quickly
 from eplb_xp.backends.launching.launch import Launch, launch
 from eplb_xp.backends.launching.static import Static
 from eplb_xp.backends.takeover import Refusal
@@ -148,15 +149,16 @@ def compiled(how: Launch) -> dict[str, Any]:
     """What each kernel is on an H100: its code in several languages."""
     types = {"weight": "*fp32", "scratch": "*i32", "S": "constexpr", "row_stride": "i32", "column_stride": "i32"}
     warps = {prepare: how.prepare_warps, improve: how.warps, choose: how.warps}
-    return {
-        kernel.__name__: triton.compile(
-            ASTSource(
-                kernel,
-                {name: types.get(name, "*i64") for name in kernel.arg_names},
-                {(kernel.arg_names.index("S"),): Static(how.shape)},
-            ),
-            target=GPUTarget("cuda", 90, 32),
-            options={"num_warps": number, "enable_fp_fusion": False},
-        ).asm
-        for kernel, number in warps.items()
-    }
+    with quickly():
+        return {
+            kernel.__name__: triton.compile(
+                ASTSource(
+                    kernel,
+                    {name: types.get(name, "*i64") for name in kernel.arg_names},
+                    {(kernel.arg_names.index("S"),): Static(how.shape)},
+                ),
+                target=GPUTarget("cuda", 90, 32),
+                options={"num_warps": number, "enable_fp_fusion": False},
+            ).asm
+            for kernel, number in warps.items()
+        }
