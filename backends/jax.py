@@ -16,7 +16,7 @@ from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.jax_on_numpy import on_numpy
-from eplb_xp.backends.launching import from_jax, shares_from_jax
+from eplb_xp.backends.launching import from_jax, routes_from_jax, shares_from_jax
 from eplb_xp.backends.launching.varying import pvary, varying
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Refusal, Step, register
@@ -166,13 +166,22 @@ def _share_of_plan(lib: Standard, *arrays: jax.Array, num_gpus: int, rounds: int
     return shares_from_jax.share(lib, *its, *others, num_gpus=num_gpus, rounds=rounds)
 
 
+def _route(step: Step, by_kernels: Step, lib: Standard, *arrays: jax.Array) -> tuple[jax.Array] | Refusal:
+    """By NumPy in host memory, by the kernels on a GPU."""
+    found = on_numpy(step, lib, *arrays)
+    return by_kernels(lib, *arrays) if isinstance(found, Refusal) else found
+
+
 register(Jax, pipeline.plan, _plan)
 register(Jax, shares.share, _share)
 register(Jax, shares.share_of_plan, _share_of_plan)
+for way in ("route_in_turn", "route_by_quota"):
+    routed = getattr(route, way)
+    register(Jax, routed, functools.partial(_route, routed, getattr(routes_from_jax, way)))
 for taken in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
     prepared.prepare,
-    *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities, route.route_in_turn, route.route_by_quota),
+    *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),
 ):
     register(Jax, taken, functools.partial(on_numpy, taken))
 

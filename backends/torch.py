@@ -14,7 +14,7 @@ from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
-from eplb_xp.backends.launching import from_torch, shares_from_torch
+from eplb_xp.backends.launching import from_torch, routes_from_torch, shares_from_torch
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
 from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
@@ -24,7 +24,7 @@ from eplb_xp.saving import name_to_torch
 from eplb_xp.types import Array, Plan, Shares
 
 # Steps that kernels take over on a GPU.
-WITH_KERNELS = (pipeline.plan, shares.share, shares.share_of_plan)
+WITH_KERNELS = (pipeline.plan, shares.share, shares.share_of_plan, route.route_in_turn, route.route_by_quota)
 
 
 class Torch(Standard):
@@ -166,12 +166,20 @@ def _share_of_plan(
     return sharer(*its, *others, rounds=rounds)
 
 
+def _route(step: Step, by_kernels: Step, lib: Standard, *tensors: torch.Tensor) -> tuple[torch.Tensor] | Refusal:
+    """By the kernels on a GPU, by NumPy in host memory."""
+    return by_kernels(lib, *tensors) if tensors[-1].is_cuda else on_numpy(step, lib, *tensors)
+
+
 register(Torch, pipeline.plan, _plan)
 register(Torch, shares.share, _share)
 register(Torch, shares.share_of_plan, _share_of_plan)
+for way in ("route_in_turn", "route_by_quota"):
+    routed = getattr(route, way)
+    register(Torch, routed, functools.partial(_route, routed, getattr(routes_from_torch, way)))
 for step in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
     prepared.prepare,
-    *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities, route.route_in_turn, route.route_by_quota),
+    *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),
 ):
     register(Torch, step, functools.partial(on_numpy, step))

@@ -1,4 +1,4 @@
-"""Loads as integers: the bits of floats that are not negative are in the order of the floats."""
+"""Loads as integers: the bits of floats that are not negative are in the order of the floats. How many bits are set."""
 
 import triton
 import triton.language as tl
@@ -42,3 +42,13 @@ def index_in(key):
 def load_in(key):
     """The float in a key of `descending`."""
     return float_of(0x7FFFFFFF - (key >> 32).to(tl.int32))
+
+
+@triton.jit
+def ones(word):
+    """How many bits of 32 are set."""
+    word = word.to(tl.uint32, bitcast=True)
+    word = word - ((word >> 1) & 0x55555555)
+    word = (word & 0x33333333) + ((word >> 2) & 0x33333333)
+    word = (word + (word >> 4)) & 0x0F0F0F0F
+    return ((word * 0x01010101) >> 24).to(tl.int32)

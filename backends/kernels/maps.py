@@ -3,6 +3,7 @@
 import triton
 import triton.language as tl
 
+from eplb_xp.backends.kernels.bits import ones
 from eplb_xp.backends.kernels.nodes import experts_of_node
 from eplb_xp.backends.kernels.packing.packed import SINGLE
 
@@ -27,15 +28,6 @@ def clear(groups_at, layer, node, log2phy, S: tl.constexpr):
 
 
 @triton.jit
-def _ones(word):
-    """How many bits are set."""
-    word = word - ((word >> 1) & 0x55555555)
-    word = (word & 0x33333333) + ((word >> 2) & 0x33333333)
-    word = (word + (word >> 4)) & 0x0F0F0F0F
-    return ((word * 0x01010101) >> 24).to(tl.int32)
-
-
-@triton.jit
 def _rank(expert, gpu, there, masks_at, S: tl.constexpr):
     """How many GPUs before its own have an expert too, no GPU having it twice; the masks are zero before."""
     own_at = masks_at + expert * S.mask_words
@@ -43,10 +35,10 @@ def _rank(expert, gpu, there, masks_at, S: tl.constexpr):
     tl.debug_barrier()
     rank = gpu * 0
     for word in range(S.mask_words):
-        mask = tl.load(own_at + word, mask=there, other=0).to(tl.uint32, bitcast=True)
-        before = ((1 << gpu % 32) - 1).to(tl.uint32, bitcast=True)
+        mask = tl.load(own_at + word, mask=there, other=0)
+        before = (1 << gpu % 32) - 1
         mask = tl.where(gpu // 32 > word, mask, tl.where(gpu // 32 == word, mask & before, mask & 0))
-        rank += _ones(mask)
+        rank += ones(mask)
     return rank
 
 

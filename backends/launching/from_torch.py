@@ -20,6 +20,7 @@ _DTYPES = frozenset(getattr(torch, name) for name in DTYPES)
 
 # Whether Triton is there, for NVIDIA's GPUs; it is imported only with the first plan.
 IS_INSTALLED = importlib.util.find_spec("triton") is not None and torch.version.hip is None
+SEVERAL_DEVICES = "the tensors are on several devices"
 NOT_INSTALLED = "the kernels need Triton and an NVIDIA GPU: install the extra 'cuda'"
 
 
@@ -98,7 +99,7 @@ class _Planner:
         key = device.index, weight.dtype, strides, address % 16
         launches = self._launches.get(key)
         if launches is None:
-            with compiling.LOCK:
+            with compiling.quickly():
                 launches = self._launches[key] = self._compiled(weight, phy2log, log2phy, logcnt, scratch)
         stream = torch._C._cuda_getCurrentRawStream(device.index)
         # Addresses as numbers: of a tensor each launch asks the driver whether the GPU can reach it.
@@ -120,6 +121,32 @@ class _Planner:
             launches.append(launcher(compiled, grid))
             before = ()
         return launches
+
+
+class Kernel:
+    """A kernel of one size and grid: compiled once for each kind of tensors, and started with addresses as numbers."""
+
+    def __init__(self, kernel: Any, grid: tuple[int, int, int], warps: int, constants: Any) -> None:
+        self._kernel = kernel
+        self._grid = grid
+        self._warps = warps
+        self._constants = constants
+        self._launches: dict[Any, Callable[..., None]] = {}
+
+    def __call__(self, device: torch.device, kind: Any, *arguments: Any) -> None:
+        """Start it on the current stream of a device; the kind is all of the arguments that its code depends on."""
+        start = self._launches.get((device.index, kind))
+        if start is None:
+            with compiling.quickly():
+                start = self._launches[device.index, kind] = self._compiled(*arguments)
+        addresses = [x.data_ptr() if isinstance(x, torch.Tensor) else x for x in arguments]
+        start(torch._C._cuda_getCurrentRawStream(device.index), *addresses, self._constants)
+
+    def _compiled(self, *arguments: Any) -> Callable[..., None]:
+        compiled = self._kernel.warmup(
+            *arguments, self._constants, grid=self._grid, num_warps=self._warps, enable_fp_fusion=False
+        )
+        return launcher(compiled, self._grid)
 
 
 def launcher(compiled: Any, grid: tuple[int, int, int]) -> Callable[..., None]:

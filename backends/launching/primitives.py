@@ -18,9 +18,10 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from eplb_xp.backends.launching import compiling
 from eplb_xp.backends.launching.varying import as_others
+from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
-# A way to take a step: arrays, of which the first axis is that of layers, and settings by name.
+# A way to take a step: arrays, of which the first axis is that of layers, the library, and settings by name.
 Way = Callable[..., Sequence[Array]]
 # The shapes and dtypes of its results, given those of the arrays and the same settings.
 Results = Callable[..., Sequence[tuple[tuple[int, ...], Any]]]
@@ -37,8 +38,10 @@ def primitive(name: str, results: Results, *, once_written: Way, kernels: Way) -
     lowered = functools.partial(_lowered_for_cuda, once_written=once_written, kernels=kernels)
     mlir.register_lowering(step, lowered, platform="cuda")
 
-    def bind(*arrays: Array, **settings: Any) -> list[Array]:
-        found: list[Array] = step.bind(*as_others(map(lax.stop_gradient, arrays)), **settings)
+    def bind(*arrays: Array, lib: Standard, **settings: Any) -> list[Array]:
+        is_x64 = lib.index_dtype == jnp.int64
+        given = as_others(map(lax.stop_gradient, arrays))
+        found: list[Array] = step.bind(*given, lib=lib, is_x64=is_x64, **settings)
         return found
 
     return bind
@@ -72,9 +75,9 @@ def _batched(
     return [jnp.reshape(x, (batch, x.shape[0] // batch, *x.shape[1:])) for x in found], [0] * len(found)
 
 
-def _lowered(ctx: mlir.LoweringRuleContext, *arrays: Any, by: Way, **settings: Any) -> Any:
+def _lowered(ctx: mlir.LoweringRuleContext, *arrays: Any, by: Way, is_x64: bool, **settings: Any) -> Any:
     """A way, with indices as they were where the program was traced."""
-    with jax.enable_x64(ctx.avals_out[0].dtype == jnp.int64):
+    with jax.enable_x64(is_x64):
         return mlir.lower_fun(by, multiple_results=True)(ctx, *arrays, **settings)
 
 
@@ -83,5 +86,7 @@ def _lowered_for_cuda(
 ) -> Any:
     # What is exported must run on other GPUs and with other versions, which kernels in a program need not.
     is_exported = ctx.module_context.lowering_parameters.for_export
-    with compiling.LOCK:
-        return _lowered(ctx, *arrays, by=once_written if is_exported else kernels, **settings)
+    if is_exported:
+        return _lowered(ctx, *arrays, by=once_written, **settings)
+    with compiling.quickly():
+        return _lowered(ctx, *arrays, by=kernels, **settings)

@@ -1,12 +1,10 @@
 """Shares of CUDA tensors by the kernel of `kernels/sharing`."""
 
 import functools
-from collections.abc import Callable
-from typing import Any
 
 import torch
 
-from eplb_xp.backends.launching import compiling, from_torch
+from eplb_xp.backends.launching import from_torch
 from eplb_xp.backends.launching.sharing import Sharing, launch
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Refusal
@@ -36,10 +34,7 @@ class _Sharer:
         from eplb_xp.backends.kernels.sharing.shares import share as kernel  # noqa: PLC0415 # Triton takes a second
         from eplb_xp.backends.launching.static import Static  # noqa: PLC0415
 
-        self._kernel = kernel
-        self._constants = Static(how)
-        self._grid = layers, 1, 1
-        self._warps = how.warps
+        self._kernel = from_torch.Kernel(kernel, (layers, 1, 1), how.warps, Static(how))
         gpus = layers, how.gpus
         index = torch.int64
         self._results: tuple[tuple[tuple[int, ...], torch.dtype], ...] = (
@@ -52,10 +47,11 @@ class _Sharer:
             ((layers,), index),
             ((layers * how.words,), torch.int32),
         )
-        self._launches: dict[Any, Callable[..., None]] = {}
 
-    def __call__(self, *tensors: torch.Tensor, rounds: int) -> Shares[torch.Tensor]:
+    def __call__(self, *tensors: torch.Tensor, rounds: int) -> Shares[torch.Tensor] | Refusal:
         """The shares, on the current stream of the loads' device."""
+        if any(x.device != tensors[-1].device for x in tensors):
+            return Refusal(from_torch.SEVERAL_DEVICES)
         *given, tolerance, weight = tensors
         prepared = [from_torch.aligned(x.to(torch.int64)) for x in given]
         weight = from_torch.loads(weight)
@@ -67,19 +63,6 @@ class _Sharer:
         device = weight.device
         results = [from_torch.empty(*result, device) for result in self._results]
         strides = weight.stride()
-        key = device.index, weight.dtype, strides, weight.data_ptr() % 16
-        start = self._launches.get(key)
-        if start is None:
-            with compiling.LOCK:
-                compiled = self._kernel.warmup(
-                    *(*tensors, *strides, rounds, *results, self._constants),
-                    grid=self._grid,
-                    num_warps=self._warps,
-                    enable_fp_fusion=False,
-                )
-                start = self._launches[key] = from_torch.launcher(compiled, self._grid)
-        stream = torch._C._cuda_getCurrentRawStream(device.index)
-        addresses = [x.data_ptr() for x in (*tensors, *results)]
-        given = len(tensors)
-        start(stream, *addresses[:given], *strides, rounds, *addresses[given:], self._constants)
+        kind = weight.dtype, strides, weight.data_ptr() % 16, rounds
+        self._kernel(device, kind, *tensors, *strides, rounds, *results)
         return Shares(*results[:-1])

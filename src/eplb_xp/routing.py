@@ -195,7 +195,7 @@ def route(experts: A, plan: Sequence[A], quota: A | None = None, *, first: A | N
     if quota is not None:
         given.check("quota", quota, "experts width")
     if first is None:
-        first = lib.xp.zeros_like(logcnt)
+        first = cast("Any", logcnt)[:0]  # to fill an array would cost a GPU a launch
     else:
         given.check("first", first, "experts")
     _check_ids_if_free(lib, experts, logcnt.shape[0])

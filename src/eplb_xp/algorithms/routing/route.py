@@ -12,9 +12,9 @@ from eplb_xp.types import Array
 
 
 def route_in_turn(lib: Standard, log2phy: Array, logcnt: Array, first: Array, experts: Array) -> tuple[Array]:
-    """The replicas of an expert take turns; ``first`` tokens [..., experts] had theirs before."""
+    """The replicas of an expert take turns; ``first`` tokens [..., experts] had theirs before, or [..., 0] for none."""
     width = log2phy.shape[-1]
-    number, before = _indices(lib, logcnt, 1), _indices(lib, first, 1)
+    number, before = _numbers(lib, logcnt, first)
     line = _line(lib, experts, number.shape[-1])
     behind = of_owner(lib, before - line.first[:, :-1], line.owner)
     replica = (lib.arange_like(behind) + behind) % of_owner(lib, lib.xp.clip(number, 1, width), line.owner, 1)
@@ -26,7 +26,7 @@ def route_by_quota(lib: Standard, quota: Array, *arrays: Array) -> tuple[Array]:
     xp = lib.xp
     log2phy, logcnt, first, experts = arrays
     width = log2phy.shape[-1]
-    number, before = _indices(lib, logcnt, 1)[:, :, None], _indices(lib, first, 1)[:, :, None]
+    number, before = (x[:, :, None] for x in _numbers(lib, logcnt, first))
     line = _line(lib, experts, number.shape[1])
     begin, length = (x[:, :-1, None] for x in (line.first, line.length))
     until = xp.reshape(_indices(lib, quota, 2), (*number.shape[:2], width)) - before
@@ -36,6 +36,12 @@ def route_by_quota(lib: Standard, quota: Array, *arrays: Array) -> tuple[Array]:
     ends = xp.reshape(until, (until.shape[0], until.shape[1] * width))
     place = count_at_most(lib, ends, lib.arange_like(line.order), line.order.shape[-1] + 1)
     return _slots(lib, line, log2phy, place, experts)
+
+
+def _numbers(lib: Standard, logcnt: Array, first: Array) -> tuple[Array, Array]:
+    """How many replicas each expert has, and how many tokens it had before."""
+    number = _indices(lib, logcnt, 1)
+    return number, _indices(lib, first, 1) if first.shape[-1] else lib.xp.zeros_like(number)
 
 
 def _line(lib: Standard, experts: Array, number: int) -> Runs:

@@ -1,0 +1,1 @@
+"""Which replica each token goes to."""
