@@ -39,14 +39,14 @@ def squares(weight: jax.Array) -> jax.Array:
     return jnp.sum((weight / plan_for(weight).logcnt.astype(jnp.float32)) ** 2)
 
 
-def planned_shapes(function: Any, *arrays: Any) -> list[tuple[int, ...]]:
-    """The shape of the loads of each plan that kernels may make."""
+def planned_shapes(function: Any, *arrays: Any, primitive: str = PRIMITIVE) -> list[tuple[int, ...]]:
+    """The shape of the loads, which come last, of each plan that kernels may make, or of another step."""
     # A function of its own, because JAX keeps what it has traced.
     pending: list[Any] = [jax.make_jaxpr(functools.partial(function))(*arrays).jaxpr]
     shapes = []
     for jaxpr in pending:
         for eqn in jaxpr.eqns:
-            shapes += [eqn.invars[0].aval.shape] if eqn.primitive.name == PRIMITIVE else []
+            shapes += [eqn.invars[-1].aval.shape] if eqn.primitive.name == primitive else []
             params = [getattr(param, "jaxpr", param) for param in jax.tree.leaves(list(eqn.params.values()))]
             pending += [param for param in params if hasattr(param, "eqns")]
     return shapes
