@@ -11,7 +11,7 @@ FEW, FEW_BLOCK = 4096, 32
 # In two each program reads what was counted of the blocks before its own; 4,096 tokens of eight choices are 128 blocks,
 # and an H100 has 132 multiprocessors.
 BLOCK = 256
-COUNTS, MOST_BLOCKS = 2**14, 128  # that are read at once; the sum of so many fits 16 bits
+COUNTS, MOST_BLOCKS = 2**15, 128  # that are read at once; the sum of so many fits 16 bits
 MOST_TOKENS = 2**18
 MOST_ROWS = 2**16 - 1  # so many programs may stand side by side
 

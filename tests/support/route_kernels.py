@@ -16,6 +16,7 @@ from eplb_xp.algorithms.routing import route as once_written
 from eplb_xp.backends import numpy
 from eplb_xp.backends.kernels.routing import route as kernels
 from eplb_xp.backends.launching import routing
+from eplb_xp.backends.launching.compiling import quickly
 from eplb_xp.backends.launching.routing import Launch, launch
 from eplb_xp.backends.launching.static import Static
 from eplb_xp.backends.takeover import Refusal
@@ -153,15 +154,16 @@ def compiled(how: Launch) -> dict[str, Any]:
     """What each kernel is on an H100: its code in several languages."""
     sizes = how.sizes
     warps = {kernels.count: sizes.count_warps, kernels.route: sizes.warps} if how.entries else {}
-    return {
-        kernel.__name__: triton.compile(
-            ASTSource(
-                kernel,
-                {name: TYPES.get(name, "*i64") for name in kernel.arg_names},
-                {(kernel.arg_names.index("S"),): Static(sizes)},
-            ),
-            target=GPUTarget("cuda", 90, 32),
-            options={"num_warps": number, "enable_fp_fusion": False},
-        ).asm
-        for kernel, number in (warps or {kernels.route_few: sizes.warps}).items()
-    }
+    with quickly():
+        return {
+            kernel.__name__: triton.compile(
+                ASTSource(
+                    kernel,
+                    {name: TYPES.get(name, "*i64") for name in kernel.arg_names},
+                    {(kernel.arg_names.index("S"),): Static(sizes)},
+                ),
+                target=GPUTarget("cuda", 90, 32),
+                options={"num_warps": number, "enable_fp_fusion": False},
+            ).asm
+            for kernel, number in (warps or {kernels.route_few: sizes.warps}).items()
+        }

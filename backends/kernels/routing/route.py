@@ -127,16 +127,12 @@ def route(quota, log2phy, logcnt, first, experts, ids, scratch, slots, S: tl.con
     expert = _read(experts + row * ids, place, ids, S)
     number = tl.load(numbers + place).to(tl.int32)
     replicas, before = _replicas(logcnt + of_expert, first + of_expert, expert, S)
-    # Two counts are a word, and so are the sums of so many.
-    pair = tl.arange(0, S.experts2 // 2)
-    pairs = counts.to(tl.pointer_type(tl.int32)) + pair[None, :]
-    others = tl.zeros([S.experts2 // 2], tl.int64)
+    # Four counts are a word, and so are the sums of so many.
+    its = tl.minimum(expert, S.experts2 - 1)
+    words = counts.to(tl.pointer_type(tl.int64)) + tl.arange(0, S.experts2 // 4)[None, :]
     for some in range(0, block, S.blocks):
         other = some + tl.arange(0, S.blocks)[:, None]
-        both = tl.load(pairs + other * (S.experts2 // 2), mask=other < block, other=0)
-        both = tl.sum(both, axis=0).to(tl.int64)
-        others += (both & 0xFFFF) | ((both & 0xFFFF0000) << 16)
-    its = tl.minimum(expert, S.experts2 - 1)
-    number += (tl.gather(others, its >> 1, 0) >> ((its & 1) << 5).to(tl.int64)).to(tl.int32)
+        counted = tl.sum(tl.load(words + other * (S.experts2 // 4), mask=other < block, other=0), axis=0)
+        number += (tl.gather(counted, its >> 2, 0) >> ((its & 3) * 16).to(tl.int64)).to(tl.int32) & 0xFFFF
     slot = _slots(quota + of_slot, log2phy + of_slot, expert, replicas, before, number, S)
     tl.store(slots + row * ids + place, slot, mask=place < ids)
