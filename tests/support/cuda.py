@@ -1,5 +1,8 @@
 """Plans by Triton's kernels on a GPU, held against those of NumPy."""
 
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import ml_dtypes
@@ -16,6 +19,7 @@ from tests.support.plans import NAMES, assert_same, plan
 CUDA = Torch("torch-cuda", "cuda")
 Sizes = tuple[int, ...]  # replicas, groups, nodes, GPUs
 POISON = -123456  # as a float no number
+SMALL_POISON = -77  # in a byte or two
 
 # Experts and sizes of both routes.
 GLOBAL, HIERARCHICAL = (64, (80, 1, 1, 8)), (64, (96, 8, 4, 16))
@@ -48,3 +52,14 @@ def assert_equal(made: tuple[torch.Tensor, ...], weight: torch.Tensor, sizes: Si
 
 def planned(weight: torch.Tensor, sizes: Sizes, policy: str | Policy) -> Plan[torch.Tensor]:
     return rebalance_experts(weight, **dict(zip(NAMES, sizes, strict=True)), policy=policy)
+
+
+@contextmanager
+def no_waiting() -> Generator[None]:
+    """An error where the host waits for the GPU."""
+    with warnings.catch_warnings(action="ignore"):  # that it is a prototype
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -1,6 +1,6 @@
 """Routes by Triton's kernels: interpreted, held against NumPy's, and what is routed in tests of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest import mock
@@ -36,6 +36,13 @@ class Given(NamedTuple):
     logcnt: NumPyArray  # [..., experts]
     first: NumPyArray  # [..., experts], or [..., 0] where there were none before
     experts: NumPyArray  # [..., tokens, top_k]
+
+
+def each(function: Callable[[NumPyArray], NumPyArray], given: Given) -> Given:
+    """The function of all that is there."""
+    quota, *others = given
+    log2phy, logcnt, first, experts = (function(x) for x in others if x is not None)
+    return Given(None if quota is None else function(quota), log2phy, logcnt, first, experts)
 
 
 class Sizes(NamedTuple):

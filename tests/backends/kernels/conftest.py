@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from eplb_xp.backends.launching import from_torch
-from tests.support.cuda import POISON
+from tests.support.cuda import POISON, SMALL_POISON
 from tests.support.kernels import Interpreted, interpreter
 
 
@@ -24,7 +24,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def poison(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
         given.append(int(np.prod(shape)))
-        return torch.full(shape, POISON, dtype=dtype, device=device)
+        return torch.full(shape, POISON if dtype.itemsize > 2 else SMALL_POISON, dtype=dtype, device=device)
 
     monkeypatch.setattr(from_torch, "empty", poison)
     return given

@@ -1,27 +1,12 @@
 """Triton's kernels on a GPU, launched on streams, in graphs and on devices: nothing makes the host wait."""
 
-import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 import torch
 
-from tests.support.cuda import CUDA, POISON, Sizes, assert_equal, every_policy, every_route, loads, planned
+from tests.support.cuda import CUDA, POISON, Sizes, assert_equal, every_policy, every_route, loads, no_waiting, planned
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("poisoned")]
-
-
-@contextmanager
-def no_waiting() -> Generator[None]:
-    """An error where the host waits for the GPU."""
-    with warnings.catch_warnings(action="ignore"):  # that it is a prototype
-        torch.cuda.set_sync_debug_mode("error")
-    try:
-        yield
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 @every_route

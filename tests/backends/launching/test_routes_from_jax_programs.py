@@ -19,7 +19,7 @@ from eplb_xp.backends.launching.routing import FEW
 from eplb_xp.backends.takeover import SWITCH
 from tests.support.jax_kernels import CUSTOM_CALL, planned_shapes
 from tests.support.libraries import NumPyArray
-from tests.support.route_kernels import Given, drawn, expected
+from tests.support.route_kernels import Given, drawn, each, expected
 
 LAYERS = PartitionSpec("layers")
 WAYS = {"quota": "eplb_xp_route_by_quota", "turn": "eplb_xp_route_in_turn"}
@@ -86,7 +86,7 @@ def test_batches_are_rows_and_layers_of_a_scan_are_steps(way: str) -> None:
     one = jax.vmap(routed, in_axes=(0, *[None] * len(others)))
     found = jax.jit(one)(arrays[0][0], *others)
     for batch in range(2):
-        alone = Given(*(None if x is None else x[0, 0] for x in given))._replace(experts=given.experts[0, batch])
+        alone = each(lambda x: x[0, 0], given)._replace(experts=given.experts[0, batch])
         assert_equal(found[batch], alone)
 
 
@@ -96,9 +96,9 @@ def test_slots_vary_in_shard_map_as_tokens_do(way: str, check_vma: bool) -> None
     given = made(way, (4,))
     mesh = jax.make_mesh((4,), ("layers",), axis_types=(AxisType.Auto,), devices=jax.devices("cpu")[:4])
     arrays = [jax.device_put(x, NamedSharding(mesh, LAYERS)) for x in in_jax(given)]
-    each = jax.shard_map(jax.vmap(routed), mesh=mesh, in_specs=LAYERS, out_specs=LAYERS, check_vma=check_vma)
-    assert taken(each, *arrays, way=way) == [(1, 10, 2)]
-    assert_equal(jax.jit(each)(*arrays), given)
+    sharded = jax.shard_map(jax.vmap(routed), mesh=mesh, in_specs=LAYERS, out_specs=LAYERS, check_vma=check_vma)
+    assert taken(sharded, *arrays, way=way) == [(1, 10, 2)]
+    assert_equal(jax.jit(sharded)(*arrays), given)
 
 
 @every_way
@@ -132,8 +132,8 @@ def test_kernels_get_what_they_are_to_read(way: str, tokens: int, monkeypatch: p
     monkeypatch.setattr(stand_in, "triton_call", triton_call, raising=False)
     monkeypatch.setitem(sys.modules, "jax_triton", stand_in)
     given = made(way, (3,), (tokens, 2), "int16")
-    each = jax.vmap(functools.partial(routed))
-    jax.jit(each).trace(*in_jax(given)).lower(lowering_platforms=("cuda",))
+    batched = jax.vmap(functools.partial(routed))
+    jax.jit(batched).trace(*in_jax(given)).lower(lowering_platforms=("cuda",))
     *counted, call = calls
     programs = -(-2 * tokens // (256 if counted else 32))
     assert len(counted) == (tokens == FEW)
