@@ -41,7 +41,7 @@ class Given(NamedTuple):
 def each(function: Callable[[NumPyArray], NumPyArray], given: Given) -> Given:
     """The function of all that is there."""
     quota, *others = given
-    log2phy, logcnt, first, experts = (function(x) for x in others if x is not None)
+    log2phy, logcnt, first, experts = (function(x) for x in others)
     return Given(None if quota is None else function(quota), log2phy, logcnt, first, experts)
 
 
