@@ -161,7 +161,6 @@ def test_what_is_too_large_is_left_to_xla(monkeypatch: pytest.MonkeyPatch, caplo
     assert "share_of_plan runs without its kernel: the kernel shares among at most 7 experts, got 8" in caplog.text
 
 
-@pytest.mark.xfail(raises=ValueError, reason="levelling takes the largest of no layers")
 def test_no_layers_are_left_to_xla(caplog: pytest.LogCaptureFixture) -> None:
     given = jnp.zeros((0, 12), jnp.int32), jnp.zeros((0, 8))
     with caplog.at_level(logging.DEBUG, logger="eplb_xp"):

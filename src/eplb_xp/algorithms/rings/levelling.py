@@ -75,9 +75,9 @@ def _best_swap(lib: Standard, slot2seat: Array, runs: Runs, share: Array, pack_l
     heaviest = run_max(lib, runs, lib.take_along_axis(pack_load, runs.order // capacity), longest)
 
     def after(rank: int) -> Array:
-        less = our_share[:, rank : rank + 1] - share
+        less = our_share[:, rank][:, None] - share
         busier = xp.maximum(load - less, heaviest + less)
-        return xp.where(runs.length == our_number[:, rank : rank + 1], busier, float("inf"))
+        return xp.where(runs.length == our_number[:, rank][:, None], busier, float("inf"))
 
     def least(rank: int, before: Array) -> Array:
         return xp.minimum(before, after(rank))

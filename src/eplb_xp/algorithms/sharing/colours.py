@@ -47,7 +47,7 @@ def first_colours(lib: Standard, runs: Runs, num_gpus: int) -> Array:
         taken = by_slot(xp.where(colouring.waits | ~several, -1, colouring.first + span(runs.length)), -1)
 
         def behind(rank: int, furthest: Array) -> Array:
-            begin, end = first[:, rank : rank + 1, :], taken[:, rank : rank + 1, :]
+            begin, end = first[:, rank, :][:, None, :], taken[:, rank, :][:, None, :]
             return xp.where((begin < first + width) & (end > first) & (end > furthest), end, furthest)
 
         furthest = lib.fori_loop(0, shape[1], behind, xp.zeros_like(first))

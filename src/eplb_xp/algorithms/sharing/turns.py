@@ -25,6 +25,8 @@ def levelled(lib: Standard, who: Meetings, start: Levelling, tolerance: Array) -
     """All layers levelled until they are done."""
     xp = lib.xp
     layers = start.is_done.shape[0]
+    if layers == 0:
+        return start
     at_once = min(max(-(-layers // 8), FEWEST_AT_ONCE), layers)
 
     def unfinished(state: Levelling) -> Array:
