@@ -1,4 +1,4 @@
-"""Plans on an NVIDIA GPU: right first, then how long they take.
+"""Plans, shares and slots of tokens on an NVIDIA GPU: right first, then how long they take.
 
 ``make bench-gpu`` prints the table and writes out/gpu.json, out/gpu.md and out/gpu.png.
 """
@@ -33,7 +33,7 @@ def bench(
     only: Annotated[str, typer.Option(metavar="NAME", help="Only cases with this in their name.")] = "",
     seed: Annotated[int | None, typer.Option(min=0, help="Of loads that plans are checked on; random.")] = None,
 ) -> None:
-    """Compare plans on the GPU with NumPy's, then time them."""
+    """Compare what the GPU makes with NumPy's, then time it."""
     if (reason := machine.why_not()) is not None:
         raise UserError(reason)
     chosen = cases.sections(only, quick=quick)
@@ -49,7 +49,7 @@ def bench(
         wait(ahead)  # what is timed has the machine to itself
         found = measuring.measure(pairs, missing, replays, announce)
     described, date = machine.describe(), datetime.now(UTC).date().isoformat()
-    Console(width=140).print(table.table(chosen, found))
+    Console(width=150).print(table.table(chosen, found))
     out.mkdir(parents=True, exist_ok=True)
     taken = {"machine": described, "date": date, "seeds": {"timed": loads.SEED, "checked": seed}}
     (out / "gpu.json").write_text(json.dumps(taken | {"rows": rows(found)}, indent=1))
@@ -60,11 +60,12 @@ def bench(
 def rows(found: Found) -> list[dict[str, Any]]:
     """The numbers, in microseconds, and what is to be met."""
     return [
-        {"way": way, **case._asdict(), **_taken(case, way, taken, found)} for (case, way), taken in found.times.items()
+        {"case": str(case), "way": way, **case._asdict(), **_taken(case, way, taken, found)}
+        for (case, way), taken in found.times.items()
     ]
 
 
-def _taken(case: cases.Case, way: str, taken: Times | Missing, found: Found) -> dict[str, Any]:
+def _taken(case: cases.Work, way: str, taken: Times | Missing, found: Found) -> dict[str, Any]:
     if isinstance(taken, Missing):
         return {"not_measured": taken.reason}
     wanted = target(case, way, found.times.get((case, "graph")))

@@ -1,15 +1,18 @@
-"""Plans by PyTorch on the GPU: checked, replayed in a CUDA graph, called from Python, and what they launch."""
+"""PyTorch on the GPU: what it makes, replayed in a CUDA graph, called from Python, and what is launched."""
 
+import functools
 import time
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.gpu.cases import Case
+from benchmarks.gpu.cases import Case, Work
 from benchmarks.gpu.checking import WrongPlanError, difference
 from benchmarks.gpu.found import Missing, Times, times
 from benchmarks.gpu.loads import NumPyArray
-from eplb_xp import Plan, rebalance_experts
+from benchmarks.gpu.work import call_of
 
 DEVICE = "cuda"
 FIRST_CALLS, FIRST_REPLAYS = 3, 50  # not timed
@@ -17,17 +20,17 @@ FIRST_CALLS, FIRST_REPLAYS = 3, 50  # not timed
 BUSY = 200_000
 
 
-def plan(case: Case, load: NumPyArray) -> Plan[NumPyArray]:
-    """A plan in host memory: [layers, experts] float32."""
+def made(case: Work, load: NumPyArray) -> Any:
+    """A plan for loads [layers, experts] float32, or what else the case makes of its tokens, in host memory."""
     return in_host_memory(_call(case, torch.asarray(load, device=DEVICE)))
 
 
-def in_host_memory(made: Plan[torch.Tensor]) -> Plan[NumPyArray]:
-    """The three maps as NumPy has them."""
-    return Plan(*(array.cpu().numpy() for array in made))
+def in_host_memory(result: Any) -> Any:
+    """All of its tensors as NumPy has them."""
+    return type(result)(*(array.cpu().numpy() for array in result))
 
 
-def graph(case: Case, sets: NumPyArray, replays: int) -> Times:
+def graph(case: Work, sets: NumPyArray, replays: int) -> Times:
     """The time of a plan in a CUDA graph, between events; other loads are put in before each replay."""
     loads = torch.asarray(sets, device=DEVICE)
     load = loads[0].clone()
@@ -39,7 +42,7 @@ def graph(case: Case, sets: NumPyArray, replays: int) -> Times:
     torch.cuda.current_stream().wait_stream(beside)
     captured = torch.cuda.CUDAGraph()
     with torch.cuda.graph(captured):
-        made = _call(case, load)
+        result = _call(case, load)
 
     rounds = []
     for number in range(FIRST_REPLAYS + replays):
@@ -52,13 +55,13 @@ def graph(case: Case, sets: NumPyArray, replays: int) -> Times:
         rounds.append((begin, end))
     torch.cuda.synchronize()
 
-    found = difference(in_host_memory(made), in_host_memory(_call(case, load)))
+    found = difference(in_host_memory(result), in_host_memory(_call(case, load)))
     if found is not None:
-        raise WrongPlanError(f"{case}: {found[0]} of layer {found[1]} from the graph is not that of a call")
-    return times([1e3 * begin.elapsed_time(end) for begin, end in rounds[FIRST_REPLAYS:]])
+        raise WrongPlanError(f"{case}: {found[0]} [{found[1]}] from the graph is not that of a call")
+    return times([1e3 * begin.elapsed_time(end) for begin, end in rounds[FIRST_REPLAYS:]], len(sets))
 
 
-def eager(case: Case, sets: NumPyArray, rounds: int) -> Times:
+def eager(case: Work, sets: NumPyArray, rounds: int) -> Times:
     """The time of a call from Python, until the GPU has the plan."""
     loads = torch.asarray(sets, device=DEVICE)
     spent = []
@@ -72,7 +75,7 @@ def eager(case: Case, sets: NumPyArray, rounds: int) -> Times:
     return times(spent[FIRST_CALLS:])
 
 
-def launches(case: Case, sets: NumPyArray) -> tuple[str, ...] | Missing:
+def launches(case: Work, sets: NumPyArray) -> tuple[str, ...] | Missing:
     """All that one call puts on the GPU: kernels, copies and memsets, by name."""
     load = torch.asarray(sets[0], device=DEVICE)
     _call(case, load)
@@ -86,10 +89,15 @@ def launches(case: Case, sets: NumPyArray) -> tuple[str, ...] | Missing:
 
 def phy2log(case: Case, sets: NumPyArray) -> NumPyArray:
     """The slots of all sets: [sets, layers, replicas]."""
-    made = [_call(case, load).phy2log for load in torch.asarray(sets, device=DEVICE)]
-    slots: NumPyArray = torch.stack(made).cpu().numpy()
+    plans = [_call(case, load).phy2log for load in torch.asarray(sets, device=DEVICE)]
+    slots: NumPyArray = torch.stack(plans).cpu().numpy()
     return slots
 
 
-def _call(case: Case, load: torch.Tensor) -> Plan[torch.Tensor]:
-    return rebalance_experts(load, **case.arguments)
+def _call(case: Work, load: torch.Tensor) -> Any:
+    return _call_on(case, DEVICE)(load)
+
+
+@functools.lru_cache(maxsize=1)
+def _call_on(case: Work, device: str) -> Callable[[torch.Tensor], Any]:
+    return call_of(case, functools.partial(torch.asarray, device=device))

@@ -1,7 +1,8 @@
-"""What is planned on the GPU: every policy on both routes, two sizes more, and growing sizes."""
+"""What is timed on the GPU: every policy on both routes, two sizes more, shares and slots, and growing sizes."""
 
 from typing import Any, NamedTuple
 
+from benchmarks.gpu.batches import ROUTES, SHARES, Routing, Sharing
 from benchmarks.growth.sizes import Size
 from eplb_xp import POLICIES
 from eplb_xp.cli.errors import UserError
@@ -46,12 +47,16 @@ class Case(NamedTuple):
         }
 
 
+# A plan, or what is done with each batch.
+Work = Case | Sharing | Routing
+
+
 class Section(NamedTuple):
     """Cases that are measured in the same way, under one heading."""
 
     title: str
     way: str
-    cases: tuple[Case, ...]
+    cases: tuple[Work, ...]
     axis: str | None = None  # along which the cases grow
 
 
@@ -68,6 +73,9 @@ def sections(only: str = "", *, quick: bool = False) -> list[Section]:
         Section("a plan in a CUDA graph", "graph", (*BOTH_ROUTES, ALONE, WIDE)),
         Section("called from Python", "eager", BOTH_ROUTES),
         Section("inside jax.jit", "jax", BOTH_ROUTES),
+        Section("shares of a batch in a CUDA graph", "graph", SHARES),
+        Section("slots of tokens in a CUDA graph", "graph", ROUTES),
+        Section("shares and slots, called from Python", "eager", (*SHARES, *ROUTES)),
         *(Section(f"more and more {axis}", "graph", _growing(axis, quick=quick), axis) for axis in NUMBERS),
     ]
     chosen = [
@@ -75,12 +83,12 @@ def sections(only: str = "", *, quick: bool = False) -> list[Section]:
         for section in everything
     ]
     if not any(section.cases for section in chosen):
-        names = ", ".join(map(repr, map(str, everything[0].cases)))
+        names = ", ".join(map(repr, map(str, (*everything[0].cases, *SHARES, *ROUTES))))
         raise UserError(f"no case has {only!r} in its name; there are {names}, and growing sizes")
     return [section for section in chosen if section.cases]
 
 
-def pairs(chosen: list[Section]) -> list[tuple[Case, str]]:
+def pairs(chosen: list[Section]) -> list[tuple[Work, str]]:
     """What is to be measured, once each, JAX last: it is imported when PyTorch's times are taken."""
     found = dict.fromkeys((case, section.way) for section in chosen for case in section.cases)
     return sorted(found, key=lambda pair: pair[1] == "jax")

@@ -6,14 +6,14 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
 from benchmarks.gpu import by_torch
-from benchmarks.gpu.cases import Case
-from benchmarks.gpu.loads import timed
+from benchmarks.gpu.cases import Work
+from benchmarks.gpu.work import timed
 
 MOST_PROCESSES = 16
 
 
-def compile_all(cases: Iterable[Case], announce: Callable[[str], None]) -> None:
-    """Plan each case once in some other process, which leaves its kernels in Triton's cache.
+def compile_all(cases: Iterable[Work], announce: Callable[[str], None]) -> None:
+    """Do the work of each case once in some other process, which leaves its kernels in Triton's cache.
 
     What fails there fails here too, where it is reported.
     """
@@ -25,5 +25,5 @@ def compile_all(cases: Iterable[Case], announce: Callable[[str], None]) -> None:
             future.exception()
 
 
-def _plan_once(case: Case) -> None:
-    by_torch.plan(case, timed(case.layers, case.experts)[0])
+def _plan_once(case: Work) -> None:
+    by_torch.made(case, timed(case)[0])

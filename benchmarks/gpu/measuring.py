@@ -8,67 +8,59 @@ from typing import Any, TypeVar
 import numpy as np
 
 from benchmarks.gpu import by_torch
-from benchmarks.gpu.cases import Case
+from benchmarks.gpu.cases import Case, Work
 from benchmarks.gpu.checking import WrongPlanError, check
 from benchmarks.gpu.found import Found, Missing, Times
-from benchmarks.gpu.loads import NumPyArray, timed
-from eplb_xp import POLICIES
-from eplb_xp.backends.launching.launch import launch
-from eplb_xp.backends.takeover import Refusal
+from benchmarks.gpu.loads import NumPyArray
+from benchmarks.gpu.work import refusal, timed
 from eplb_xp.cli.errors import one_line
-from eplb_xp.sizes import check_sizes
 
 JAX_NEEDS = {"jax": "jax", "jax_triton": "jax-triton"}
 
 T = TypeVar("T")
 
 
-def refused(cases: Iterable[Case]) -> dict[Case, Missing]:
+def refused(cases: Iterable[Work]) -> dict[Work, Missing]:
     """The cases that the kernels leave to the once-written code."""
-    found = {}
-    for case in cases:
-        sizes = check_sizes(case.experts, case.replicas, case.groups, case.nodes, case.gpus)
-        result = launch(case.layers, case.experts, sizes, POLICIES[case.policy])
-        if isinstance(result, Refusal):
-            found[case] = Missing(f"refused by the kernels: {result.reason}")
-    return found
+    found = {case: refusal(case) for case in cases}
+    return {case: Missing(f"refused by the kernels: {why.reason}") for case, why in found.items() if why is not None}
 
 
-def compile_ahead(pairs: Iterable[tuple[Case, str]]) -> list[Future[Any]]:
+def compile_ahead(pairs: Iterable[tuple[Work, str]]) -> list[Future[Any]]:
     """JAX's programs, compiled beside what is done before anything is timed; it takes as long."""
     if _missing_package() is not None:
         return []
     from benchmarks.gpu import by_jax  # noqa: PLC0415  it may be missing
 
-    return [*by_jax.compile_ahead(case for case, way in pairs if way == "jax")]
+    return [*by_jax.compile_ahead(case for case, way in pairs if way == "jax" and isinstance(case, Case))]
 
 
 def _missing_package() -> str | None:
     return next((package for module, package in JAX_NEEDS.items() if util.find_spec(module) is None), None)
 
 
-def failed(cases: Iterable[Case], seed: int, announce: Callable[[str], None]) -> dict[Case, Missing]:
-    """The cases that no plan is made of; all other plans are compared with NumPy's, and none may differ."""
-    found = {}
+def failed(cases: Iterable[Work], seed: int, announce: Callable[[str], None]) -> dict[Work, Missing]:
+    """The cases that nothing is made of; all that is made is compared with NumPy's, and none of it may differ."""
+    found: dict[Work, Missing] = {}
     for case in cases:
         announce(f"checking {case}")
-        result = _attempt(check, case, seed, by_torch.plan)
+        result = _attempt(check, case, seed, by_torch.made)
         if isinstance(result, Missing):
             found[case] = result
     return found
 
 
 def measure(
-    pairs: Iterable[tuple[Case, str]], missing: dict[Case, Missing], replays: int, announce: Callable[[str], None]
+    pairs: Iterable[tuple[Work, str]], missing: dict[Work, Missing], replays: int, announce: Callable[[str], None]
 ) -> Found:
-    """Time every case in its ways, and count what each plan launches."""
+    """Time every case in its ways, and count what each launches."""
     found = Found({}, {})
     for case, way in pairs:
         announce(f"timing {case}, {way}")
         if case in missing:
             found.times[case, way] = missing[case]
             continue
-        sets = timed(case.layers, case.experts)
+        sets = timed(case)
         if way == "graph":
             found.times[case, way] = _attempt(by_torch.graph, case, sets, replays)
             found.launches[case] = _attempt(by_torch.launches, case, sets)

@@ -20,13 +20,18 @@ def write(path: Path, chosen: list[Section], found: Found, gpu: str) -> None:
     figure.suptitle(f"{gpu}: 58 layers, 256 experts, 32 GPUs, but for what grows", fontsize="medium", parse_math=False)
     panels = figure.subplots(1, len(NUMBERS), sharey=True)
     for axes, axis in zip(panels, NUMBERS, strict=True):
-        _lines(axes, axis, [case for section in chosen if section.axis == axis for case in section.cases], found)
+        _lines(axes, axis, _cases(chosen, axis), found)
     panels[0].set_ylabel("time of a plan, us")
     shown = {name: line for axes in panels for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
     if shown:
         names = list(shown)
         figure.legend(list(shown.values()), names, loc="outside lower center", ncols=len(names), frameon=False)
     figure.savefig(path, dpi=150)
+
+
+def _cases(chosen: list[Section], axis: str) -> list[Case]:
+    cases = [case for section in chosen if section.axis == axis for case in section.cases]
+    return [case for case in cases if isinstance(case, Case)]
 
 
 def _lines(axes: Axes, axis: str, cases: list[Case], found: Found) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from benchmarks.gpu.cases import Case, Section
+from benchmarks.gpu.batches import JUDGED, PLANNED, PRESET
+from benchmarks.gpu.cases import Section, Work
 from benchmarks.gpu.found import Found, Missing, Times
 from benchmarks.gpu.loads import SETS, TURNS
 from benchmarks.gpu.targets import PUBLISHED, Target, met, target
@@ -15,6 +16,7 @@ COLUMNS = (
     "case",
     "median\nus",
     "\nquartiles",
+    "slowest\nset",
     "\nlaunches",
     "to the\ngraph",
     "\nreach",
@@ -28,7 +30,10 @@ STYLES = {"aim": "green", "reach": "green", "missed": "red"}
 
 NOTES = f"""\
 case: policy and route, layers x experts, replicas / GPUs; hierarchical: 8 groups, 4 nodes
+shares, route: {JUDGED} steps of {PRESET} in turn, after {PLANNED} that policy ring planned from; to 2^-10 where matched
+route: tokens x choices of a layer, replicas / GPUs
 in a CUDA graph: between events around a replay, with a GPU that is busy before it; {SETS} sets of loads in turn
+slowest set: the median of that one's replays
 called from Python: until the GPU has the plan; reach is the graph's median + 60 us
 inside jax.jit: a program of {TURNS * SETS} plans, divided by that; reach is 1.3 times the graph's median
 launches: kernels, copies and memsets of one call, as torch.profiler counts them
@@ -70,7 +75,7 @@ def _lines(section: Section, found: Found, reasons: list[str]) -> list[tuple[str
     return [_cells(section, case, found, reasons) for case in section.cases]
 
 
-def _cells(section: Section, case: Case, found: Found, reasons: list[str]) -> tuple[str, ...]:
+def _cells(section: Section, case: Work, found: Found, reasons: list[str]) -> tuple[str, ...]:
     taken, graph = found.times[case, section.way], found.times.get((case, "graph"))
     if isinstance(taken, Missing):
         return str(case), "-", f"not measured {_number(taken.reason, reasons)}", *[""] * (len(COLUMNS) - 3)
@@ -79,6 +84,7 @@ def _cells(section: Section, case: Case, found: Found, reasons: list[str]) -> tu
         str(case),
         _short(taken.median),
         f"{_short(taken.lower)} to {_short(taken.upper)}",
+        "" if taken.slowest is None else _short(taken.slowest),
         _number(launches.reason, reasons) if isinstance(launches, Missing) else str(len(launches) or ""),
         _beside(section.way, taken, graph),
     )
@@ -93,7 +99,7 @@ def _judged(median: float, wanted: Target | None) -> tuple[str, str, str]:
     return _short(wanted.reach), "" if wanted.aim is None else _short(wanted.aim), met(median, wanted)
 
 
-def _published(way: str, case: Case, taken: Times) -> tuple[str, str]:
+def _published(way: str, case: Work, taken: Times) -> tuple[str, str]:
     known = PUBLISHED.get(case)
     if known is None or way == "jax":
         return "", ""

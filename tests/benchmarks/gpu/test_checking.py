@@ -28,7 +28,7 @@ def test_plans_differ_in_shape_and_dtype_too() -> None:
 
 def test_tensors_are_planned_for_as_arrays_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_torch, "DEVICE", "cpu")
-    check(SMALL, 0, by_torch.plan)
+    check(SMALL, 0, by_torch.made)
     sets = timed(3, 8)
     slots = np.stack([on_host(SMALL, load).phy2log for load in sets])
     np.testing.assert_array_equal(by_torch.phy2log(SMALL, sets), slots)

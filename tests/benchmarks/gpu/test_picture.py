@@ -7,14 +7,14 @@ import pytest
 from matplotlib.axes import Axes
 
 from benchmarks.gpu import cases, picture
-from benchmarks.gpu.cases import Case
+from benchmarks.gpu.cases import Case, Work
 from benchmarks.gpu.found import Found, Missing, Times
 from tests.support.gpu_benchmark import GPU
 
 
 def test_the_picture_has_a_line_for_each_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = [section for section in cases.sections() if section.axis]
-    taken: dict[tuple[Case, str], Times | Missing] = {
+    taken: dict[tuple[Work, str], Times | Missing] = {
         pair: Missing("none") if pair[0].gpus == 512 else Times(1.0 + number, 1.0, 2.0, 3)
         for number, pair in enumerate(cases.pairs(chosen))
     }
@@ -30,6 +30,9 @@ def test_the_picture_has_a_line_for_each_policy(tmp_path: Path, monkeypatch: pyt
             (getattr(case, section.axis.lower()), measured.median)
             for section in chosen
             for case in section.cases
-            if section.axis and case.policy == policy and isinstance(measured := taken[case, "graph"], Times)
+            if section.axis
+            and isinstance(case, Case)
+            and case.policy == policy
+            and isinstance(measured := taken[case, "graph"], Times)
         ]
         assert len(drawn[policy]) == 8 + 5 + 7

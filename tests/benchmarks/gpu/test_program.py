@@ -62,7 +62,7 @@ def test_it_starts_without_jax_and_without_the_tests() -> None:
 def test_a_wrong_plan_ends_all(
     without_gpu: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(by_torch, "plan", partial(broken, "logcnt", 0))
+    monkeypatch.setattr(by_torch, "made", partial(broken, "logcnt", 0))
     assert run("--only", "greedy global, 58 x 64,", "--seed", "3") == 1
     printed = capsys.readouterr()
     assert printed.err.startswith("bench-gpu: greedy global, 58 x 64, 96 / 32: logcnt of layer 0")
@@ -83,7 +83,7 @@ def test_what_fails_is_named_and_costs_no_other_row(
             raise ValueError("out of resource")
         return on_host(case, load)
 
-    monkeypatch.setattr(by_torch, "plan", no_plan)
+    monkeypatch.setattr(by_torch, "made", no_plan)
     monkeypatch.setattr(by_torch, "graph", no_times)
     monkeypatch.setattr(by_torch, "launches", lambda *_: Missing("nothing to be seen"))
     assert run("--only", "greedy", "--quick", "--out", "here/and there") == 0

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from benchmarks.gpu import cases, measuring
+from benchmarks.gpu.batches import ONE_LAYER, ROUTES
 from benchmarks.gpu.cases import ALONE, BOTH_ROUTES, WIDE, Case
+from eplb_xp.backends.launching import launch as planning
 from eplb_xp.backends.launching.launch import launch
 from eplb_xp.backends.takeover import Refusal
 from tests.support.gpu_benchmark import GPU, MACHINE, lines_of, run
@@ -19,7 +21,7 @@ def test_everything_is_measured_printed_and_written(
     def not_alone(layers: int, *arguments: Any) -> Any:
         return Refusal("not for four") if layers == 4 else launch(layers, *arguments)
 
-    monkeypatch.setattr(measuring, "launch", not_alone)
+    monkeypatch.setattr(planning, "launch", not_alone)
     monkeypatch.setattr(measuring, "check", lambda *_: None)
     assert run("--replays", "40", "--seed", "3") == 0
     printed = capsys.readouterr().out
@@ -43,22 +45,29 @@ def test_everything_is_measured_printed_and_written(
     assert lines_of(printed, joint)[0] == ["50", "49", "to", "51", "2", "250", "100", "aim"]
     assert lines_of(printed, Case("joint", layers=4)) == [["-", "not", "measured", "[1]"]]
     assert "[1] not measured: refused by the kernels: not for four\n" in printed
-    assert "13 missed what must be reached" in printed  # swap, alone, wide, and all of JAX
+    assert lines_of(printed, ONE_LAYER) == [
+        ["50", "49", "to", "51", "53", "2", "8", "5", "missed"],
+        ["108", "107", "to", "109", "111", "+58", "110", "reach"],
+    ]
+    assert lines_of(printed, ROUTES[0])[0][-3:] == ["10", "5", "missed"]
+    # Swap, alone, wide, all of JAX, four shares and two routes.
+    assert "19 missed what must be reached" in printed
 
     document = json.loads((without_gpu / "gpu.json").read_text())
     assert document["machine"] == MACHINE
     assert document["seeds"] == {"timed": 0, "checked": 3}
-    rows = {(Case(**{key: row[key] for key in Case._fields}), row["way"]): row for row in document["rows"]}
-    assert {*rows} == {*cases.pairs(cases.sections())}
+    rows = {(row["case"], row["way"]): row for row in document["rows"]}
+    assert {*rows} == {(str(case), way) for case, way in cases.pairs(cases.sections())}
     assert len(rows) == len(document["rows"])
-    row = rows[hierarchical, "graph"]
+    row = rows[str(hierarchical), "graph"]
+    assert {key: row[key] for key in Case._fields} == hierarchical._asdict()
     assert (row["median"], row["lower"], row["upper"], row["rounds"]) == (9, 8, 10, 40)
     assert (row["launches"], row["launched"]) == (1, ["prepare"])
     assert row["target"] == {"reach": 20, "aim": 10, "met": "aim"}
     assert row["published"] == {"by": "vLLM", "least": 18700, "most": 18700}
-    assert rows[hierarchical, "jax"]["rounds"] == 4
-    assert rows[hierarchical, "jax"]["target"]["met"] == "missed"
-    refused = rows[Case("joint", layers=4), "graph"]
+    assert rows[str(hierarchical), "jax"]["rounds"] == 4
+    assert rows[str(hierarchical), "jax"]["target"]["met"] == "missed"
+    refused = rows[str(Case("joint", layers=4)), "graph"]
     assert refused["not_measured"] == "refused by the kernels: not for four"
     assert "median" not in refused
 
@@ -68,7 +77,7 @@ def test_everything_is_measured_printed_and_written(
     assert [line[0] for line in cells] == [
         name for section in cases.sections() for name in (f"**{section.title}**", *map(str, section.cases))
     ]
-    assert cells[1] == [str(hierarchical), "9", "8 to 10", "1", "", "20", "10", "aim", "vLLM 18,700", "2,078"]
+    assert cells[1] == [str(hierarchical), "9", "8 to 10", "", "1", "", "20", "10", "aim", "vLLM 18,700", "2,078"]
     taken = (without_gpu / "gpu.md").read_text()
     assert f"on {GPU}, driver unknown, CUDA 12.8, with Python 3.11, torch 2.13.0, jax not installed." in taken
     assert (without_gpu / "gpu.png").read_bytes().startswith(b"\x89PNG")

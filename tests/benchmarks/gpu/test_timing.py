@@ -148,7 +148,7 @@ def test_replays_are_timed_with_a_busy_gpu(
         with pytest.raises(WrongPlanError, match="from the graph is not that of a call"):
             by_torch.graph(SMALL, sets, 5)
         return
-    assert by_torch.graph(SMALL, sets, 5) == Times(25, 25, 25, 5)
+    assert by_torch.graph(SMALL, sets, 5) == Times(25, 25, 25, 5, 25)
     replays = by_torch.FIRST_REPLAYS + 5
     assert cuda_on_host == ["sleep", "record", "replay", "record"] * replays + ["synchronize"]
 
@@ -169,7 +169,7 @@ def test_what_the_host_does_is_no_launch(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.cuda
 def test_plans_are_timed_on_a_gpu() -> None:
-    check(SMALL, 1, by_torch.plan)
+    check(SMALL, 1, by_torch.made)
     sets = timed(SMALL.layers, SMALL.experts)
     for measure in (by_torch.graph, by_torch.eager):
         taken = measure(SMALL, sets, 12)
