@@ -28,7 +28,7 @@ def test_active_experts_have_one_replica_each(policy: str) -> None:
 
 
 # Of 300 layers; none elsewhere. docs/routing.md has these figures.
-FEW = {("swap", 320): 4, ("greedy", 320): 2}
+FEW = {("ring", 320): 2, ("swap", 320): 4, ("greedy", 320): 2}
 
 
 @pytest.mark.parametrize("replicas", [288, 320])
