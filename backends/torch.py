@@ -21,7 +21,7 @@ from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
 from eplb_xp.backends.tensors.on_numpy import as_numpy, on_numpy
 from eplb_xp.backends.tensors.operators import as_operator
 from eplb_xp.saving import name_to_torch
-from eplb_xp.types import Array, Plan, Shares
+from eplb_xp.types import Array, Plan, Prepared, Shares
 
 # Steps that kernels take over on a GPU.
 WITH_KERNELS = (pipeline.plan, shares.share, shares.share_of_plan, route.route_in_turn, route.route_by_quota)
@@ -145,6 +145,14 @@ def _plan(lib: Standard, weight: torch.Tensor, **sizes: Any) -> Plan[torch.Tenso
     return take_over(lib, weight, **sizes)
 
 
+def _prepare(lib: Standard, phy2log: torch.Tensor, **sizes: Any) -> Prepared[torch.Tensor]:
+    """By NumPy in host memory; without gaps, which the kernel would have to close in each call."""
+    found = on_numpy(prepared.prepare, lib, phy2log, **sizes)
+    if isinstance(found, Refusal):
+        found = lib.call(prepared.prepare, phy2log, **sizes)
+    return Prepared(*(x.contiguous() for x in found))
+
+
 def _share(lib: Standard, *arrays: torch.Tensor, **sizes: Any) -> Shares[torch.Tensor] | Refusal:
     """By the kernel on a GPU, by NumPy in host memory."""
     take_over = shares_from_torch.share if arrays[-1].is_cuda else functools.partial(on_numpy, shares.share)
@@ -162,8 +170,7 @@ def _share_of_plan(
     sharer = shares_from_torch.sharer_of(layers, experts, phy2log.shape[1], num_gpus)
     if isinstance(sharer, Refusal):
         return sharer
-    its = lib.call(prepared.prepare, phy2log, num_experts=experts, num_gpus=num_gpus)
-    return sharer(*its, *others, rounds=rounds)
+    return sharer(*_prepare(lib, phy2log, num_experts=experts, num_gpus=num_gpus), *others, rounds=rounds)
 
 
 def _route(step: Step, by_kernels: Step, lib: Standard, *tensors: torch.Tensor) -> tuple[torch.Tensor] | Refusal:
@@ -172,6 +179,7 @@ def _route(step: Step, by_kernels: Step, lib: Standard, *tensors: torch.Tensor) 
 
 
 register(Torch, pipeline.plan, _plan)
+register(Torch, prepared.prepare, _prepare)
 register(Torch, shares.share, _share)
 register(Torch, shares.share_of_plan, _share_of_plan)
 for way in ("route_in_turn", "route_by_quota"):
@@ -179,7 +187,6 @@ for way in ("route_in_turn", "route_by_quota"):
     register(Torch, routed, functools.partial(_route, routed, getattr(routes_from_torch, way)))
 for step in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
-    prepared.prepare,
     *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),
 ):
     register(Torch, step, functools.partial(on_numpy, step))

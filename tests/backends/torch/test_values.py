@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from eplb_xp import Plan, balanced_packing, replicate_experts
+from eplb_xp import Plan, balanced_packing, prepare_shares, rebalance_experts, replicate_experts
 from tests.support.torch_plans import assert_same, loads, plan_for
 
 on_devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
@@ -46,3 +46,11 @@ def test_any_strides(device: str) -> None:
         assert_same(plan_for(given), expected)
         assert torch.equal(given, before)
     assert_same(plan_for(weight[:1].expand(3, 64)), plan_for(weight[:1].repeat(3, 1)))
+
+
+@on_devices
+def test_what_is_prepared_has_no_gaps(device: str) -> None:
+    """A kernel would have to close them in each call."""
+    load = torch.arange(12, device=device).reshape(2, 6)
+    prepared = prepare_shares(rebalance_experts(load, 8, 1, 1, 4), 4)
+    assert all(x.is_contiguous() for x in prepared)
