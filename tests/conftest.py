@@ -26,10 +26,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 LONGEST_FIRST = (
     "tests/backends/kernels/test_interpreted.py",
     "tests/backends/torch/test_compile.py",
+    "tests/backends/kernels/test_interpreted_shares.py",
     "tests/algorithms/test_policies.py",
     "tests/algorithms/test_pipeline.py",
     "tests/algorithms/test_joint.py",
     "tests/algorithms/test_golden.py",
+    "tests/backends/launching/test_shares_from_jax_programs.py",
+    "tests/backends/launching/test_shares_from_jax_batches.py",
     "tests/backends/jax/test_sharding.py",
     "tests/backends/jax/test_on_numpy.py",
     "tests/backends/jax/test_programs.py",

@@ -90,7 +90,7 @@ def test_rings(name: str, is_prepared: bool, poisoned: list[int]) -> None:
     assert poisoned
 
 
-@pytest.mark.parametrize("gpus", [8, 256])
+@pytest.mark.parametrize("gpus", [8, 256, 512])
 def test_the_largest_sizes(gpus: int, poisoned: list[int]) -> None:
     check(batch(np.random.default_rng(33), 2, (1024, 2048, gpus)), rounds=4)
     assert poisoned
