@@ -110,6 +110,22 @@ def test_rings(interpreted: Interpreted, slots: list[list[int]], size: int) -> N
     assert size or found.rounds.any()
 
 
+@pytest.mark.parametrize(
+    ("name", "tokens"), [("open", [0, 0, 3, 2, 2]), ("gaps", [10, 22, 25, 3, 21, 24, 10, 24])], ids=["open", "gaps"]
+)
+def test_a_proof_ends_where_a_stretch_does(interpreted: Interpreted, name: str, tokens: list[int]) -> None:
+    """GPUs in the midst of one must pass on more than fits, too."""
+    slots, _ = RINGS[name]
+    check(interpreted, of_rows(np.ravel(slots), np.array([tokens]), len(slots)))
+
+
+def test_bits_of_a_token_and_whole_rounds(interpreted: Interpreted) -> None:
+    """With a bit fewer, or a round more of whole tokens, these shares would be others."""
+    phy2log, tokens = [2, 0, 3, 3, 1, 5, 4, 1, 0, 4, 4, 5], np.array([[980, 536, 574, 668, 983, 451]])
+    found = check(interpreted, of_rows(phy2log, tokens, 4), tolerance=0.0)
+    assert found.rounds.tolist() == [20]
+
+
 @pytest.mark.parametrize("size", [4, 0])
 def test_layers_with_as_many_tokens_as_fit(interpreted: Interpreted, size: int) -> None:
     slots = RINGS["a whole turn"][0] if size else [[0, 1, 2], [3, 4, 0], [1, 5, 6], [7, 2, 0]]
