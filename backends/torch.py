@@ -1,7 +1,7 @@
 """PyTorch, eager and under torch.compile."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import array_api_compat.torch as xp
@@ -71,6 +71,10 @@ class Torch(Standard):
 
     def float32(self, x: Array) -> Array:
         return x.detach().to(torch.float32)
+
+    def constant(self, table: Sequence[int], like: Array) -> Array:
+        # It is read before the call returns, so that no GPU need be waited for.
+        return torch.tensor(table, dtype=torch.int64).to(like.device, non_blocking=True)
 
     def divide(self, w: Array, n: Array) -> Array:
         if not torch.compiler.is_compiling() or w.device.type == "cpu":

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 from eplb_xp.algorithms.sharing.prepared import linked
-from eplb_xp.backends.launching.launch import MOST_EXPERTS, MOST_GPUS, MOST_REPLICAS, MOST_WORDS
+from eplb_xp.backends.launching.launch import MOST_EXPERTS, MOST_REPLICAS, MOST_WORDS
 from eplb_xp.backends.launching.shape import levels, power
 from eplb_xp.backends.takeover import Refusal
+
+# Of twice as many a kernel would compile for minutes: it compares the loads of all with all.
+MOST_GPUS = 512
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,12 @@ class Sharing:
 
     @property
     def warps(self) -> int:
-        """Four share out the table of a layer; but pairs of 33 to 64 GPUs level quickest between two."""
-        most = 2 if self.gpus2 == 64 else 4
-        return min(max(self.capacity2 * self.gpus2 // 1024, most), 16)
+        """Four share out the table of a layer; but pairs of 33 to 64 GPUs level quickest between two.
+
+        More only where what is larger, that table or one of all pairs of GPUs, is more than their registers hold.
+        """
+        fewest = 2 if self.gpus2 == 64 else 4
+        return min(max(self.capacity2 * self.gpus2 // 1024, self.gpus2**2 // 8192, fewest), 16)
 
     # The same as powers of two.
 

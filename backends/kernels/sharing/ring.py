@@ -99,11 +99,10 @@ def _overfull_arc(alone, begins, ends, most, size, g, own, S: tl.constexpr):
 
 
 @triton.jit
-def solved(expert, holders, tokens, start_at, size, own, S: tl.constexpr):
-    """The best shares of places, and their proof: GPUs, tokens and number."""
-    _, gpu, _, there = places(S)
+def solved(holders, tokens, start, size, own, S: tl.constexpr):
+    """The best shares and their proof: GPUs, tokens and number. `start`: where the stretch of each place begins."""
+    _, gpu, _, _ = places(S)
     g = tl.arange(0, S.gpus2)
-    start = tl.load(start_at + expert, mask=there & (holders > 1), other=0).to(tl.int32)
     place = tl.where(holders > 1, (gpu - start + S.gpus * size) % size, -1)
     alone = tl.sum(tl.where(holders == 1, tokens, 0), axis=0)
     begins = tl.sum(tl.where(place == 0, tokens, 0), axis=0)

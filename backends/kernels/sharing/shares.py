@@ -46,19 +46,21 @@ def share(
     of_expert = layer * S.experts
     e = tl.arange(0, S.experts2)
     weight_at = weight_ptr + layer * row_stride + e * column_stride
-    tokens = whole_tokens(tl.load(weight_at, mask=e < S.experts, other=0), S.expert_levels)
-    tl.store(own + S.tokens_at + e, tokens, mask=e < S.experts)
+    weight = tl.load(weight_at, mask=e < S.experts, other=0)
+    # Before the first wait, so that all of it is on its way at once.
     size = tl.load(size_ptr + layer).to(tl.int32)
+    expert, holders = read_table(expert_ptr + layer * S.slots, holders_ptr + of_expert, S)
+    rank, gpu, _, there = places(S)
+    start = tl.load(start_ptr + of_expert + expert, mask=holders > 1, other=0).to(tl.int32)
+    tokens = whole_tokens(weight, S.expert_levels)
+    tl.store(own + S.tokens_at + e, tokens, mask=e < S.experts)
     tl.debug_barrier()
 
-    rank, gpu, _, there = places(S)
     g = tl.arange(0, S.gpus2)
-    expert, holders, its_tokens = read_table(expert_ptr + layer * S.slots, holders_ptr + of_expert, own, S)
+    its_tokens = tl.load(own + S.tokens_at + expert, mask=holders > 0, other=0)
     taken = 0
     if size > 0:
-        best, proof, proof_tokens, proof_size = ring.solved(
-            expert, holders, its_tokens, start_ptr + of_expert, size, own, S
-        )
+        best, proof, proof_tokens, proof_size = ring.solved(holders, its_tokens, start, size, own, S)
     else:
         best, proof, proof_tokens, proof_size, taken = _levelled(
             expert,

@@ -13,14 +13,11 @@ def places(S: tl.constexpr):
 
 
 @triton.jit
-def read_table(expert_at, holders_at, own, S: tl.constexpr):
-    """The expert in each place, or none's number; how many hold it, and its tokens."""
+def read_table(expert_at, holders_at, S: tl.constexpr):
+    """The expert in each place, or none's number, and how many hold it."""
     _, _, place, there = places(S)
     expert = tl.load(expert_at + place, mask=there, other=S.experts).to(tl.int32)
-    is_one = expert < S.experts
-    holders = tl.load(holders_at + expert, mask=is_one, other=0).to(tl.int32)
-    tokens = tl.load(own + S.tokens_at + expert, mask=is_one, other=0)
-    return expert, holders, tokens
+    return expert, tl.load(holders_at + expert, mask=expert < S.experts, other=0).to(tl.int32)
 
 
 @triton.jit

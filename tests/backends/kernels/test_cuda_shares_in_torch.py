@@ -41,7 +41,7 @@ def test_compile_without_a_graph_break(is_prepared: bool, poisoned: list[int]) -
     def step(
         phy2log: torch.Tensor, weight: torch.Tensor, prepared: Prepared[torch.Tensor] | None
     ) -> tuple[Shares[torch.Tensor], torch.Tensor]:
-        weight = weight * 2
+        weight = weight / 2
         made = share_tokens((phy2log, phy2log, weight), weight, SMALL[2], prepared=prepared)
         return made, made.share.unflatten(-1, (SMALL[2], -1)).sum(dim=-1)
 
@@ -56,7 +56,7 @@ def test_compile_without_a_graph_break(is_prepared: bool, poisoned: list[int]) -
         before = len(poisoned)
         made, gpu_load = compiled(phy2log, weight, prepared)
         assert len(poisoned) > before, "the kernel did not run"
-        assert_equal(made, given._replace(tokens=given.tokens * np.float32(2)))
+        assert_equal(made, given._replace(tokens=given.tokens / np.float32(2)))
         assert torch.equal(gpu_load, made.gpu_load)
 
 
@@ -124,10 +124,10 @@ def test_the_log_says_why_the_kernel_does_not_run(poisoned: list[int], caplog: p
     phy2log = torch.arange(1032, device="cuda")[None] % 1025
     with caplog.at_level(logging.DEBUG, logger="eplb_xp"):
         made = shared(phy2log, weight, 8)
-        none = shared(phy2log[:0], weight[:0], 8)
+        none = shared(phy2log[:0, :12], weight[:0, :8], 4)
     reasons = ("the kernel shares among at most 1024 experts, got 1025", "there are no layers")
     for reason in reasons:
         assert f"share_of_plan runs without its kernel: {reason}" in caplog.messages
     assert not poisoned
     assert int(made.share.sum()) == 1025
-    assert none.share.shape == (0, 1032)
+    assert none.share.shape == (0, 12)

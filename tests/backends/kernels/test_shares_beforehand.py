@@ -21,7 +21,7 @@ from tests.support.shares import Batch, drawn_plans
     [
         ((1, 1025, 1032, 8), "at most 1024 experts, got 1025"),
         ((1, 1024, 2056, 8), "at most 2048 replicas, got 2056"),
-        ((1, 1000, 1025, 1025), "at most 1024 GPUs, got 1025"),
+        ((1, 500, 513, 513), "at most 512 GPUs, got 513"),
         ((0, 8, 12, 4), "there are no layers"),
         ((2**16, 256, 288, 32), r"would need \d+\.\d GiB of memory, and takes at most 1 GiB"),
     ],
@@ -33,12 +33,12 @@ def test_what_is_too_large_is_refused(sizes: tuple[int, int, int, int], reason: 
 
 
 def test_the_largest_sizes_are_not_refused() -> None:
-    for sizes in ((1, 1024, 2048, 1024), (1, 1024, 2048, 1), (1, 1, 1, 1)):
+    for sizes in ((1, 1024, 2048, 512), (1, 1024, 2048, 1), (1, 1, 1, 1)):
         assert launch_of(*sizes).slots == sizes[2]
 
 
 def test_what_lies_in_memory_does_not_overlap() -> None:
-    for sizes in ((1, 1, 1), (5, 9, 1), (4, 6, 6), (8, 12, 4), (256, 288, 32), (1024, 2048, 1024)):
+    for sizes in ((1, 1, 1), (5, 9, 1), (4, 6, 6), (8, 12, 4), (256, 288, 32), (1024, 2048, 512)):
         how = launch_of(1, *sizes)
         ends = {"tokens_at": how.experts, "rest_at": 0}
         of_rings = {"alone_at": how.gpus, "on_gpu_at": how.gpus, "sum_at": how.gpus + 1, "flow_at": 2 * how.gpus}
