@@ -140,23 +140,14 @@ class Jax(Standard):
 LIBRARY = Jax()
 
 
-def _plan(lib: Standard, weight: jax.Array, **sizes: Any) -> Plan[jax.Array] | Refusal:
-    """By NumPy in host memory, by the kernels on a GPU."""
-    planned = on_numpy(pipeline.plan, lib, weight, **sizes)
-    return from_jax.plan(lib, weight, **sizes) if isinstance(planned, Refusal) else planned
-
-
-def _share(lib: Standard, *arrays: jax.Array, **sizes: Any) -> Shares[jax.Array] | Refusal:
-    """By NumPy in host memory, by the kernel on a GPU."""
-    found = on_numpy(shares.share, lib, *arrays, **sizes)
-    return shares_from_jax.share(lib, *arrays, **sizes) if isinstance(found, Refusal) else found
+def _taken(step: Step, by_kernels: Step, lib: Standard, *arrays: jax.Array, **sizes: Any) -> Any:
+    """A step by NumPy in host memory, by the kernels on a GPU, or a refusal."""
+    found = on_numpy(step, lib, *arrays, **sizes)
+    return by_kernels(lib, *arrays, **sizes) if isinstance(found, Refusal) else found
 
 
 def _share_of_plan(lib: Standard, *arrays: jax.Array, num_gpus: int, rounds: int) -> Shares[jax.Array] | Refusal:
-    """The same, but that the once-written code prepares the plan for the kernel."""
-    found = on_numpy(shares.share_of_plan, lib, *arrays, num_gpus=num_gpus, rounds=rounds)
-    if not isinstance(found, Refusal):
-        return found
+    """By the kernel, for which the once-written code prepares the plan."""
     phy2log, *others = arrays
     num_experts = arrays[-1].shape[1]
     reason = shares_from_jax.refusal(arrays[-1], phy2log.shape[1], num_gpus)
@@ -166,24 +157,20 @@ def _share_of_plan(lib: Standard, *arrays: jax.Array, num_gpus: int, rounds: int
     return shares_from_jax.share(lib, *its, *others, num_gpus=num_gpus, rounds=rounds)
 
 
-def _route(step: Step, by_kernels: Step, lib: Standard, *arrays: jax.Array) -> tuple[jax.Array] | Refusal:
-    """By NumPy in host memory, by the kernels on a GPU."""
-    found = on_numpy(step, lib, *arrays)
-    return by_kernels(lib, *arrays) if isinstance(found, Refusal) else found
-
-
-register(Jax, pipeline.plan, _plan)
-register(Jax, shares.share, _share)
-register(Jax, shares.share_of_plan, _share_of_plan)
-for way in ("route_in_turn", "route_by_quota"):
-    routed = getattr(route, way)
-    register(Jax, routed, functools.partial(_route, routed, getattr(routes_from_jax, way)))
-for taken in (
+for taken, kernels in (
+    (pipeline.plan, from_jax.plan),
+    (shares.share, shares_from_jax.share),
+    (shares.share_of_plan, _share_of_plan),
+    (route.route_in_turn, routes_from_jax.route_in_turn),
+    (route.route_by_quota, routes_from_jax.route_by_quota),
+):
+    register(Jax, taken, functools.partial(_taken, taken, kernels))
+for step in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
     prepared.prepare,
     *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),
 ):
-    register(Jax, taken, functools.partial(on_numpy, taken))
+    register(Jax, step, functools.partial(on_numpy, step))
 
 # So that an exported program that returns one can be serialized.
 for result in (Plan, Report, SharedReport, Prepared, Shares):

@@ -21,7 +21,7 @@ from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
 from eplb_xp.backends.tensors.on_numpy import as_numpy, on_numpy
 from eplb_xp.backends.tensors.operators import as_operator
 from eplb_xp.saving import name_to_torch
-from eplb_xp.types import Array, Plan, Prepared, Shares
+from eplb_xp.types import Array, Prepared, Shares
 
 # Steps that kernels take over on a GPU.
 WITH_KERNELS = (pipeline.plan, shares.share, shares.share_of_plan, route.route_in_turn, route.route_by_quota)
@@ -143,10 +143,9 @@ LIBRARY = Torch()
 name_to_torch()
 
 
-def _plan(lib: Standard, weight: torch.Tensor, **sizes: Any) -> Plan[torch.Tensor] | Refusal:
-    """By the kernels on a GPU, by NumPy in host memory."""
-    take_over = from_torch.plan if weight.is_cuda else functools.partial(on_numpy, pipeline.plan)
-    return take_over(lib, weight, **sizes)
+def _taken(step: Step, by_kernels: Step, lib: Standard, *tensors: torch.Tensor, **sizes: Any) -> Any:
+    """A step by the kernels on a GPU, by NumPy in host memory, or a refusal."""
+    return by_kernels(lib, *tensors, **sizes) if tensors[-1].is_cuda else on_numpy(step, lib, *tensors, **sizes)
 
 
 def _prepare(lib: Standard, phy2log: torch.Tensor, **sizes: Any) -> Prepared[torch.Tensor]:
@@ -157,38 +156,26 @@ def _prepare(lib: Standard, phy2log: torch.Tensor, **sizes: Any) -> Prepared[tor
     return Prepared(*(x.contiguous() for x in found))
 
 
-def _share(lib: Standard, *arrays: torch.Tensor, **sizes: Any) -> Shares[torch.Tensor] | Refusal:
-    """By the kernel on a GPU, by NumPy in host memory."""
-    take_over = shares_from_torch.share if arrays[-1].is_cuda else functools.partial(on_numpy, shares.share)
-    return take_over(lib, *arrays, **sizes)
-
-
 def _share_of_plan(
     lib: Standard, phy2log: torch.Tensor, *others: torch.Tensor, num_gpus: int, rounds: int
 ) -> Shares[torch.Tensor] | Refusal:
-    """The same, but that the once-written code prepares the plan for the kernel."""
-    weight = others[-1]
-    if not weight.is_cuda:
-        return on_numpy(shares.share_of_plan, lib, phy2log, *others, num_gpus=num_gpus, rounds=rounds)
-    layers, experts = weight.shape
+    """By the kernel, for which the once-written code prepares the plan."""
+    layers, experts = others[-1].shape
     sharer = shares_from_torch.sharer_of(layers, experts, phy2log.shape[1], num_gpus)
     if isinstance(sharer, Refusal):
         return sharer
     return sharer(*_prepare(lib, phy2log, num_experts=experts, num_gpus=num_gpus), *others, rounds=rounds)
 
 
-def _route(step: Step, by_kernels: Step, lib: Standard, *tensors: torch.Tensor) -> tuple[torch.Tensor] | Refusal:
-    """By the kernels on a GPU, by NumPy in host memory."""
-    return by_kernels(lib, *tensors) if tensors[-1].is_cuda else on_numpy(step, lib, *tensors)
-
-
-register(Torch, pipeline.plan, _plan)
+for taken, kernels in (
+    (pipeline.plan, from_torch.plan),
+    (shares.share, shares_from_torch.share),
+    (shares.share_of_plan, _share_of_plan),
+    (route.route_in_turn, routes_from_torch.route_in_turn),
+    (route.route_by_quota, routes_from_torch.route_by_quota),
+):
+    register(Torch, taken, functools.partial(_taken, taken, kernels))
 register(Torch, prepared.prepare, _prepare)
-register(Torch, shares.share, _share)
-register(Torch, shares.share_of_plan, _share_of_plan)
-for way in ("route_in_turn", "route_by_quota"):
-    routed = getattr(route, way)
-    register(Torch, routed, functools.partial(_route, routed, getattr(routes_from_torch, way)))
 for step in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
     *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),

@@ -45,7 +45,7 @@ def quickly() -> Iterator[None]:
             if add is not None and threading.get_ident() != thread:
                 add(manager)
 
-        if add is None or getattr(add, "__name__", "") == add_for_others.__name__:  # another Triton; or already so
+        if add is None:  # another Triton
             yield
             return
         room.add_coalesce = add_for_others

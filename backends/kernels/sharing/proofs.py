@@ -4,7 +4,8 @@ import triton
 import triton.language as tl
 
 from eplb_xp.backends.kernels.bits import bits_of
-from eplb_xp.backends.kernels.sharing.table import entry, first_most
+from eplb_xp.backends.kernels.improving.table import entry_of
+from eplb_xp.backends.kernels.sharing.table import first_most
 
 
 @triton.jit
@@ -58,7 +59,7 @@ def proof_of_busiest(gpu_load, alone, run_at, run_gpu, is_last, its_run, its_tok
     whole = tl.where(g < S.gpus, inside // size, -1)
     rest = bits_of(tl.div_rn((inside % size).to(tl.float32) * 2.0**-12, size.to(tl.float32)))
     _, best = first_most(tl.where(whole == tl.max(whole, axis=0), rest, -1), g)
-    return rank <= best, entry(inside, g, best), best + 1
+    return rank <= best, entry_of(inside, g, best), best + 1
 
 
 @triton.jit

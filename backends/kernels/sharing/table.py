@@ -3,6 +3,8 @@
 import triton
 import triton.language as tl
 
+from eplb_xp.backends.kernels.improving.table import first_at
+
 
 @triton.jit
 def places(S: tl.constexpr):
@@ -31,10 +33,4 @@ def read_on_gpus(at, S: tl.constexpr):
 def first_most(x, index):
     """The largest of some integers, and where it is first."""
     most = tl.max(x, axis=0)
-    return most, tl.min(tl.where(x == most, index, 0x7FFFFFFF), axis=0)
-
-
-@triton.jit
-def entry(x, index, i):
-    """One of some integers."""
-    return tl.sum(tl.where(index == i, x, 0), axis=0)
+    return most, first_at(x, index, most)
