@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export, lax
 
-from eplb_xp.algorithms import evaluation, pipeline
+from eplb_xp.algorithms import evaluation, pipeline, slots
 from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
+from eplb_xp.algorithms.transfers import moves
 from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
@@ -20,7 +21,7 @@ from eplb_xp.backends.launching import from_jax, routes_from_jax, shares_from_ja
 from eplb_xp.backends.launching.varying import pvary, varying
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.takeover import Refusal, Step, register
-from eplb_xp.types import Array, Plan, Prepared, Report, SharedReport, Shares
+from eplb_xp.types import Array, Moves, Plan, Prepared, Report, SharedReport, Shares
 
 # XLA fuses what is not in a loop.
 UNROLLED = 16
@@ -169,11 +170,12 @@ for step in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
     prepared.prepare,
     *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),
+    *(moves.moves, slots.logical_maps, slots.expert_counts, slots.expert_floats),
 ):
     register(Jax, step, functools.partial(on_numpy, step))
 
 # So that an exported program that returns one can be serialized.
-for result in (Plan, Report, SharedReport, Prepared, Shares):
+for result in (Plan, Report, SharedReport, Prepared, Shares, Moves):
     export.register_namedtuple_serialization(result, serialized_name=f"eplb_xp.{result.__name__}")
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch._higher_order_ops.while_loop import while_loop
 
-from eplb_xp.algorithms import evaluation, pipeline
+from eplb_xp.algorithms import evaluation, pipeline, slots
 from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
+from eplb_xp.algorithms.transfers import moves
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.launching import from_torch, routes_from_torch, shares_from_torch
@@ -179,5 +180,6 @@ register(Torch, prepared.prepare, _prepare)
 for step in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
     *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),
+    *(moves.moves, slots.logical_maps, slots.expert_counts, slots.expert_floats),
 ):
     register(Torch, step, functools.partial(on_numpy, step))

@@ -10,16 +10,17 @@ from typing import Any, NamedTuple
 
 import torch
 
-from eplb_xp.algorithms import evaluation, pipeline
+from eplb_xp.algorithms import evaluation, pipeline, slots
 from eplb_xp.algorithms.counts.replication import Replicas
 from eplb_xp.algorithms.placement import Placement
 from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
 from eplb_xp.algorithms.sharing.prepared import linked
+from eplb_xp.algorithms.transfers import moves
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Step
 from eplb_xp.backends.tensors.arguments import as_numbers, as_objects
-from eplb_xp.types import Plan, Prepared, Report, SharedReport, Shares
+from eplb_xp.types import Moves, Plan, Prepared, Report, SharedReport, Shares
 
 Shapes = Sequence[tuple[int, ...]]
 
@@ -90,6 +91,22 @@ def _routed(tensors: Shapes, _: Sequence[int]) -> Shapes:
     return (tensors[-1],)
 
 
+def _moves(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
+    per_slot = tensors[-1]
+    per_gpu = (per_slot[0], sizes[0])
+    return per_slot, per_gpu, per_gpu, per_gpu, per_slot
+
+
+def _maps(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
+    experts, width = sizes[:2]
+    per_expert = (tensors[-1][0], experts)
+    return (*per_expert, width), per_expert
+
+
+def _expert_loads(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
+    return ((*tensors[-1][:-1], sizes[0]),)
+
+
 def _tuple(*results: Any) -> tuple[Any, ...]:
     return results
 
@@ -97,6 +114,7 @@ def _tuple(*results: Any) -> tuple[Any, ...]:
 REPORTED = dict.fromkeys(range(4), torch.float32)
 SHARES = ("share", *Plan._fields)
 ROUTED = ("log2phy", "logcnt", "first", "experts")
+SLOT_LOADS = ("phy2log", "slot_load")
 SHARED = {3: torch.float32, 4: torch.bool, 5: torch.float32}
 
 OPERATORS = {
@@ -132,6 +150,10 @@ OPERATORS = {
         Operator(probabilities.probabilities, SHARES, (), _probabilities, _tuple, {0: torch.float32}),
         Operator(route.route_in_turn, ROUTED, (), _routed, _tuple, of_layers=False, as_tensor=0),
         Operator(route.route_by_quota, ("quota", *ROUTED), (), _routed, _tuple, of_layers=False, as_tensor=1),
+        Operator(moves.moves, ("previous", "phy2log"), ("num_gpus", "num_nodes"), _moves, Moves, {4: torch.bool}),
+        Operator(slots.logical_maps, ("phy2log",), ("num_experts", "width"), _maps, _tuple),
+        Operator(slots.expert_counts, SLOT_LOADS, ("num_experts",), _expert_loads, _tuple),
+        Operator(slots.expert_floats, SLOT_LOADS, ("num_experts",), _expert_loads, _tuple, {0: torch.float32}),
     )
 }
 

@@ -6,15 +6,19 @@ import typing as _typing
 from eplb_xp import saving as _saving
 from eplb_xp.checks import check_loads
 from eplb_xp.evaluation import evaluate
+from eplb_xp.maps import expert_loads, logical_maps
+from eplb_xp.moving import moves
 from eplb_xp.planning import rebalance_experts, rebalance_experts_hierarchical
 from eplb_xp.policy import POLICIES, Policy
 from eplb_xp.routing import probabilities, quotas, route
 from eplb_xp.sharing import prepare_shares, share_tokens
 from eplb_xp.steps import balanced_packing, replicate_experts
-from eplb_xp.types import Plan, Prepared, Report, SharedReport, Shares
+from eplb_xp.types import MovedBytes, Moves, Plan, Prepared, Report, SharedReport, Shares
 
 __all__ = [
     "POLICIES",
+    "MovedBytes",
+    "Moves",
     "Plan",
     "Policy",
     "Prepared",
@@ -24,7 +28,10 @@ __all__ = [
     "balanced_packing",
     "check_loads",
     "evaluate",
+    "expert_loads",
     "loads",
+    "logical_maps",
+    "moves",
     "prepare_shares",
     "probabilities",
     "quotas",

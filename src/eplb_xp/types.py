@@ -2,6 +2,8 @@
 
 from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+import numpy as np
+
 # Inside the algorithms an array is whatever the library at hand calls one.
 Array: TypeAlias = Any
 
@@ -157,3 +159,89 @@ class Shares(NamedTuple, Generic[A]):
     proof: A
     gap: A
     rounds: A
+
+
+class Moves(NamedTuple, Generic[A]):
+    """Where the weights of each slot of a plan come from, and what that makes GPUs send.
+
+    Every slot counts: two slots of a GPU that get the same expert from another GPU are two. What stays on its GPU is
+    not sent.
+
+    Attributes
+    ----------
+    source : [layers, replicas] integers
+        The slot of the previous plan that each slot takes its weights from; -1 where none held the expert, so that they
+        must be loaded from elsewhere.
+    received : [layers, gpus] integers
+        Slots of each GPU whose weights come from another GPU or from elsewhere.
+    sent : [layers, gpus] integers
+        Slots of other GPUs whose weights come from each GPU.
+    sent_across : [layers, gpus] integers
+        Those of them that are on other nodes.
+    buffered : [layers, replicas] bool
+        Slots of the previous plan that are overwritten and whose weights a slot takes: they must be read before, or
+        copied to a buffer.
+    """
+
+    source: A
+    received: A
+    sent: A
+    sent_across: A
+    buffered: A
+
+    def bytes(self, expert_bytes: int) -> "MovedBytes":
+        """Say how many bytes that are, all layers together.
+
+        Values are read, which makes the host wait for a device, and can't be done under ``jax.jit`` or
+        ``torch.compile``: there multiply as floats, since 32 bits are few for bytes.
+
+        Parameters
+        ----------
+        expert_bytes : int
+            The weights of one expert of one layer.
+
+        Returns
+        -------
+        MovedBytes
+            Exact, in NumPy, whatever library the moves are of.
+
+        Raises
+        ------
+        TypeError
+            Where it is no integer, or the arrays are being traced.
+        ValueError
+            Where it is less than 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from eplb_xp import moves
+        >>> found = moves(np.array([[0, 1, 2, 3]]), np.array([[0, 2, 3, 1]]), num_gpus=2).bytes(44_040_192)
+        >>> found.total
+        88080384
+        >>> found.buffered  # GPU 1 overwrites both of its slots, and both are sent or moved
+        array([44040192, 88080384])
+        """
+        from eplb_xp.moving import bytes_of  # noqa: PLC0415 # which imports this
+
+        return bytes_of(self, expert_bytes)
+
+
+class MovedBytes(NamedTuple):
+    """What `Moves` are in bytes, in NumPy.
+
+    Attributes
+    ----------
+    total : int
+        What all GPUs receive in all layers.
+    received, sent, sent_across : [gpus] int64
+        Of each GPU in all layers.
+    buffered : [gpus] int64
+        The most that slots of each GPU hold in one layer that must be read before they are overwritten.
+    """
+
+    total: int
+    received: "np.ndarray[Any, np.dtype[np.int64]]"
+    sent: "np.ndarray[Any, np.dtype[np.int64]]"
+    sent_across: "np.ndarray[Any, np.dtype[np.int64]]"
+    buffered: "np.ndarray[Any, np.dtype[np.int64]]"

@@ -26,9 +26,14 @@ SIGNATURES = {
     "quotas": "shares, plan, counts, *, num_nodes=1, rank=None",
     "probabilities": "shares, plan",
     "route": "experts, plan, quota=None, *, first=None",
+    "moves": "previous, plan, num_gpus, num_nodes=1",
+    "logical_maps": "phy2log, num_experts, width=None",
+    "expert_loads": "slot_load, phy2log, num_experts",
     "check_loads": "weight",
 }
 TUPLES = {
+    "MovedBytes": "total received sent sent_across buffered",
+    "Moves": "source received sent sent_across buffered",
     "Plan": "phy2log log2phy logcnt",
     "Prepared": "expert place first holders colour start size",
     "Report": "gpu_load balancedness lower_bound gap doubled",

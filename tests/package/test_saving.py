@@ -28,12 +28,13 @@ PLAN = eplb_xp.rebalance_experts(LOAD, 6, 1, 1, 2)
 REPORT = eplb_xp.evaluate(PLAN, LOAD, 2)
 SHARES = eplb_xp.share_tokens(PLAN, LOAD, 2)
 PREPARED = eplb_xp.prepare_shares(PLAN, 2)
+MOVES = eplb_xp.moves(PLAN, PLAN.phy2log[:, ::-1], 2)
 SHARED = eplb_xp.evaluate(PLAN, LOAD, 2, shares=SHARES)
 
 ARRAYS: dict[str, Callable[[Any], Any]] = {"numpy": np.array, "torch": torch.asarray, "jax": jnp.asarray}
 every_array = pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
 every_tuple = pytest.mark.parametrize(
-    "made", [PLAN, REPORT, SHARES, PREPARED, SHARED], ids=lambda made: type(made).__name__
+    "made", [PLAN, REPORT, SHARES, PREPARED, SHARED, MOVES], ids=lambda made: type(made).__name__
 )
 
 
@@ -92,7 +93,7 @@ def content() -> dict[str, Any]:
     return {
         "plan": plan,
         "nested": [(plan, report), {"report": report}],
-        "shares": [of(torch.asarray, made) for made in (SHARES, PREPARED, SHARED)],
+        "shares": [of(torch.asarray, made) for made in (SHARES, PREPARED, SHARED, MOVES)],
         "policy": POLICIES["joint"],
         "step": 7,
     }
@@ -119,7 +120,7 @@ ORDERS = {
     "an array": "import eplb_xp, torch, numpy\neplb_xp.check_loads(numpy.ones((1, 2)))",
     "said in a line": "import eplb_xp, torch\n"
     "torch.serialization.add_safe_globals([eplb_xp.Plan, eplb_xp.Report, eplb_xp.Policy])\n"
-    "torch.serialization.add_safe_globals([eplb_xp.Shares, eplb_xp.Prepared, eplb_xp.SharedReport])",
+    "torch.serialization.add_safe_globals([eplb_xp.Shares, eplb_xp.Prepared, eplb_xp.SharedReport, eplb_xp.Moves])",
 }
 
 

@@ -8,10 +8,14 @@ import numpy as np
 import torch
 
 from eplb_xp import (
+    Moves,
     Plan,
     Report,
     balanced_packing,
     evaluate,
+    expert_loads,
+    logical_maps,
+    moves,
     probabilities,
     quotas,
     rebalance_experts,
@@ -41,6 +45,16 @@ def test_what_routes_torch_tensors_is_torch_tensors() -> None:
     slot = route(torch.arange(8)[:, None], [x[0] for x in plan], quota[0])
     assert_type(slot, torch.Tensor)
     assert isinstance(slot, torch.Tensor)
+
+
+def test_what_moves_torch_tensors_is_torch_tensors() -> None:
+    plan = rebalance_experts(torch.ones((2, 8)), 12, 1, 1, 4)
+    assert_type(moves(plan, plan, 4), Moves[torch.Tensor])
+    assert_type(moves(plan.phy2log, plan, 4), Moves[torch.Tensor])
+    assert_type(moves(plan.phy2log, plan.phy2log, 4).source, torch.Tensor)
+    log2phy, _ = logical_maps(plan.phy2log, 8)
+    assert_type(log2phy, torch.Tensor)
+    assert_type(expert_loads(plan.phy2log, plan.phy2log, 8), torch.Tensor)
 
 
 def test_jax_arrays_in_jax_arrays_out() -> None:

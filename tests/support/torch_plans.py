@@ -11,6 +11,9 @@ from eplb_xp import (
     Plan,
     balanced_packing,
     evaluate,
+    expert_loads,
+    logical_maps,
+    moves,
     prepare_shares,
     probabilities,
     quotas,
@@ -64,6 +67,14 @@ def routed(weight: Any) -> Any:
     return quotas(shares, plan, counts), quota, probabilities(shares, plan), *slots
 
 
+def moved(weight: Any) -> Any:
+    """From one plan to another, and what slots tell of experts."""
+    plan, other = (rebalance_experts(x, 12, 1, 1, 4, policy="greedy").phy2log for x in (weight, weight * weight))
+    phy2log = plan - 8 * (plan == 7)  # some slots are empty
+    maps, loads = logical_maps(phy2log, 8, 6), expert_loads(weight[:, :1] + plan, phy2log, 8)
+    return *moves(phy2log, other, 4, 2), *maps, expert_loads(plan, phy2log, 8), loads
+
+
 # Every step, of loads alone: [3, 8].
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "rebalance": lambda weight: rebalance_experts(weight, 12, 2, 2, 4, policy="swap", max_replicas=3),
@@ -74,6 +85,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "shared evaluation": shared,
     "prepared shares": prepared,
     "routing": routed,
+    "moving": moved,
     "shares": lambda weight: share_tokens(rebalance_experts(weight, 12, 1, 1, 4, policy="greedy"), weight, 4),
 }
 every_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
