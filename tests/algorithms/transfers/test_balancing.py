@@ -28,9 +28,7 @@ def from_first(lib: Standard, previous: Array, phy2log: Array, *, gpus: int, nod
     copies = nearest(lib, xp.where(previous < 0, slots, previous), phy2log, gpus, nodes)
     is_open = copies.gpus > 1
     first = xp.where(copies.begin < copies.end, copies.begin, 0)
-    found = balanced(
-        lib, copies, is_open, Chosen(first, sent_by(lib, lib.take_along_axis(copies.gpu, first), is_open, gpus))
-    )
+    found = balanced(lib, copies, Chosen(first, sent_by(lib, lib.take_along_axis(copies.gpu, first), is_open, gpus)))
     return found.sent, lib.take_along_axis(copies.slot, found.copy), is_open, count(lib, is_open)
 
 

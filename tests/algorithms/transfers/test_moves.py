@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from eplb_xp import Moves, moves
+from eplb_xp import Moves
 from tests.support.changes import Change, changes, changes_of_all_proportions, moved
 from tests.support.libraries import NUMPY, Library, NumPyArray, every_library
 from tests.support.loads import thorough
@@ -90,6 +90,8 @@ def test_near_ones_come_first_and_the_lowest_slot_of_a_gpu() -> None:
     assert np.flatnonzero(found.buffered).tolist() == []
 
 
-def test_no_layers() -> None:
-    found = moves(np.zeros((0, 6), np.int64), np.zeros((0, 6), np.int64), 3)
+@every_library
+def test_no_layers(library: Library) -> None:
+    none = np.zeros((0, 6), np.int32)
+    found = moved(library, Change(none, none, 3, 1))
     assert [x.shape for x in found] == [(0, 6), (0, 3), (0, 3), (0, 3), (0, 6)]

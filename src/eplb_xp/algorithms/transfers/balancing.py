@@ -32,9 +32,10 @@ class _Chain(NamedTuple):
     left: Array  # [layers, 1] links
 
 
-def balanced(lib: Standard, copies: Copies, is_open: Array, start: Chosen) -> Chosen:
-    """What GPUs send when the busiest sends as little as it can; open slots have several GPUs to choose from."""
+def balanced(lib: Standard, copies: Copies, start: Chosen) -> Chosen:
+    """What GPUs send when the busiest sends as little as it can."""
     xp = lib.xp
+    is_open = copies.gpus > 1
 
     def unfinished(now: _Balancing) -> Array:
         return xp.any(now.goes_on)
@@ -45,9 +46,8 @@ def balanced(lib: Standard, copies: Copies, is_open: Array, start: Chosen) -> Ch
         gpu = lib.argmin(busiest)
         left = lib.take_along_axis(busiest, gpu)
         found = now.goes_on & (left < links.shape[-1])
-        return _Balancing(
-            _passed_on(lib, copies, is_open, links, _Chain(now.chosen, gpu, xp.where(found, left, 0))), found
-        )
+        chain = _Chain(now.chosen, gpu, xp.where(found, left, 0))
+        return _Balancing(_passed_on(lib, copies, is_open, links, chain), found)
 
     return lib.while_loop(unfinished, one_chain, _Balancing(start, xp.any(is_open, axis=-1, keepdims=True))).chosen
 
@@ -79,7 +79,7 @@ def _links(lib: Standard, copies: Copies, is_open: Array, now: _Balancing) -> Ar
 
     may_send = now.goes_on & (sent < xp.max(sent, axis=-1, keepdims=True) - 1)
     links = xp.where(may_send, xp.zeros_like(sent), num_gpus)
-    start = _Search(links, xp.zeros_like(xp.max(links)), xp.any(may_send, axis=-1, keepdims=True))
+    start = _Search(links, lib.arange(1, sent)[0], xp.any(may_send, axis=-1, keepdims=True))
     return lib.while_loop(unfinished, one_more, start).links
 
 

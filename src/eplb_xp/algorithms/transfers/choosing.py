@@ -29,7 +29,7 @@ def sent_by(lib: Standard, gpu: Array, is_sent: Array, num_gpus: int) -> Array:
 def chosen(lib: Standard, copies: Copies, is_sent: Array, num_gpus: int) -> Chosen:
     """One copy after the other where several GPUs are equally near; else the only GPU's first."""
     xp = lib.xp
-    is_open = is_sent & (copies.gpus > 1)
+    is_open = copies.gpus > 1  # not the own one, which would be alone
     first = xp.where(copies.begin < copies.end, copies.begin, 0)
     settled = sent_by(lib, lib.take_along_axis(copies.gpu, first), is_sent & ~is_open, num_gpus)
     choices = xp.where(is_open, copies.gpus, num_gpus + 1)

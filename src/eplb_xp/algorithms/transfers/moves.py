@@ -20,7 +20,7 @@ def moves(lib: Standard, previous: Array, phy2log: Array, *, num_gpus: int, num_
     gpu = lib.arange_like(phy2log) // (slots // num_gpus)
     is_held = copies.gpus > 0
     is_sent = is_held & (lib.take_along_axis(copies.gpu, xp.where(is_held, copies.begin, 0)) != gpu)
-    sending = balanced(lib, copies, is_sent & (copies.gpus > 1), chosen(lib, copies, is_sent, num_gpus))
+    sending = balanced(lib, copies, chosen(lib, copies, is_sent, num_gpus))
 
     source = xp.where(is_held, lib.take_along_axis(copies.slot, sending.copy), -1)
     sender = lib.take_along_axis(copies.gpu, sending.copy)
