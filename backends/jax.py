@@ -44,7 +44,11 @@ class Jax(Standard):
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         return lax.while_loop(cond, body, _varying_as_result(body, carry))
 
-    def fori_loop(self, lower: int, upper: int, body: Callable[[int, Array], Array], carry: Array) -> Array:
+    def fori_loop(
+        self, lower: int, upper: int, body: Callable[[int, Any], Any], carry: Any, *, unrolls: bool = True
+    ) -> Any:
+        if not unrolls:
+            return lax.fori_loop(lower, upper, body, _varying_as_result(functools.partial(body, lower), carry))
         if upper - lower <= UNROLLED:
             return super().fori_loop(lower, upper, body, carry)
         return lax.fori_loop(lower, upper, body, carry, unroll=UNROLLED)

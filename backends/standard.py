@@ -31,7 +31,7 @@ class Standard:
         self.xp = xp
 
     # Loops: the contract of jax.lax, the shapes and dtypes of a carry staying what they are. A while_loop
-    # carries a NamedTuple of arrays and NamedTuples, a fori_loop one array.
+    # carries a NamedTuple of arrays and NamedTuples, a fori_loop one array or a tuple of such.
 
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         """Repeat ``body`` while ``cond`` holds: one read of the condition a round, and one more."""
@@ -39,8 +39,13 @@ class Standard:
             carry = body(carry)
         return carry
 
-    def fori_loop(self, lower: int, upper: int, body: Callable[[int, Array], Array], carry: Array) -> Array:
-        """Repeat ``body`` for each integer from ``lower`` up to, not including, ``upper``."""
+    def fori_loop(
+        self, lower: int, upper: int, body: Callable[[int, Any], Any], carry: Any, *, unrolls: bool = True
+    ) -> Any:
+        """Repeat ``body`` for each integer from ``lower`` up to, not including, ``upper``.
+
+        A compiler may make one step of few rounds; or not, where what comes after would be computed anew with it.
+        """
         for i in range(lower, upper):
             carry = body(i, carry)
         return carry

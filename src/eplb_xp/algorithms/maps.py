@@ -1,7 +1,9 @@
 """From the replica in each slot to the slots of each expert."""
 
+from eplb_xp.algorithms.runs import runs_of
 from eplb_xp.backends.standard import Standard
-from eplb_xp.types import Array
+from eplb_xp.sizes import Sizes
+from eplb_xp.types import Array, Plan
 
 
 def looked_up(lib: Standard, phy2log: Array, experts: int) -> Array:
@@ -25,3 +27,11 @@ def rank_by_slot(lib: Standard, phy2log: Array, logcnt: Array) -> Array:
     first = xp.cumulative_sum(logcnt, axis=-1, dtype=lib.index_dtype) - logcnt
     rank = lib.arange_like(order) - lib.take_along_axis(first, xp.astype(expert, lib.index_dtype))
     return lib.put_along_axis(rank, order, rank)
+
+
+def plan_of(lib: Standard, phy2log: Array, experts: int, sizes: Sizes) -> Plan[Array]:
+    """The plan of these slots, those of an expert ascending."""
+    count = runs_of(lib, phy2log, experts).length
+    width = sizes.max_replicas or sizes.num_replicas - experts + 1
+    rank = rank_by_slot(lib, phy2log, count)
+    return Plan(phy2log, expert_to_slots(lib, phy2log, rank, count, width), count)

@@ -48,6 +48,14 @@ def for_each(lib: Standard, x: Array, number: int) -> Array:
     return xp.reshape(xp.broadcast_to(x[:, None, :], (rows, number, items)), (rows * number, items))
 
 
+def transposed(lib: Standard, x: Array, columns: int) -> Array:
+    """The rows of a table one after the other, from its columns one after the other: [rows, items] each."""
+    xp = lib.xp
+    rows, size = x.shape
+    by_column = xp.reshape(x, (rows, columns, size // columns))
+    return xp.reshape(xp.permute_dims(by_column, (0, 2, 1)), (rows, size))
+
+
 def count_at_most(lib: Standard, ascending: Array, queries: Array, span: int) -> Array:
     """How many values of an ascending row are at most each query: [rows, values], [rows, queries].
 

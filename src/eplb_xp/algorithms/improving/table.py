@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from eplb_xp.algorithms.packing.packed import Items, Packed
+from eplb_xp.algorithms.rows import transposed
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
@@ -22,21 +23,13 @@ class Table(NamedTuple):
 def table(lib: Standard, packs: Packed, items: Items) -> Table:
     """The table of a packing."""
     num_packs = packs.pack_load.shape[-1]
-    item = _transposed(lib, packs.item, num_packs)
+    item = transposed(lib, packs.item, num_packs)
     return Table(item, lib.take_along_axis(items.load, item), lib.take_along_axis(items.expert, item), packs.pack_load)
 
 
 def slots(lib: Standard, table: Table) -> Array:
     """The item in each slot: [rows, items]."""
-    return _transposed(lib, table.item, table.item.shape[-1] // table.pack_load.shape[-1])
-
-
-def _transposed(lib: Standard, x: Array, columns: int) -> Array:
-    """The rows of a table one after the other, from its columns one after the other."""
-    xp = lib.xp
-    rows, size = x.shape
-    by_column = xp.reshape(x, (rows, columns, size // columns))
-    return xp.reshape(xp.permute_dims(by_column, (0, 2, 1)), (rows, size))
+    return transposed(lib, table.item, table.item.shape[-1] // table.pack_load.shape[-1])
 
 
 def column(lib: Standard, table: Table, pack: Array) -> Array:

@@ -1,0 +1,95 @@
+"""Plans that follow a previous one.
+
+previous plan -> what of it can be kept -> no slot empty -> paths of few steps -> the best, experts in their old slots
+"""
+
+from eplb_xp.algorithms.following.beginning import Beginning, beginning, placing_of, shape_of
+from eplb_xp.algorithms.following.path import judged
+from eplb_xp.algorithms.following.system import loads_of
+from eplb_xp.algorithms.following.turns import searched
+from eplb_xp.algorithms.maps import plan_of
+from eplb_xp.algorithms.moving.counting import moved
+from eplb_xp.algorithms.moving.keeping import keep_slots
+from eplb_xp.algorithms.moving.relabelling import relabelled
+from eplb_xp.algorithms.rows import transposed
+from eplb_xp.backends.standard import Standard
+from eplb_xp.policy import Policy
+from eplb_xp.sizes import Sizes
+from eplb_xp.types import Array, Plan
+
+
+def follow(
+    lib: Standard,
+    previous: Array,
+    max_moves: Array,
+    min_gain: Array,
+    weight: Array,
+    *,
+    sizes: Sizes,
+    policy: Policy,
+    divides: bool,
+) -> Plan[Array]:
+    """The previous plan [layers, replicas] after at most so many moves [layers, 1], where they gain enough [layers, 1].
+
+    Loads are [layers, samples, experts].
+    """
+    shape = shape_of(sizes, policy, weight.shape[-1])
+    begun = beginning(lib, previous, max_moves, weight, sizes=sizes, shape=shape, divides=divides)
+    best = searched(lib, begun.system, placing_of(lib, begun.slots, weight.shape[-1], sizes.num_gpus), shape)
+    slots = transposed(lib, best.expert, sizes.num_replicas // sizes.num_gpus)
+    slots = keep_slots(lib, slots, begun.before, sizes.num_gpus)
+    return plan_of(lib, _gaining(lib, begun, slots, min_gain, sizes), weight.shape[-1], sizes)
+
+
+def follow_or_renew(lib: Standard, *arrays: Array, sizes: Sizes, policy: Policy, divides: bool) -> Plan[Array]:
+    """As `follow`; or a fresh plan, its GPUs relabelled, where it is within the budget and better.
+
+    The arrays are those of `follow`, and before the loads the fresh plan [layers, replicas].
+    """
+    previous, max_moves, min_gain, fresh, weight = arrays
+    shape = shape_of(sizes, policy, weight.shape[-1])
+    begun = beginning(lib, previous, max_moves, weight, sizes=sizes, shape=shape, divides=divides)
+    best = searched(lib, begun.system, placing_of(lib, begun.slots, weight.shape[-1], sizes.num_gpus), shape)
+    slots = transposed(lib, best.expert, sizes.num_replicas // sizes.num_gpus)
+    slots = keep_slots(lib, slots, begun.before, sizes.num_gpus)
+    fresh = relabelled(lib, fresh, begun.held, num_gpus=sizes.num_gpus, num_nodes=sizes.num_nodes)
+    fits = moved(lib, fresh, begun.held, sizes.num_gpus)[:, None] <= max_moves
+    better = fits & (_busiest(lib, begun, fresh, sizes) < _busiest(lib, begun, slots, sizes))
+    slots = lib.xp.where(better, fresh, slots)
+    return plan_of(lib, _gaining(lib, begun, slots, min_gain, sizes), weight.shape[-1], sizes)
+
+
+def renew(
+    lib: Standard,
+    previous: Array,
+    min_gain: Array,
+    fresh: Array,
+    weight: Array,
+    *,
+    sizes: Sizes,
+    policy: Policy,
+    divides: bool,
+) -> Plan[Array]:
+    """A fresh plan [layers, replicas], its GPUs called as those of the previous one, where it gains enough [layers, 1].
+
+    Where nothing need be gained it is taken, be it better or not.
+    """
+    xp = lib.xp
+    shape = shape_of(sizes, policy, weight.shape[-1])
+    begun = beginning(lib, previous, xp.zeros_like(previous[:, :1]), weight, sizes=sizes, shape=shape, divides=divides)
+    fresh = relabelled(lib, fresh, begun.held, num_gpus=sizes.num_gpus, num_nodes=sizes.num_nodes)
+    slots = xp.where(min_gain > 0.0, _gaining(lib, begun, fresh, min_gain, sizes), fresh)
+    return plan_of(lib, slots, weight.shape[-1], sizes)
+
+
+def _busiest(lib: Standard, begun: Beginning, slots: Array, sizes: Sizes) -> Array:
+    """What the busiest GPUs have, over all samples: [layers, 1]."""
+    placing = placing_of(lib, slots, begun.system.load.shape[-1], sizes.num_gpus)
+    return judged(lib, placing, loads_of(lib, begun.system, placing, sizes.num_gpus)).total
+
+
+def _gaining(lib: Standard, begun: Beginning, slots: Array, min_gain: Array, sizes: Sizes) -> Array:
+    """Slots that take at least so much of what the busiest GPUs had, relatively, or what was there."""
+    before = _busiest(lib, begun, begun.slots, sizes)
+    gain = before - _busiest(lib, begun, slots, sizes)
+    return lib.xp.where((gain > 0.0) & (gain >= min_gain * before), slots, begun.slots)

@@ -1,0 +1,74 @@
+"""A path: one step after the other from a placing, and the best placing on the way."""
+
+from typing import NamedTuple
+
+from eplb_xp.algorithms.following.choosing import Noise, best_step, taken
+from eplb_xp.algorithms.following.samples import over_samples
+from eplb_xp.algorithms.following.system import Loads, Placing, Shape, System, loads_of
+from eplb_xp.algorithms.following.view import all_over, view
+from eplb_xp.algorithms.rows import choose
+from eplb_xp.backends.standard import Standard
+from eplb_xp.types import Array
+
+
+class Best(NamedTuple):
+    """The best placing so far."""
+
+    expert: Array  # [rows, places]
+    busiest: Array  # [rows, samples] load of the busiest GPU
+    total: Array  # [rows, 1] over samples
+
+
+class Aim(NamedTuple):
+    """What a path is aimed at."""
+
+    target: Array  # [rows, samples, 1] load that no GPU should have more than
+    noise: Noise
+
+
+class _Path(NamedTuple):
+    """Where a path has come to."""
+
+    placing: Placing
+    over: Array  # [rows, 1] what GPUs had above the target before the last step
+    goes_on: Array  # [rows, 1]
+    round: Array  # [1]
+    best: Best
+
+
+def judged(lib: Standard, placing: Placing, loads: Loads) -> Best:
+    """A placing with what its busiest GPUs have."""
+    busiest = lib.xp.max(loads.of_gpu, axis=-1)
+    return Best(placing.expert, busiest, over_samples(lib, busiest[:, :, None]))
+
+
+def walked(lib: Standard, system: System, start: Placing, best: Best, aim: Aim, *, shape: Shape) -> Best:
+    """The best placing so far and on a path from a placing.
+
+    Each step is the one that gains most for its moves. The path ends where all GPUs keep to the target, or where no
+    step gains that the budget allows.
+    """
+    xp = lib.xp
+
+    def unfinished(path: _Path) -> Array:
+        return xp.any(path.goes_on)
+
+    def step(path: _Path) -> _Path:
+        placing = path.placing
+        loads = loads_of(lib, system, placing, shape.num_gpus)
+        best = lighter(lib, path.goes_on, judged(lib, placing, loads), path.best)
+        now = view(lib, system, placing, loads, aim.target, shape=shape)
+        above = all_over(lib, now)
+        goes_on = path.goes_on & (above < path.over) & (now.ours.over > 0.0)
+        best_of_all = best_step(lib, system, placing, now, aim.noise, turn=path.round, shape=shape)
+        goes_on = goes_on & (best_of_all.score > 0.0)
+        return _Path(taken(lib, placing, now, best_of_all, goes_on, shape=shape), above, goes_on, path.round + 1, best)
+
+    over = xp.full_like(best.total, float("inf"))
+    begin = _Path(start, over, over > 0.0, lib.arange(1, start.count), best)
+    return lib.while_loop(unfinished, step, begin).best
+
+
+def lighter(lib: Standard, may: Array, found: Best, best: Best) -> Best:
+    """The one found, where it may be and its busiest GPUs have less in all."""
+    return choose(lib, may & (found.total < best.total), found, best)

@@ -1,0 +1,79 @@
+"""Paths with one target after the other: first steps from the excess to the mean, then below what these reached.
+
+Every path starts from the same placing. Those aimed below what was reached have noise, so that they differ.
+"""
+
+from typing import NamedTuple
+
+from eplb_xp.algorithms.following.choosing import Noise
+from eplb_xp.algorithms.following.path import Aim, Best, judged, walked
+from eplb_xp.algorithms.following.system import Placing, Shape, System, loads_of
+from eplb_xp.algorithms.rows import choose, take_rows, tree_sum
+from eplb_xp.backends.standard import Standard
+from eplb_xp.types import Array
+
+# Parts of the excess over the mean that targets leave, each as two powers of two: so no compiler can round it in
+# another way. 3/4, 3/16 and so on of the excess at the start, then 15/16, 7/8, 3/4 and 5/8 of what is left, twice each.
+WIDE = tuple((2.0**-i, 2.0 ** -(i + 1)) for i in (1, 3, 5, 7, 9, 11))
+NARROW = ((1.0, -(2.0**-4)), (1.0, -(2.0**-3)), (2.0**-1, 2.0**-2), (2.0**-1, 2.0**-3)) * 2
+# Where moves cost nothing few targets do as well.
+FREELY = ((2.0**-1, 2.0**-2), (2.0**-2, 2.0**-3), (2.0**-3, 2.0**-4), (2.0**-4, 2.0**-5))
+BITS = 13
+
+# Steps that are looked at side by side: more than fit into the caches of a CPU take longer.
+AT_ONCE = 2**19
+
+
+class _Search(NamedTuple):
+    """What is left to do, and the best so far."""
+
+    turn: Array  # [1] number of turns made, all those of some rows before those of others
+    best: Best
+
+
+def searched(lib: Standard, system: System, start: Placing, shape: Shape) -> Best:
+    """The best placing on paths from a start."""
+    xp = lib.xp
+    rows, samples, experts = system.load.shape
+    capacity, places = start.expert.shape[-1] // shape.num_gpus, start.expert.shape[-1]
+    each = capacity * (experts + 2 * places) + samples * start.spare.shape[-1] * shape.num_gpus
+    at_once = max(min(AT_ONCE // each, rows), 1)
+    parts = FREELY if shape.is_free else WIDE + NARROW
+    from_start = len(FREELY if shape.is_free else WIDE)
+    first = judged(lib, start, loads_of(lib, system, start, shape.num_gpus))
+    lowest = _lowest(lib, system, start, shape)
+    one, other = (lib.constant([round(part[i] * 2**BITS) for part in parts], start.expert) for i in (0, 1))
+
+    def unfinished(search: _Search) -> Array:
+        return xp.any(search.turn < -(-rows // at_once) * len(parts))
+
+    def one_turn(search: _Search) -> _Search:
+        turn, best = search
+        begin, path = turn // len(parts) * at_once, turn % len(parts)
+        row = begin + lib.arange(at_once, turn)
+        row = xp.where(row < rows, row, rows - 1)
+        its_best, its_lowest = take_rows(lib, best, row), take_rows(lib, lowest, row)
+        wide = path < from_start
+        excess = xp.where(wide, take_rows(lib, first.busiest, row), its_best.busiest) - its_lowest
+        share, more = (xp.astype(lib.take(x, path, axis=0), xp.float32)[:, None] * 2.0**-BITS for x in (one, other))
+        target = its_lowest + (excess * share + excess * more)
+        aim = Aim(target[:, :, None], Noise(path, xp.where(wide, 0, 1)))
+        found = walked(lib, take_rows(lib, system, row), take_rows(lib, start, row), its_best, aim, shape=shape)
+        place = (lib.arange(rows, turn) - begin)[:, None]
+        here = (place >= 0) & (place < at_once)
+        found = take_rows(lib, found, xp.where(here, place, 0)[:, 0])
+        return _Search(turn + 1, choose(lib, here, found, best))
+
+    return lib.while_loop(unfinished, one_turn, _Search(lib.arange(1, start.expert), first)).best
+
+
+def _lowest(lib: Standard, system: System, start: Placing, shape: Shape) -> Array:
+    """The mean GPU load of the node that has most: [rows, samples]."""
+    xp = lib.xp
+    experts = system.load.shape[-1]
+    of_node = lib.arange(shape.num_nodes, start.expert)[None, :, None] == system.node[:, None, :]
+    total = tree_sum(lib, xp.where(of_node[:, None, :, :], system.load[:, :, None, :], 0.0))
+    # So that it is of a size that can be divided.
+    scale = 2.0 ** -experts.bit_length()
+    mean = lib.divide(total * scale, xp.full_like(total, float(shape.gpus_of_node)))
+    return xp.max(mean, axis=-1) * (1.0 / scale)

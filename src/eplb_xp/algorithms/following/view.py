@@ -1,0 +1,111 @@
+"""What a step looks at: the GPU with most above the target, and all places."""
+
+from typing import NamedTuple
+
+from eplb_xp.algorithms.following.samples import over_samples
+from eplb_xp.algorithms.following.system import Loads, Placing, Shape, System, by_gpu, of_experts
+from eplb_xp.algorithms.improving.sides import holds
+from eplb_xp.algorithms.rows import tree_sum
+from eplb_xp.backends.standard import Standard
+from eplb_xp.types import Array
+
+
+class Ours(NamedTuple):
+    """The busiest GPU of each row and its experts, by rank."""
+
+    gpu: Array  # [rows, 1] the one with most above the target, the first of equal ones
+    over: Array  # [rows, 1] how much that is
+    excess: Array  # [rows, samples, 1] of it
+    place: Array  # [rows, capacity]
+    expert: Array  # [rows, capacity]
+    share: Array  # [rows, samples, capacity]; less and more as in Loads
+    less: Array
+    more: Array
+    there: Array  # [rows, capacity, gpus] whether a GPU holds the expert
+    was_there: Array
+    beyond: Array  # [rows, capacity] whether the GPU holds it more often than before
+    doubled: Array  # [rows, capacity] whether it holds it more than once
+
+
+class View(NamedTuple):
+    """A placing as a step sees it."""
+
+    loads: Loads
+    excess: Array  # [rows, samples, gpus] what each has above the target; less than nothing where it has room
+    over: Array  # [rows, gpus] the same over samples, counting no room
+    expert: Array  # [rows, capacity, gpus]
+    beyond: Array  # [rows, capacity, gpus] whether the GPU holds the expert more often than before
+    doubled: Array  # [rows, capacity, gpus] whether it holds it more than once
+    moved: Array  # [rows, 1] slots that hold an expert that was not on their GPU
+    ours: Ours
+
+
+def above(lib: Standard, excess: Array) -> Array:
+    """What is above the target."""
+    return lib.xp.clip(excess, 0.0, None)
+
+
+def all_over(lib: Standard, now: View) -> Array:
+    """What all GPUs have above the target: [rows, 1]."""
+    return tree_sum(lib, now.over)[:, None]
+
+
+def view(lib: Standard, system: System, placing: Placing, loads: Loads, target: Array, *, shape: Shape) -> View:
+    """What there is to see of a placing."""
+    xp = lib.xp
+    num_gpus = shape.num_gpus
+    expert, before = (by_gpu(lib, x, num_gpus) for x in (placing.expert, system.before))
+    excess = loads.of_gpu - target
+    over = over_samples(lib, above(lib, excess))
+    gpu = lib.argmin(-over)
+    capacity = expert.shape[1]
+    place = gpu + lib.arange(capacity, gpu)[None, :] * num_gpus
+    now, earlier, was = _times(lib, expert, before)
+    beyond, doubled = now > was, now > 1
+
+    def of_gpu(x: Array) -> Array:
+        return lib.take_along_axis(xp.reshape(x, (x.shape[0], capacity * num_gpus)), place)
+
+    held = of_gpu(expert)
+    ours = Ours(
+        gpu,
+        lib.take_along_axis(over, gpu),
+        of_experts(lib, excess, gpu),
+        place,
+        held,
+        of_experts(lib, loads.share, held),
+        of_experts(lib, loads.less, held),
+        of_experts(lib, loads.more, held),
+        holds(lib, held[:, :, None], expert),
+        holds(lib, held[:, :, None], before),
+        of_gpu(beyond),
+        of_gpu(doubled),
+    )
+    moved = xp.count_nonzero(earlier >= was, axis=(1, 2))[:, None]
+    return View(loads, excess, over, expert, beyond, doubled, moved, ours)
+
+
+def _times(lib: Standard, expert: Array, before: Array) -> tuple[Array, Array, Array]:
+    """How often the expert of each place is on its GPU: at all, at lower ranks, and before; [rows, capacity, gpus]."""
+    xp = lib.xp
+    rank = lib.arange(expert.shape[1], expert)[None, :, None]
+
+    def number(condition: Array) -> Array:
+        return xp.astype(condition, lib.index_dtype)
+
+    def now(other: int, total: Array) -> Array:
+        return total + number(expert == expert[:, other, :][:, None, :])
+
+    def earlier(other: int, total: Array) -> Array:
+        return total + number((expert == expert[:, other, :][:, None, :]) & (rank > other))
+
+    def was(other: int, total: Array) -> Array:
+        return total + number(expert == before[:, other, :][:, None, :])
+
+    none = xp.zeros_like(expert)
+    capacity = expert.shape[1]
+    return (
+        lib.fori_loop(0, capacity, now, none),
+        lib.fori_loop(0, capacity, earlier, none),
+        lib.fori_loop(0, capacity, was, none),
+    )
