@@ -1,0 +1,1 @@
+"""A plan that replaces another, with as few experts moved as its GPUs allow."""

@@ -1,0 +1,14 @@
+"""How many experts a new plan moves."""
+
+from eplb_xp.algorithms.moving.copies import copies, kept
+from eplb_xp.backends.standard import Standard
+from eplb_xp.types import Array
+
+
+def moved(lib: Standard, phy2log: Array, previous: Array, num_gpus: int) -> Array:
+    """How many slots of each layer hold an expert that their GPU did not hold, or not as often: [layers].
+
+    Both plans are [layers, slots]; in the previous one -1 is a slot that held nothing.
+    """
+    stays = kept(lib, copies(lib, phy2log, num_gpus), copies(lib, previous, num_gpus))
+    return lib.xp.count_nonzero(~stays, axis=(1, 2))
