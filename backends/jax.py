@@ -10,6 +10,7 @@ import numpy as np
 from jax import export, lax
 
 from eplb_xp.algorithms import evaluation, pipeline, slots
+from eplb_xp.algorithms.following import follow, for_samples, samples
 from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
 from eplb_xp.algorithms.transfers import moves
@@ -174,6 +175,7 @@ for step in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
     prepared.prepare,
     *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),
+    *(follow.follow, follow.follow_or_renew, follow.renew, for_samples.plan_for_samples, samples.weighed),
     *(moves.moves, slots.logical_maps, slots.expert_counts, slots.expert_floats),
 ):
     register(Jax, step, functools.partial(on_numpy, step))

@@ -10,6 +10,7 @@ import torch
 from torch._higher_order_ops.while_loop import while_loop
 
 from eplb_xp.algorithms import evaluation, pipeline, slots
+from eplb_xp.algorithms.following import follow, for_samples, samples
 from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
 from eplb_xp.algorithms.transfers import moves
@@ -180,6 +181,7 @@ register(Torch, prepared.prepare, _prepare)
 for step in (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
     *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),
+    *(follow.follow, follow.follow_or_renew, follow.renew, for_samples.plan_for_samples, samples.weighed),
     *(moves.moves, slots.logical_maps, slots.expert_counts, slots.expert_floats),
 ):
     register(Torch, step, functools.partial(on_numpy, step))

@@ -16,7 +16,8 @@ import eplb_xp
 from eplb_xp import POLICIES, rebalance_experts
 from tests.support.calls import CALLS, PHY2LOG, WEIGHT, Call, every_call
 
-NO_PREVIOUS = "this version makes no use of a previous placement, leave it out"
+PREVIOUS = "pass it as previous"
+NO_PREVIOUS = "this function makes no use of a previous placement, rebalance_experts does: it has previous"
 NAMES = "pass policy, one of 'greedy', 'swap', 'multistart', 'joint', 'ring'"
 
 
@@ -24,8 +25,8 @@ NAMES = "pass policy, one of 'greedy', 'swap', 'multistart', 'joint', 'ring'"
 @pytest.mark.parametrize(
     ("name", "instead"),
     [
-        ("old_global_expert_indices", NO_PREVIOUS),
-        ("old_phy2log", NO_PREVIOUS),
+        ("old_global_expert_indices", f"({PREVIOUS}|{NO_PREVIOUS})"),
+        ("old_phy2log", f"({PREVIOUS}|{NO_PREVIOUS})"),
         ("rank_mapping", "all GPUs count: num_gpus is the number of those that are up"),
         ("enable_hierarchical", "whole groups stay on nodes where num_groups divide over num_nodes"),
         ("num_local_physical_experts", "num_gpus is num_physical_experts // num_local_physical_experts"),
@@ -54,7 +55,9 @@ def test_keywords_that_no_function_has(call: Call, name: str, instead: str) -> N
         ("packing", "num_gpus", "pass it as num_packs"),
         ("rebalance", "n_group", "pass it as num_groups"),
         ("evaluation", "phy2log", "pass it as plan"),
-        ("rebalance", "physical_to_logical_map", NO_PREVIOUS),
+        ("rebalance", "physical_to_logical_map", PREVIOUS),
+        ("rebalance", "old_global_expert_indices", PREVIOUS),
+        ("hierarchical", "old_global_expert_indices", NO_PREVIOUS),
     ],
 )
 def test_keywords_that_another_function_has(name: str, keyword: str, instead: str) -> None:
@@ -74,6 +77,7 @@ def test_a_placement_too_many(call: Call, old: Any) -> None:
     given = [*call.first, WEIGHT, *call.sizes.values()]
     instead = {
         "evaluate": "by keyword there are num_groups, num_nodes, shares",
+        "rebalance_experts": "pass a previous placement as previous",
         "share_tokens": "by keyword there are prepared, rounds, tolerance",
     }.get(call.function.__name__, NO_PREVIOUS)
     number = f"takes {len(given)} arguments? by position .*, got {len(given) + 1}"
@@ -87,7 +91,7 @@ def test_a_placement_too_many(call: Call, old: Any) -> None:
         ("greedy", "pass policy='greedy'"),
         ("deepseek", NAMES),
         (POLICIES["swap"], r"pass policy=Policy\(.*\)"),
-        (True, "by keyword there are policy, max_replicas"),
+        (True, "by keyword there are policy, max_replicas, previous, max_moves, min_gain, sample_weights"),
     ],
 )
 def test_a_sixth_argument(sixth: Any, instead: str) -> None:
@@ -99,7 +103,7 @@ def test_a_sixth_argument(sixth: Any, instead: str) -> None:
 
 
 def test_type_checkers_refuse_them_too() -> None:
-    with pytest.raises(TypeError, match=NO_PREVIOUS):
+    with pytest.raises(TypeError, match=PREVIOUS):
         rebalance_experts(WEIGHT, 6, 1, 1, 2, old_global_expert_indices=PHY2LOG)  # type: ignore[call-arg]
 
 
@@ -124,14 +128,14 @@ def test_sizes_and_policies_may_be_static_by_place_and_by_name() -> None:
     planned = jax.jit(rebalance_experts, static_argnums=(1, 2, 3, 4), static_argnames="policy")
     plan = planned.eval_shape(jnp.asarray(WEIGHT), 6, 1, 1, 2, policy="greedy")
     assert plan.phy2log.shape == (2, 6)
-    with pytest.raises(TypeError, match=NO_PREVIOUS):
+    with pytest.raises(TypeError, match=PREVIOUS):
         planned.eval_shape(jnp.asarray(WEIGHT), 6, 1, 1, 2, old_global_expert_indices=jnp.asarray(PHY2LOG))
 
 
 @pytest.mark.parametrize("fullgraph", [False, True])
 def test_torch_compile_shows_the_sentence(fullgraph: bool) -> None:
     compiled: Callable[..., Any] = torch.compile(rebalance_experts, fullgraph=fullgraph, backend="eager")
-    with pytest.raises((TypeError, torch._dynamo.exc.Unsupported), match=NO_PREVIOUS):
+    with pytest.raises((TypeError, torch._dynamo.exc.Unsupported), match=PREVIOUS):
         compiled(torch.asarray(WEIGHT), 6, 1, 1, 2, old_global_expert_indices=None)
 
 

@@ -16,13 +16,13 @@ from tests.support.other_libraries import Jit
 @pytest.mark.parametrize(
     ("weight", "error", "message"),
     [
-        (WEIGHT[0], ValueError, r"\[layers, (experts|items)\], got shape \(4,\)"),
-        (WEIGHT[None], ValueError, r"\[layers, (experts|items)\], got shape \(1, 2, 4\)"),
+        (WEIGHT[0], ValueError, r"layers, (experts|items)\], got shape \(4,\)"),
+        (WEIGHT[None, None], ValueError, r"layers, (experts|items)\], got shape \(1, 1, 2, 4\)"),
         (WEIGHT[:, :0], ValueError, r"at least one of (experts|items), got shape \(2, 0\)"),
         (WEIGHT > 5, TypeError, "weight must be of integers or real floats, got dtype .*bool"),
         (WEIGHT.astype(np.complex64), TypeError, "weight must be of integers or real floats, got dtype .*complex64"),
     ],
-    ids=["one dimension", "three dimensions", "no experts", "bool", "complex"],
+    ids=["one dimension", "four dimensions", "no experts", "bool", "complex"],
 )
 def test_arrays_that_are_no_loads(
     library: Library, call: Call, weight: NumPyArray, error: type[Exception], message: str

@@ -27,10 +27,11 @@ def as_numbers(sizes: Sequence[Any], policy: Policy | None = None) -> Numbers:
 
 def as_objects(names: Sequence[str], sizes: list[int], integers: list[int], floats: list[float]) -> dict[str, Any]:
     """The arguments of a step again, the sizes under their names there."""
-    made: dict[str, Any] = dict(zip(names, sizes, strict=False))
-    if "sizes" in names:
-        replicas, groups, nodes, gpus, most = sizes
-        made = {"sizes": Sizes(replicas, groups, nodes, gpus, most or None)}
+    made: dict[str, Any] = {}
+    if names[:1] == ("sizes",):
+        (replicas, groups, nodes, gpus, most), sizes = sizes[: len(SIZES)], sizes[len(SIZES) :]
+        made["sizes"], names = Sizes(replicas, groups, nodes, gpus, most or None), names[1:]
+    made.update(zip(names, sizes, strict=False))
     return {**made, "policy": _policy(tuple(integers), tuple(floats))} if integers else made
 
 

@@ -12,6 +12,7 @@ import torch
 
 from eplb_xp.algorithms import evaluation, pipeline, slots
 from eplb_xp.algorithms.counts.replication import Replicas
+from eplb_xp.algorithms.following import follow, for_samples, samples
 from eplb_xp.algorithms.placement import Placement
 from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
@@ -19,7 +20,7 @@ from eplb_xp.algorithms.sharing.prepared import linked
 from eplb_xp.algorithms.transfers import moves
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Step
-from eplb_xp.backends.tensors.arguments import as_numbers, as_objects
+from eplb_xp.backends.tensors.arguments import SIZES, as_numbers, as_objects
 from eplb_xp.types import Moves, Plan, Prepared, Report, SharedReport, Shares
 
 Shapes = Sequence[tuple[int, ...]]
@@ -42,6 +43,11 @@ def _plan(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
     layers, experts = tensors[-1]
     replicas, *_, most = sizes
     return (layers, replicas), (layers, experts, most or replicas - experts + 1), (layers, experts)
+
+
+def _plan_of_samples(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
+    layers, *_, experts = tensors[-1]
+    return _plan([(layers, experts)], sizes[: len(SIZES)])
 
 
 def _replicas(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
@@ -107,10 +113,15 @@ def _expert_loads(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
     return ((*tensors[-1][:-1], sizes[0]),)
 
 
+def _weighed(tensors: Shapes, _: Sequence[int]) -> Shapes:
+    return (tensors[-1],)
+
+
 def _tuple(*results: Any) -> tuple[Any, ...]:
     return results
 
 
+FOLLOWED = ("sizes", "divides")
 REPORTED = dict.fromkeys(range(4), torch.float32)
 SHARES = ("share", *Plan._fields)
 ROUTED = ("log2phy", "logcnt", "first", "experts")
@@ -121,6 +132,17 @@ OPERATORS = {
     operator.step.__name__: operator
     for operator in (
         Operator(pipeline.plan, ("weight",), ("sizes",), _plan, Plan),
+        Operator(for_samples.plan_for_samples, ("weight",), FOLLOWED, _plan_of_samples, Plan),
+        Operator(follow.follow, ("previous", "max_moves", "min_gain", "weight"), FOLLOWED, _plan_of_samples, Plan),
+        Operator(
+            follow.follow_or_renew,
+            ("previous", "max_moves", "min_gain", "fresh", "weight"),
+            FOLLOWED,
+            _plan_of_samples,
+            Plan,
+        ),
+        Operator(follow.renew, ("previous", "min_gain", "fresh", "weight"), FOLLOWED, _plan_of_samples, Plan),
+        Operator(samples.weighed, ("importance", "weight"), (), _weighed, _tuple, {0: torch.float32}),
         Operator(pipeline.place, ("weight",), ("sizes",), _replicas, Placement),
         Operator(pipeline.pack_items, ("weight",), ("num_packs",), _packing, _tuple),
         Operator(pipeline.replicate_loads, ("weight",), ("num_replicas",), _replicas, Replicas),

@@ -9,6 +9,8 @@ from eplb_xp.policy import POLICIES, Policy
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+NAMES_OF_PLANS = ("phy2log", "physical_to_logical_map")
+
 # Names of one and the same argument: ours, and those of vLLM, SGLang and others.
 NAMES = (
     ("weight", "weights", "load", "loads", "tokens_per_expert", "expert_load", "expert_workload", "logical_count"),
@@ -17,13 +19,21 @@ NAMES = (
     ("num_groups", "n_group", "num_expert_group", "num_expert_groups"),
     ("num_nodes", "nnodes", "node_num"),
     ("policy", "algorithm", "eplb_algorithm", "policy_type"),
-    ("plan", "phy2log", "physical_to_logical_map"),
+    ("plan", *NAMES_OF_PLANS),
+    (
+        "previous",
+        "old_global_expert_indices",
+        "old_phy2log",
+        "current_expert_table",
+        "phy2log",
+        "physical_to_logical_map",
+    ),
 )
 
-_PREVIOUS = "this version makes no use of a previous placement, leave it out"
+_PREVIOUS = "this function makes no use of a previous placement, rebalance_experts does: it has previous"
 INSTEAD = {
     **dict.fromkeys(("old_global_expert_indices", "old_phy2log", "current_expert_table"), _PREVIOUS),
-    **dict.fromkeys(("phy2log", "physical_to_logical_map"), _PREVIOUS),
+    **dict.fromkeys(NAMES_OF_PLANS, _PREVIOUS),
     **dict.fromkeys(("rank_mapping", "active_ranks"), "all GPUs count: num_gpus is the number of those that are up"),
     "enable_hierarchical": "whole groups stay on nodes where num_groups divide over num_nodes; 1 and 1 is global",
     "num_local_physical_experts": "num_gpus is num_physical_experts // num_local_physical_experts",
@@ -56,7 +66,7 @@ def _of_value(value: Any, names: Sequence[str], by_keyword: Sequence[str]) -> st
     if isinstance(value, str | Policy) and "policy" in names:
         return f"pass policy={value!r}" if isinstance(value, Policy) or value in POLICIES else _POLICY
     if (value is None or hasattr(value, "shape")) and "plan" not in names:
-        return _PREVIOUS
+        return "pass a previous placement as previous" if "previous" in names else _PREVIOUS
     return f"by keyword there are {', '.join(by_keyword)}" if by_keyword else "leave out what is too many"
 
 

@@ -44,18 +44,22 @@ def check_loads(weight: A) -> None:
     check_values(check_array(weight), weight)
 
 
-def check_array(weight: Any, items: str = "experts") -> Standard:
-    """The library of the loads, once their type, dtype and shape are known to do."""
+def check_array(weight: Any, items: str = "experts", *, samples: bool = False) -> Standard:
+    """The library of the loads, perhaps of several samples, once their type, dtype and shape are known to do."""
     lib = library_of("weight", weight)
     if _is_masked(weight):
         raise TypeError("weight must not be a masked array; weight.filled(0) has no mask, and zero for what it hid")
     if not lib.is_real(weight):
         raise TypeError(f"weight must be of integers or real floats, got dtype {weight.dtype}")
     shape = tuple(weight.shape)
-    if len(shape) != 2:
+    if samples and len(shape) not in {2, 3}:
+        raise ValueError(f"weight must be [layers, {items}] or [samples, layers, {items}], got shape {shape}")
+    if not samples and len(shape) != 2:
         raise ValueError(f"weight must have two dimensions, [layers, {items}], got shape {shape}")
-    if shape[1] == 0:
+    if shape[-1] == 0:
         raise ValueError(f"weight must have at least one of {items}, got shape {shape}")
+    if len(shape) == 3 and shape[0] == 0:
+        raise ValueError(f"weight must have at least one sample, got shape {shape}")
     return lib
 
 
@@ -81,9 +85,8 @@ def _is_masked(weight: Any) -> bool:
 def _refuse(load: "np.ndarray[Any, Any]", bad: "np.ndarray[Any, Any]", what: str) -> None:
     number = int(np.count_nonzero(bad))
     if number:
-        layer, expert = np.unravel_index(np.argmax(bad), bad.shape)
+        at = tuple(int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
         loads = "load that is" if number == 1 else "loads that are"
         raise ValueError(
-            f"weight has {number} {loads} {what}, the first {load[layer, expert]} at [{layer}, {expert}]; "
-            "loads are token counts"
+            f"weight has {number} {loads} {what}, the first {load[at]} at {list(at)}; loads are token counts"
         )

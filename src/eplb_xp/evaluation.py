@@ -1,13 +1,15 @@
 """How good a plan is."""
 
-from typing import overload
+from typing import Any, cast, overload
 
 from eplb_xp.algorithms import evaluation
 from eplb_xp.algorithms.sharing import report
 from eplb_xp.arguments import explained
+from eplb_xp.backends.standard import Standard
 from eplb_xp.checks import check_array, check_values_if_free
 from eplb_xp.given import check_experts_if_free, check_plan
 from eplb_xp.sharing import ROUNDS, TOLERANCE, as_tolerance, check_shares
+from eplb_xp.sizes import Sizes
 from eplb_xp.types import A, Plan, Report, SharedReport, Shares
 
 
@@ -51,8 +53,8 @@ def evaluate(
     ----------
     plan : Plan or triple of arrays
         Only its first array is read: ``phy2log`` [layers, replicas] integers, the expert in each slot.
-    weight : [layers, experts], integers or floats
-        Tokens for each logical expert, of the same library.
+    weight : [layers, experts] or [samples, layers, experts], integers or floats
+        Tokens for each logical expert, of the same library. Each sample is judged by itself.
     num_gpus : int
         GPUs, with equally many contiguous slots each.
     num_groups, num_nodes : int
@@ -65,9 +67,10 @@ def evaluate(
     Returns
     -------
     Report, or SharedReport with ``shares``
-        ``gpu_load`` [layers, gpus], ``balancedness``, ``lower_bound``, ``gap`` and ``doubled``
-        [layers]. ``lower_bound`` holds for every plan of this shape whose replicas share equally; with ``shares`` for
-        all shares of this plan, and ``best_balancedness`` [layers] is the balance under the best of them.
+        ``gpu_load`` [layers, gpus], ``balancedness``, ``lower_bound``, ``gap`` and ``doubled`` [layers]; of samples all
+        of these are [samples, layers, ...]. ``lower_bound`` holds for every plan of this shape whose replicas share
+        equally; with ``shares`` for all shares of this plan, and ``best_balancedness`` [layers] is the balance under
+        the best of them.
 
     Raises
     ------
@@ -98,16 +101,29 @@ def evaluate(
     >>> evaluate(plan, batch, 4, shares=share_tokens(plan, batch, 4)).balancedness
     array([0.7692308], dtype=float32)
     """
-    lib = check_array(weight)
+    lib = check_array(weight, samples=True)
     phy2log, sizes = check_plan(lib, plan, weight, num_gpus, num_groups=num_groups, num_nodes=num_nodes)
     check_values_if_free(lib, weight)
-    check_experts_if_free(lib, phy2log, weight.shape[1], sizes)
-    if shares is None:
-        result: Report[A] = lib.run(evaluation.report, phy2log, weight, sizes=sizes)
-        return result
-    share = check_shares(lib, shares, phy2log, weight)
+    check_experts_if_free(lib, phy2log, weight.shape[-1], sizes)
+    share = None if shares is None else check_shares(lib, shares, phy2log, weight)
+    if len(weight.shape) == 2:
+        return cast("Report[A]", _report(lib, phy2log, share, weight, sizes))
+    # The layers of one sample after those of the other.
+    samples, layers, experts = weight.shape
+    xp = lib.xp
+
+    def of_each(x: Any) -> Any:
+        slots = x.shape[-1]
+        return xp.reshape(xp.broadcast_to(x[None, :, :], (samples, layers, slots)), (samples * layers, slots))
+
+    share = None if share is None else of_each(share)
+    found = _report(lib, of_each(phy2log), share, xp.reshape(weight, (samples * layers, experts)), sizes)
+    return cast("Report[A]", type(found)(*(xp.reshape(x, (samples, layers, *x.shape[1:])) for x in found)))
+
+
+def _report(lib: Standard, phy2log: Any, share: Any, weight: Any, sizes: Sizes) -> Any:
+    if share is None:
+        return lib.run(evaluation.report, phy2log, weight, sizes=sizes)
     tolerance = as_tolerance(lib, TOLERANCE, weight)
-    shared: SharedReport[A] = lib.run(
-        report.shared_report, phy2log, share, tolerance, weight, num_gpus=sizes.num_gpus, rounds=ROUNDS
-    )
-    return shared
+    step = report.shared_report
+    return lib.run(step, phy2log, share, tolerance, weight, num_gpus=sizes.num_gpus, rounds=ROUNDS)

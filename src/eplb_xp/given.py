@@ -24,7 +24,7 @@ def check_plan(
     check_library(lib, "phy2log", phy2log, weight)
     if not lib.is_integer(phy2log):
         raise TypeError(f"phy2log must be of integers, got dtype {phy2log.dtype}")
-    layers, experts = weight.shape
+    layers, experts = weight.shape[-2:]
     shape = tuple(phy2log.shape)
     if len(shape) != 2 or shape[0] != layers:
         raise ValueError(f"phy2log must have shape [layers, replicas] with {layers} layers, got {shape}")

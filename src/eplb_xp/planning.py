@@ -4,10 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from eplb_xp.algorithms import pipeline
+from eplb_xp.algorithms.following import follow, for_samples
 from eplb_xp.arguments import explained
+from eplb_xp.backends.standard import Standard
 from eplb_xp.checks import check_array, check_values_if_free
+from eplb_xp.following import FRESH_FROM, as_budget, as_min_gain, check_no_previous, is_small, previous_slots
 from eplb_xp.policy import Policy, as_policy, check_max_replicas
-from eplb_xp.sizes import check_sizes
+from eplb_xp.samples import by_layer, weighed
+from eplb_xp.sizes import Sizes, check_sizes
 from eplb_xp.types import A, Plan
 
 
@@ -21,6 +25,10 @@ def rebalance_experts(
     *,
     policy: str | Policy = "joint",
     max_replicas: int | None = None,
+    previous: Plan[A] | tuple[A, ...] | A | None = None,
+    max_moves: int | A | None = None,
+    min_gain: float | A = 0.0,
+    sample_weights: A | None = None,
 ) -> Plan[A]:
     """Plan how many replicas each expert gets and on which GPU each goes.
 
@@ -32,12 +40,16 @@ def rebalance_experts(
 
     Parameters
     ----------
-    weight : [layers, experts], integers or floats
+    weight : [layers, experts] or [samples, layers, experts], integers or floats
         Tokens for each logical expert, of any width: float8 and int4 too, but not bool. They are cast
         to float32, never changed, and no gradient flows through. Values are checked where they lie in
         host memory; elsewhere a load that is NaN, infinite or negative counts as zero (see `check_loads`).
         So does, everywhere, a load under 2^-60 of its layer's largest (that one rounded down to a power
-        of two) or under 2^-125.
+        of two) or under 2^-125. Of several samples, past steps or blocks of them (`eplb_xp.loads.samples`), the mean
+        of the busiest GPU's load is made small: each sample is divided by its own tokens, and one without any is left
+        out. Greedy and ring go by the mean of the samples alone, and so do the counts and the packing that swap and
+        multistart swap replicas of. One sample is as no sample axis. Under ``jax.vmap`` and ``torch.vmap`` the axis
+        that is mapped is no axis of ``weight``: what is left of three is layers and experts.
     num_replicas : int
         Physical experts, a multiple of ``num_gpus``, at least the number of experts and at most 4093 more.
     num_groups, num_nodes : int
@@ -56,6 +68,21 @@ def rebalance_experts(
         The most replicas of one expert, and the width of ``log2phy``, so that the width is the same
         for any number of replicas; by default it is ``num_replicas - experts + 1``. Only greedy refuses
         it, because EPLB caps no counts.
+    previous : Plan, tuple of arrays or array, optional
+        The plan in use: ``phy2log`` [layers, num_replicas] integers, or a tuple that begins with it. -1 is a slot that
+        holds nothing; so is, where values aren't read, an id out of range, a replica beyond ``max_replicas``, and one
+        on another node than most of its group. GPUs, and slots of a GPU, are called so that few slots move.
+    max_moves : int or array of integers, shape () or [layers], optional
+        How many slots of a layer may receive an expert that was not on their GPU, or not as often; with 0 the plan
+        stays as it is. The plan is the previous one after the few steps that help most, never worse than it, and no
+        GPU gets two replicas of an expert that hadn't; with policy ring only experts of one replica move, so that the
+        ring stays. A fresh plan is taken where it is within the budget and better, which needs half of the slots or
+        more. Without ``max_moves`` the plan is fresh. Needs ``previous``.
+    min_gain : float or array of shape (), optional
+        A layer whose busiest GPU would fall by less than this share keeps its plan, bit for bit. Needs ``previous``.
+    sample_weights : [samples] numbers, optional
+        What each sample counts: its loads are multiplied by that, in 2^-12 of the largest, in place of being divided
+        by their sum.
 
     Returns
     -------
@@ -68,10 +95,16 @@ def rebalance_experts(
     Raises
     ------
     TypeError
-        Where ``weight`` is no array of real numbers, or a size is no integer.
+        Where ``weight`` is no array of real numbers, a size is no integer, or arrays are of different libraries.
     ValueError
-        Where the sizes don't fit together, ``weight`` has another shape or bad loads, or there is no
-        such policy.
+        Where the sizes don't fit together, ``weight`` has another shape or bad loads, there is no
+        such policy, or ``previous`` is of other sizes.
+
+    Notes
+    -----
+    Slots of ``previous`` that hold nothing are filled: first with experts that are nowhere, whatever ``max_moves`` and
+    ``min_gain`` say, then with replicas as far as ``max_moves`` goes, the others with a copy of an expert of their GPU,
+    which moves nothing. What is kept or not is judged after that.
 
     References
     ----------
@@ -88,16 +121,58 @@ def rebalance_experts(
     array([[1, 1, 2, 1, 2, 1]])
     >>> rebalance_experts(weight, 8, 1, 1, 4, policy="greedy").logcnt  # EPLB's plan, 70
     array([[1, 1, 1, 2, 1, 2]])
+
+    The load changes, and one slot may receive another expert:
+
+    >>> later = np.array([[45, 70, 25, 40, 30, 40]])
+    >>> rebalance_experts(later, 8, 1, 1, 4, previous=plan, max_moves=1).phy2log
+    array([[3, 1, 5, 2, 0, 4, 1, 4]])
     """
-    lib = check_array(weight)
-    sizes = check_sizes(weight.shape[1], num_replicas, num_groups, num_nodes, num_gpus)
+    lib = check_array(weight, samples=True)
+    sizes = check_sizes(weight.shape[-1], num_replicas, num_groups, num_nodes, num_gpus)
     policy = as_policy(policy)
     if max_replicas is not None:
-        most = check_max_replicas(max_replicas, weight.shape[1], sizes.num_replicas, policy)
+        most = check_max_replicas(max_replicas, weight.shape[-1], sizes.num_replicas, policy)
         sizes = replace(sizes, max_replicas=most)
+    if previous is None and sample_weights is None and len(weight.shape) == 2:
+        check_no_previous(max_moves, min_gain)
+        check_values_if_free(lib, weight)
+        result: Plan[A] = lib.run(pipeline.plan, weight, sizes=sizes, policy=policy)
+        return result
+    load = by_layer(lib, weight)
+    settings: dict[str, Any] = {"sizes": sizes, "policy": policy, "divides": sample_weights is None}
+    if previous is None:
+        check_no_previous(max_moves, min_gain)
+        check_values_if_free(lib, weight)
+        return _fresh(lib, _weighed(lib, sample_weights, load), **settings)
+    slots, gain = previous_slots(lib, previous, load, sizes), as_min_gain(lib, min_gain, load)
+    budget = None if max_moves is None else as_budget(lib, max_moves, load)
     check_values_if_free(lib, weight)
-    result: Plan[A] = lib.run(pipeline.plan, weight, sizes=sizes, policy=policy)
+    load = _weighed(lib, sample_weights, load)
+    if budget is None:
+        fresh = _fresh(lib, load, **settings)
+        result = lib.run(follow.renew, slots, gain, fresh.phy2log, load, **settings)
+    elif is_small(max_moves, sizes.num_replicas):
+        result = lib.run(follow.follow, slots, budget, gain, load, **settings)
+    else:
+        # No time for layers whose budget is too small for a fresh plan: they have no load there.
+        may_be_fresh = (budget * FRESH_FROM >= sizes.num_replicas)[:, :, None]
+        fresh = _fresh(lib, lib.xp.where(may_be_fresh, lib.float32(load), 0.0), **settings)
+        result = lib.run(follow.follow_or_renew, slots, budget, gain, fresh.phy2log, load, **settings)
     return result
+
+
+def _weighed(lib: Standard, sample_weights: Any, load: Any) -> Any:
+    return load if sample_weights is None else weighed(lib, sample_weights, load)
+
+
+def _fresh(lib: Standard, load: Any, *, sizes: Sizes, policy: Policy, divides: bool) -> Plan[Any]:
+    """A plan for loads [layers, samples, experts] that follows none."""
+    if load.shape[1] == 1:
+        made: Plan[Any] = lib.run(pipeline.plan, load[:, 0, :], sizes=sizes, policy=policy)
+    else:
+        made = lib.run(for_samples.plan_for_samples, load, sizes=sizes, policy=policy, divides=divides)
+    return made
 
 
 @explained

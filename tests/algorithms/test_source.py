@@ -53,7 +53,7 @@ def imports(path: Path) -> set[str]:
 
 @every_algorithm
 def test_algorithms_import_no_library(path: Path) -> None:
-    assert imports(path) <= {"typing", "itertools", "math", "eplb_xp"}
+    assert imports(path) <= {"typing", "collections", "itertools", "math", "eplb_xp"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

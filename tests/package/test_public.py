@@ -16,7 +16,8 @@ LIBRARIES = {"jax", "jaxlib", "ml_dtypes", "torch", "triton"}
 # What the interface promises, positional and keyword-only arguments with their defaults.
 _SIZES = "num_groups, num_nodes, num_gpus, *"
 SIGNATURES = {
-    "rebalance_experts": f"weight, num_replicas, {_SIZES}, policy='joint', max_replicas=None",
+    "rebalance_experts": f"weight, num_replicas, {_SIZES}, policy='joint', max_replicas=None, "
+    "previous=None, max_moves=None, min_gain=0.0, sample_weights=None",
     "rebalance_experts_hierarchical": f"weight, num_physical_experts, {_SIZES}, policy='greedy'",
     "balanced_packing": "weight, num_packs, *, policy='greedy'",
     "replicate_experts": "weight, num_phy",

@@ -51,7 +51,8 @@ def assert_equal(made: tuple[torch.Tensor, ...], weight: torch.Tensor, sizes: Si
 
 
 def planned(weight: torch.Tensor, sizes: Sizes, policy: str | Policy) -> Plan[torch.Tensor]:
-    return rebalance_experts(weight, **dict(zip(NAMES, sizes, strict=True)), policy=policy)
+    options: dict[str, Any] = dict(zip(NAMES, sizes, strict=True))
+    return rebalance_experts(weight, **options, policy=policy)
 
 
 @contextmanager

@@ -74,6 +74,6 @@ def _lowest(lib: Standard, system: System, start: Placing, shape: Shape) -> Arra
     of_node = lib.arange(shape.num_nodes, start.expert)[None, :, None] == system.node[:, None, :]
     total = tree_sum(lib, xp.where(of_node[:, None, :, :], system.load[:, :, None, :], 0.0))
     # So that it is of a size that can be divided.
-    scale = 2.0 ** -experts.bit_length()
-    mean = lib.divide(total * scale, xp.full_like(total, float(shape.gpus_of_node)))
-    return xp.max(mean, axis=-1) * (1.0 / scale)
+    bits = experts.bit_length()
+    mean = lib.divide(total * 2.0**-bits, xp.full_like(total, float(shape.gpus_of_node)))
+    return xp.max(mean, axis=-1) * 2.0**bits

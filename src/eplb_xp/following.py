@@ -1,0 +1,124 @@
+"""What a plan that follows another is given beside the loads: the plan in use, a budget, the least gain."""
+
+from typing import Any
+
+import numpy as np
+
+from eplb_xp.backends.standard import Standard
+from eplb_xp.given import check_library
+from eplb_xp.sizes import Sizes, as_integer, check_number
+
+
+def check_no_previous(max_moves: Any, min_gain: Any) -> None:
+    """Nothing is said of a plan in use, where none is given."""
+    if max_moves is not None:
+        raise ValueError("max_moves is how much of a plan may change: give that plan as previous")
+    if hasattr(min_gain, "shape") or min_gain:
+        raise ValueError("min_gain is what a change of a plan must gain: give that plan as previous")
+
+
+def previous_slots(lib: Standard, previous: Any, weight: Any, sizes: Sizes) -> Any:
+    """The slots of the plan in use, [layers, replicas], which fit the loads [layers, samples, experts]."""
+    slots = previous[0] if isinstance(previous, tuple) else previous
+    check_library(lib, "previous", slots, weight)
+    if not lib.is_integer(slots):
+        raise TypeError(f"previous must be of integers, got dtype {slots.dtype}")
+    layers, _, experts = weight.shape
+    wanted, shape = (layers, sizes.num_replicas), tuple(slots.shape)
+    if shape != wanted:
+        raise ValueError(f"previous must have shape [layers, num_replicas], here {wanted}, got {shape}")
+    if lib.is_readable(slots):
+        _check_slots(lib.to_numpy(slots), experts, sizes)
+    return slots
+
+
+def as_budget(lib: Standard, max_moves: Any, weight: Any) -> Any:
+    """Moves for each layer: [layers, 1] indices, where the loads are."""
+    xp = lib.xp
+    each = xp.zeros_like(weight[:, :1, 0], dtype=lib.index_dtype)
+    if not hasattr(max_moves, "shape") or isinstance(max_moves, np.generic):
+        return each + lib.constant([_not_negative(as_integer("max_moves", max_moves, "an"))], weight)
+    check_library(lib, "max_moves", max_moves, weight)
+    if not lib.is_integer(max_moves):
+        raise TypeError(f"max_moves must be of integers, got dtype {max_moves.dtype}")
+    shape = tuple(max_moves.shape)
+    if shape not in {(), (weight.shape[0],)}:
+        raise ValueError(f"max_moves must be an integer, or of shape () or [layers], ({weight.shape[0]},), got {shape}")
+    if lib.is_readable(max_moves):
+        _not_negative(int(lib.to_numpy(max_moves).min(initial=0)))
+    return each + xp.clip(xp.reshape(xp.astype(max_moves, lib.index_dtype), (-1, 1)), 0, None)
+
+
+def as_min_gain(lib: Standard, min_gain: Any, weight: Any) -> Any:
+    """The least gain for each layer: [layers, 1] float32, where the loads are."""
+    xp = lib.xp
+    each = xp.zeros_like(weight[:, :1, 0], dtype=xp.float32)
+    if not hasattr(min_gain, "shape") or isinstance(min_gain, np.generic):
+        check_number("min_gain", min_gain, 0, 1)
+        return each + float(min_gain)
+    check_library(lib, "min_gain", min_gain, weight)
+    if tuple(min_gain.shape) != ():
+        raise ValueError(f"min_gain must be a number or an array of no dimensions, got shape {tuple(min_gain.shape)}")
+    return each + xp.clip(lib.float32(min_gain), 0.0, 1.0)
+
+
+def is_small(max_moves: Any, num_replicas: int) -> bool:
+    """Whether it is known that so few may move that no fresh plan is within the budget."""
+    return not hasattr(max_moves, "shape") and int(max_moves) * FRESH_FROM < num_replicas
+
+
+# Fresh plans move more than half of the slots, however their GPUs are called; in small systems at times less.
+FRESH_FROM = 4
+
+
+def _not_negative(max_moves: int) -> int:
+    if max_moves < 0:
+        raise ValueError(f"max_moves must be at least 0, got {max_moves}")
+    return max_moves
+
+
+def _check_slots(slots: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> None:
+    """Every slot holds an expert or nothing, no expert has too many replicas, and groups are on one node each."""
+    outside = (slots < -1) | (slots >= experts)
+    if outside.any():
+        layer, slot = np.unravel_index(np.argmax(outside), outside.shape)
+        raise ValueError(
+            f"previous names an expert that is not there: {slots[layer, slot]} at [{layer}, {slot}], "
+            f"experts are 0 to {experts - 1}, and -1 is a slot that holds nothing"
+        )
+    held = np.where(slots < 0, experts, slots.astype(np.int64))
+    layer_of = np.arange(len(held))[:, None]
+    if sizes.max_replicas is not None:
+        number = np.zeros((len(held), experts + 1), np.int64)
+        np.add.at(number, (layer_of, held), 1)
+        most = number[:, :experts].max(initial=0)
+        if most > sizes.max_replicas:
+            layer, expert = np.argwhere(number[:, :experts] == most)[0]
+            raise ValueError(
+                f"previous has {most} replicas of expert {expert} in layer {layer}, "
+                f"more than max_replicas={sizes.max_replicas}"
+            )
+    if sizes.num_nodes > 1:
+        _check_groups(held, layer_of, experts, sizes)
+
+
+def _check_groups(held: Any, layer_of: Any, experts: int, sizes: Sizes) -> None:
+    size, nodes = experts // sizes.num_groups, sizes.num_nodes
+    on_node = np.zeros((len(held), nodes, sizes.num_groups + 1), dtype=bool)
+    on_node[layer_of, np.arange(sizes.num_replicas) // (sizes.num_replicas // nodes), held // size] = True
+    on_node = on_node[:, :, : sizes.num_groups]
+    nodes_of_group = on_node.sum(axis=1)
+    if nodes_of_group.max(initial=0) > 1:
+        layer, group = np.argwhere(nodes_of_group > 1)[0]
+        raise ValueError(
+            f"previous splits groups over nodes: group {group} of layer {layer} is on "
+            f"{nodes_of_group[layer, group]} nodes; plan without previous once, or with num_groups=1, num_nodes=1"
+        )
+    groups_of_node = on_node.sum(axis=2)
+    most = sizes.num_groups // nodes
+    if groups_of_node.max(initial=0) > most:
+        layer, node = np.argwhere(groups_of_node > most)[0]
+        raise ValueError(
+            f"previous has {groups_of_node[layer, node]} groups on node {node} of layer {layer}; "
+            f"{sizes.num_groups} groups on {nodes} nodes are {most} a node"
+        )
