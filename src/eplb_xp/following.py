@@ -37,7 +37,7 @@ def as_budget(lib: Standard, max_moves: Any, weight: Any) -> Any:
     xp = lib.xp
     each = xp.zeros_like(weight[:, :1, 0], dtype=lib.index_dtype)
     if not hasattr(max_moves, "shape") or isinstance(max_moves, np.generic):
-        return each + lib.constant([_not_negative(as_integer("max_moves", max_moves, "an"))], weight)
+        return each + lib.constant([_not_negative(as_integer("max_moves", max_moves, "an"))], weight)[None, :]
     check_library(lib, "max_moves", max_moves, weight)
     if not lib.is_integer(max_moves):
         raise TypeError(f"max_moves must be of integers, got dtype {max_moves.dtype}")
@@ -46,7 +46,7 @@ def as_budget(lib: Standard, max_moves: Any, weight: Any) -> Any:
         raise ValueError(f"max_moves must be an integer, or of shape () or [layers], ({weight.shape[0]},), got {shape}")
     if lib.is_readable(max_moves):
         _not_negative(int(lib.to_numpy(max_moves).min(initial=0)))
-    return each + xp.clip(xp.reshape(xp.astype(max_moves, lib.index_dtype), (-1, 1)), 0, None)
+    return each + xp.reshape(xp.clip(xp.astype(max_moves, lib.index_dtype), 0, MOST_MOVES), (-1, 1))
 
 
 def as_min_gain(lib: Standard, min_gain: Any, weight: Any) -> Any:
@@ -66,6 +66,9 @@ def is_small(max_moves: Any, num_replicas: int) -> bool:
     """Whether it is known that so few may move that no fresh plan is within the budget."""
     return not hasattr(max_moves, "shape") and int(max_moves) * FRESH_FROM < num_replicas
 
+
+# More than there are slots; as an index of 32 bits it can be multiplied by `FRESH_FROM`.
+MOST_MOVES = 2**24
 
 # Fresh plans move more than half of the slots, however their GPUs are called; in small systems at times less.
 FRESH_FROM = 4

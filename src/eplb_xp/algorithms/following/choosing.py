@@ -88,8 +88,8 @@ def _factors(lib: Standard, drawn: Array, shape: tuple[int, ...], weight: Array)
     """What scores [rows, a, b] are multiplied by: [1, a, b]."""
     xp = lib.xp
     column = lib.arange(shape[1], drawn)[:, None] * shape[2] + lib.arange(shape[2], drawn)[None, :]
-    u = hashed(drawn + column) >> (31 - U_BITS)
-    return (1.0 + xp.astype(u * weight, xp.float32) * 2.0**-U_BITS)[None, :, :]
+    u = hashed(drawn[:, None] + column) >> (31 - U_BITS)
+    return (1.0 + xp.astype(u * weight[:, None], xp.float32) * 2.0**-U_BITS)[None, :, :]
 
 
 def taken(lib: Standard, placing: Placing, now: View, step: Step, wanted: Array, *, shape: Shape) -> Placing:

@@ -54,10 +54,10 @@ def searched(lib: Standard, system: System, start: Placing, shape: Shape) -> Bes
         row = xp.where(row < rows, row, rows - 1)
         its_best, its_lowest = take_rows(lib, best, row), take_rows(lib, lowest, row)
         wide = path < from_start
-        excess = xp.where(wide, take_rows(lib, first.busiest, row), its_best.busiest) - its_lowest
+        excess = xp.where(wide[:, None], take_rows(lib, first.busiest, row), its_best.busiest) - its_lowest
         share, more = (xp.astype(lib.take(x, path, axis=0), xp.float32)[:, None] * 2.0**-BITS for x in (one, other))
         target = its_lowest + (excess * share + excess * more)
-        aim = Aim(target[:, :, None], Noise(path, xp.where(wide, 0, 1)))
+        aim = Aim(target[:, :, None], Noise(path, xp.astype(~wide, lib.index_dtype)))
         found = walked(lib, take_rows(lib, system, row), take_rows(lib, start, row), its_best, aim, shape=shape)
         place = (lib.arange(rows, turn) - begin)[:, None]
         here = (place >= 0) & (place < at_once)
