@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from eplb_xp.algorithms.following.follow import FRESH_FROM
 from eplb_xp.backends.standard import Standard
 from eplb_xp.given import check_library
 from eplb_xp.sizes import Sizes, as_integer, check_number
@@ -37,7 +38,8 @@ def as_budget(lib: Standard, max_moves: Any, weight: Any) -> Any:
     xp = lib.xp
     each = xp.zeros_like(weight[:, :1, 0], dtype=lib.index_dtype)
     if not hasattr(max_moves, "shape") or isinstance(max_moves, np.generic):
-        return each + lib.constant([_not_negative(as_integer("max_moves", max_moves, "an"))], weight)[None, :]
+        number = _not_negative(as_integer("max_moves", max_moves, "an"))
+        return each + lib.constant([min(number, MOST_MOVES)], weight)[None, :]
     check_library(lib, "max_moves", max_moves, weight)
     if not lib.is_integer(max_moves):
         raise TypeError(f"max_moves must be of integers, got dtype {max_moves.dtype}")
@@ -69,9 +71,6 @@ def is_small(max_moves: Any, num_replicas: int) -> bool:
 
 # More than there are slots; as an index of 32 bits it can be multiplied by `FRESH_FROM`.
 MOST_MOVES = 2**24
-
-# Fresh plans move more than half of the slots, however their GPUs are called; in small systems at times less.
-FRESH_FROM = 4
 
 
 def _not_negative(max_moves: int) -> int:

@@ -8,7 +8,7 @@ from eplb_xp.algorithms.following import follow, for_samples
 from eplb_xp.arguments import explained
 from eplb_xp.backends.standard import Standard
 from eplb_xp.checks import check_array, check_values_if_free
-from eplb_xp.following import FRESH_FROM, as_budget, as_min_gain, check_no_previous, is_small, previous_slots
+from eplb_xp.following import as_budget, as_min_gain, check_no_previous, is_small, previous_slots
 from eplb_xp.policy import Policy, as_policy, check_max_replicas
 from eplb_xp.samples import by_layer, weighed
 from eplb_xp.sizes import Sizes, check_sizes
@@ -156,7 +156,7 @@ def rebalance_experts(
         result = lib.run(follow.follow, slots, budget, gain, load, **settings)
     else:
         # No time for layers whose budget is too small for a fresh plan: they have no load there.
-        may_be_fresh = (budget * FRESH_FROM >= sizes.num_replicas)[:, :, None]
+        may_be_fresh = (budget * follow.FRESH_FROM >= sizes.num_replicas)[:, :, None]
         fresh = _fresh(lib, lib.xp.where(may_be_fresh, lib.float32(load), 0.0), **settings)
         result = lib.run(follow.follow_or_renew, slots, budget, gain, fresh.phy2log, load, **settings)
     return result

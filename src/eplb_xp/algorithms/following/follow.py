@@ -17,6 +17,10 @@ from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Plan
 
+# Fresh plans move more than half of the slots, however their GPUs are called; in small systems at times less. So where
+# fewer than one in so many may move, no fresh plan is looked at.
+FRESH_FROM = 4
+
 
 def follow(
     lib: Standard,
@@ -54,6 +58,7 @@ def follow_or_renew(lib: Standard, *arrays: Array, sizes: Sizes, policy: Policy,
     slots = keep_slots(lib, slots, begun.before, sizes.num_gpus)
     fresh = relabelled(lib, fresh, begun.held, num_gpus=sizes.num_gpus, num_nodes=sizes.num_nodes)
     fits = moved(lib, fresh, begun.held, sizes.num_gpus)[:, None] <= max_moves
+    fits = fits & (max_moves * FRESH_FROM >= sizes.num_replicas)
     better = fits & (_busiest(lib, begun, fresh, sizes) < _busiest(lib, begun, slots, sizes))
     slots = lib.xp.where(better, fresh, slots)
     return plan_of(lib, _gaining(lib, begun, slots, min_gain, sizes), weight.shape[-1], sizes)

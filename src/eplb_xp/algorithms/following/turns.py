@@ -35,12 +35,14 @@ def searched(lib: Standard, system: System, start: Placing, shape: Shape) -> Bes
     """The best placing on paths from a start."""
     xp = lib.xp
     rows, samples, experts = system.load.shape
+    first = judged(lib, start, loads_of(lib, system, start, shape.num_gpus))
+    if rows == 0:
+        return first
     capacity, places = start.expert.shape[-1] // shape.num_gpus, start.expert.shape[-1]
     each = capacity * (experts + 2 * places) + samples * start.spare.shape[-1] * shape.num_gpus
     at_once = max(min(AT_ONCE // each, rows), 1)
     parts = FREELY if shape.is_free else WIDE + NARROW
     from_start = len(FREELY if shape.is_free else WIDE)
-    first = judged(lib, start, loads_of(lib, system, start, shape.num_gpus))
     lowest = _lowest(lib, system, start, shape)
     one, other = (lib.constant([round(part[i] * 2**BITS) for part in parts], start.expert) for i in (0, 1))
 
