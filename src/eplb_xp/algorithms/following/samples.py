@@ -7,7 +7,7 @@ from eplb_xp.types import Array
 
 # Of a share: as many as a float32 has.
 SHARE_BITS = 24
-# Of a weight, and of each half of a load that it is multiplied by, so that the products are exact.
+# Of a weight, and of each half of the bits of a load that it is multiplied by, so that the products are exact.
 WEIGHT_BITS = 12
 
 
@@ -28,15 +28,18 @@ def loads_of_samples(lib: Standard, weight: Array, *, divides: bool) -> Array:
 def weighed(lib: Standard, importance: Array, weight: Array) -> tuple[Array]:
     """Loads [layers, samples, experts] times how important their sample is [layers, samples], but for a factor.
 
-    Importances count in units of 2^-12 of the largest. A load is multiplied in two halves, each product exact, so that
-    no compiler can round the sum of both in another way.
+    Importances count in units of 2^-12 of the largest. A load is multiplied in two halves of its bits, each product
+    exact, so that no compiler can round the sum of both in another way. A sample of no importance has no loads, so that
+    these say nothing of the size of others.
     """
     xp = lib.xp
     layers, samples, experts = weight.shape
+    most = 2.0 ** (WEIGHT_BITS - 1)
+    its = xp.floor(scaled(lib, importance).load * most)[:, :, None]
+    weight = xp.where(its > 0.0, lib.float32(weight), 0.0)
     load = scaled(lib, xp.reshape(weight, (layers, samples * experts))).load
     load = xp.reshape(load, (layers, samples, experts))
-    its = _floor(lib, scaled(lib, importance).load)[:, :, None]
-    upper = _floor(lib, load)
+    upper = _upper(lib, load)
     return (upper * its + (load - upper) * its,)
 
 
@@ -49,9 +52,12 @@ def over_samples(lib: Standard, values: Array) -> Array:
     return lib.fori_loop(1, values.shape[1], add, values[:, 0, ...])
 
 
-def _floor(lib: Standard, x: Array) -> Array:
-    """The upper half of the bits of numbers below 2."""
-    return lib.xp.floor(x * 2.0 ** (WEIGHT_BITS - 1)) * 2.0 ** (1 - WEIGHT_BITS)
+def _upper(lib: Standard, x: Array) -> Array:
+    """The upper half of the bits of each number, all of which are 0 or from 2^-60 up to below 2."""
+    xp = lib.xp
+    most = 2.0 ** (WEIGHT_BITS - 1)
+    binade = lib.reciprocal_of_binade(xp.where(x > 0.0, x, xp.ones_like(x)))
+    return xp.floor(x * binade * most) * (lib.reciprocal_of_binade(binade) * 2.0 ** (1 - WEIGHT_BITS))
 
 
 def _shares(lib: Standard, load: Array) -> Array:
