@@ -1,0 +1,99 @@
+"""Plans after aimed steps are those of the reference, bit for bit."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eplb_xp import POLICIES, Policy
+from eplb_xp.algorithms.following.follow import follow
+from eplb_xp.algorithms.following.for_samples import plan_for_samples
+from eplb_xp.algorithms.pipeline import place
+from eplb_xp.backends.numpy import LIBRARY
+from eplb_xp.sizes import Sizes
+from tests.support.following import Case, cases
+from tests.support.libraries import NumPyArray
+from tests.support.loads import weights
+from tests.support.plans import LIGHT_JOINT
+from tests.support.references import following as reference
+from tests.support.references.beginning import loads_of_layers, over_samples, rules_of
+
+
+class System(NamedTuple):
+    """A small one."""
+
+    experts: int
+    sizes: tuple[int, int, int, int]  # replicas, groups, nodes, GPUs
+    cap: int | None = None
+
+    def static(self, weight: NumPyArray, policy: Policy) -> dict[str, Any]:
+        """What a step is told beside its arrays."""
+        rules = rules_of(weight, self.sizes, self.cap)
+        return {"sizes": Sizes(rules.replicas, rules.groups, rules.nodes, rules.gpus, self.cap), "policy": policy}
+
+
+SYSTEMS = {
+    "three GPUs": System(6, (9, 1, 1, 3)),
+    "many replicas": System(4, (16, 1, 1, 4)),
+    "a cap": System(6, (12, 1, 1, 4), 3),
+    "nodes": System(8, (12, 4, 2, 4)),
+    "nodes and a cap": System(6, (16, 2, 2, 4), 4),
+    "no spares": System(8, (8, 1, 1, 2)),
+    "one slot a GPU": System(3, (5, 1, 1, 5)),
+}
+every_system = pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
+
+
+@every_system
+@given(data=st.data(), samples=st.integers(1, 3), min_gain=st.sampled_from([0.0, 0.0, 0.1]), ring=st.booleans())
+def test_plans_within_budgets(
+    system: System, data: st.DataObject, *, samples: int, min_gain: float, ring: bool
+) -> None:
+    experts, sizes, cap = system
+    case = data.draw(cases((2, samples, experts), sizes, cap))
+    static = system.static(case.weight, POLICIES["ring" if ring else "swap"])
+    least = np.full((2, 1), min_gain, np.float32)
+    found = LIBRARY.call(follow, case.previous, case.budget[:, None], least, case.weight, divides=True, **static)
+    way = reference.Way(changes_counts=sizes[0] > experts and not ring, keeps_links=ring)
+    rules = rules_of(case.weight, sizes, cap)
+    rows = zip(case.previous.tolist(), loads_of_layers(case.samples), case.budget.tolist(), strict=True)
+    want = [reference.follow(*row, rules, way, min_gain=min_gain) for row in rows]
+    assert found.phy2log.tolist() == want
+
+
+def larger(samples: int) -> Case:
+    """Systems in which paths are long, and noise changes them."""
+    rng = np.random.default_rng(samples)
+    weight = rng.lognormal(0, 1, (6, samples, 10)).astype(np.float32)
+    spare = rng.integers(0, 10, (6, 6))
+    held = np.concatenate([np.tile(np.arange(10), (6, 1)), spare], axis=1)
+    return Case(rng.permuted(held, axis=1), np.array([3, 4, 5, 6, 8, 10]), weight)
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_longer_paths(samples: int) -> None:
+    case, system = larger(samples), System(10, (16, 1, 1, 4))
+    none, static = np.zeros((6, 1), np.float32), system.static(case.weight, POLICIES["swap"])
+    found = LIBRARY.call(follow, case.previous, case.budget[:, None], none, case.weight, divides=True, **static)
+    rules, loads = rules_of(case.weight, system.sizes), loads_of_layers(case.samples)
+    for i, slots in enumerate(found.phy2log.tolist()):
+        before, budget = case.previous[i].tolist(), int(case.budget[i])
+        assert slots == reference.follow(before, loads[i], budget, rules, reference.Way(), min_gain=0.0)
+
+
+@every_system
+@given(data=st.data(), samples=st.integers(2, 3), divides=st.booleans())
+def test_plans_for_samples(system: System, data: st.DataObject, *, samples: int, divides: bool) -> None:
+    experts, sizes, cap = system
+    weight: NumPyArray = data.draw(weights((2 * samples, experts))).reshape(2, samples, experts)
+    policy = data.draw(st.sampled_from([POLICIES["swap"], LIGHT_JOINT]))
+    static, rules = system.static(weight, policy), rules_of(weight, sizes, cap)
+    found = LIBRARY.call(plan_for_samples, weight, divides=divides, **static)
+    loads = loads_of_layers(weight.transpose(1, 0, 2), divides=divides)
+    mean = np.array([[over_samples(list(x)) for x in zip(*each, strict=True)] for each in loads])
+    start = LIBRARY.call(place, mean, **static).phy2log.tolist()
+    changes = sizes[0] > experts and policy.levels > 0
+    rows = zip(start, loads, strict=True)
+    assert found.phy2log.tolist() == [reference.freely(*row, rules, changes_counts=changes) for row in rows]
