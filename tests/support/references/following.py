@@ -186,7 +186,7 @@ def best_step(now: State, g: int, left: int, drawn: int, noise: bool) -> Step | 
                 step = kind(now, g, rank, where)
                 if step is None or not step.gain * np.float32(now.rules.gpus) > least:
                     continue
-                factor = np.float32(1 + noise * (hashed(drawn + rank * 2**13 + column) >> 20) * 2.0**-11)
+                factor = np.float32(1 + noise * (hashed(drawn + rank * len(columns) + column) >> 20) * 2.0**-11)
                 for_each = step.gain
                 if not now.way.is_free:
                     if step.cost > left:

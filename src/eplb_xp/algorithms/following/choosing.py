@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from eplb_xp.algorithms.following.samples import over_samples
-from eplb_xp.algorithms.following.steps import NEVER, copying, rewriting, swapping
+from eplb_xp.algorithms.following.steps import NEVER, Steps, copying, rewriting, swapping
 from eplb_xp.algorithms.following.system import Placing, Shape, System
 from eplb_xp.algorithms.following.view import View
 from eplb_xp.algorithms.hashing import hashed
@@ -16,7 +16,6 @@ LEAST = 2.0**-20
 # Steps that cost nothing go before all others.
 FREE = 2.0**20
 U_BITS = 11  # of the noise, so that scores are multiplied by what is exact
-MOST_COLUMNS = 2**13  # of a kind
 
 
 class Noise(NamedTuple):
@@ -52,13 +51,15 @@ def best_step(
     capacity = now.ours.expert.shape[-1]
     least = tree_sum(lib, over_samples(lib, system.load))[:, None, None] * LEAST
     left = xp.astype(system.budget - now.moved, xp.float32)[:, :, None]
-    drawn = [hashed(turn + noise.seed)]
-    for _ in kinds:
-        drawn.append(hashed(drawn[-1] + 1))
+    drawn = hashed(turn + noise.seed)
+    first = [steps(0) for steps in kinds]
+    factors = []
+    for each in first:
+        drawn = hashed(drawn + 1)
+        factors.append(_factors(lib, drawn, (capacity, *each.gain.shape[1:]), noise.weight))
 
-    def scores(kind: int, rank: int) -> Array:
-        gain, cost = kinds[kind](rank)
-        factor = _factors(lib, drawn[kind + 1] + rank * MOST_COLUMNS, gain.shape, noise.weight)
+    def scores(steps: Steps, factor: Array) -> Array:
+        gain, cost = steps
         can, for_each = cost < NEVER, gain
         if not shape.is_free:
             can = cost <= left
@@ -67,14 +68,14 @@ def best_step(
 
     def better(rank: int, before: tuple[_Found, ...]) -> tuple[_Found, ...]:
         found = []
-        for kind, best in enumerate(before):
-            score = scores(kind, rank)
+        for steps, factor, best in zip(kinds, factors, before, strict=True):
+            score = scores(steps(rank), factor[rank, :, :][None, :, :])
             is_better = score > best.score
             found.append(_Found(xp.where(is_better, score, best.score), xp.where(is_better, rank, best.rank)))
         return tuple(found)
 
-    first = (scores(kind, 0) for kind in range(len(kinds)))
-    start = tuple(_Found(score, xp.zeros_like(score, dtype=lib.index_dtype)) for score in first)
+    of_first = (scores(each, factor[:1, :, :]) for each, factor in zip(first, factors, strict=True))
+    start = tuple(_Found(score, xp.zeros_like(score, dtype=lib.index_dtype)) for score in of_first)
     best = lib.fori_loop(1, capacity, better, start, unrolls=False)
     rows = placing.expert.shape[0]
     score, rank = (
@@ -85,11 +86,12 @@ def best_step(
 
 
 def _factors(lib: Standard, drawn: Array, shape: tuple[int, ...], weight: Array) -> Array:
-    """What scores [rows, a, b] are multiplied by: [1, a, b]."""
+    """What scores are multiplied by, the same for all rows: [a, b, c]."""
     xp = lib.xp
-    column = lib.arange(shape[1], drawn)[:, None] * shape[2] + lib.arange(shape[2], drawn)[None, :]
-    u = hashed(drawn[:, None] + column) >> (31 - U_BITS)
-    return (1.0 + xp.astype(u * weight[:, None], xp.float32) * 2.0**-U_BITS)[None, :, :]
+    each = lib.arange(shape[0], drawn)[:, None, None] * shape[1] + lib.arange(shape[1], drawn)[None, :, None]
+    each = each * shape[2] + lib.arange(shape[2], drawn)[None, None, :]
+    u = hashed(drawn[:, None, None] + each) >> (31 - U_BITS)
+    return 1.0 + xp.astype(u * weight[:, None, None], xp.float32) * 2.0**-U_BITS
 
 
 def taken(lib: Standard, placing: Placing, now: View, step: Step, wanted: Array, *, shape: Shape) -> Placing:
