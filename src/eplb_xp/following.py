@@ -59,8 +59,12 @@ def as_min_gain(lib: Standard, min_gain: Any, weight: Any) -> Any:
         check_number("min_gain", min_gain, 0, 1)
         return each + float(min_gain)
     check_library(lib, "min_gain", min_gain, weight)
+    if not lib.is_real(min_gain):
+        raise TypeError(f"min_gain must be of integers or real floats, got dtype {min_gain.dtype}")
     if tuple(min_gain.shape) != ():
         raise ValueError(f"min_gain must be a number or an array of no dimensions, got shape {tuple(min_gain.shape)}")
+    if lib.is_readable(min_gain):
+        check_number("min_gain", float(lib.to_numpy(min_gain)), 0, 1)
     return each + xp.clip(lib.float32(min_gain), 0.0, 1.0)
 
 

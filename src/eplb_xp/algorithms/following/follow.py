@@ -81,7 +81,8 @@ def renew(
     """
     xp = lib.xp
     shape = shape_of(sizes, policy, weight.shape[-1])
-    begun = beginning(lib, previous, xp.zeros_like(previous[:, :1]), weight, sizes=sizes, shape=shape, divides=divides)
+    none = xp.zeros_like(previous[:, :1], dtype=lib.index_dtype)
+    begun = beginning(lib, previous, none, weight, sizes=sizes, shape=shape, divides=divides)
     fresh = relabelled(lib, fresh, begun.held, num_gpus=sizes.num_gpus, num_nodes=sizes.num_nodes)
     slots = xp.where(min_gain > 0.0, _gaining(lib, begun, fresh, min_gain, sizes), fresh)
     return plan_of(lib, slots, weight.shape[-1], sizes)
