@@ -1,6 +1,7 @@
 """Plans that must not change from one version to the next: docs/stability.md says when they may."""
 
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,36 @@ CHECKSUMS = {
     ("ring", "global"): 0x1F89B57B,
 }
 
+FOLLOWED = {
+    ("follow", "hierarchical"): 0xD549ED5A,
+    ("follow", "global"): 0x81B334A6,
+    ("follow or renew", "hierarchical"): 0x4EC87A92,
+    ("follow or renew", "global"): 0xCCD4B11D,
+    ("ring", "hierarchical"): 0x9DD7F492,
+    ("ring", "global"): 0xD3D8C3A6,
+    ("renew", "hierarchical"): 0x941A7449,
+    ("renew", "global"): 0x5B9886F6,
+    ("samples within a budget", "hierarchical"): 0xAA623160,
+    ("samples within a budget", "global"): 0x33EA82AE,
+}
+SAMPLES = {
+    ("greedy", "hierarchical"): 0xE8F2F5F3,
+    ("greedy", "global"): 0x4160CF8D,
+    ("swap", "hierarchical"): 0xD16FEB66,
+    ("swap", "global"): 0x7B53E23B,
+    ("joint", "hierarchical"): 0xF558D249,
+    ("joint", "global"): 0xD20DB96B,
+    ("ring", "hierarchical"): 0xEBF231E2,
+    ("ring", "global"): 0x04B4DE98,
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "follow": {"max_moves": 5, "min_gain": 0.001},
+    "follow or renew": {"max_moves": np.array([0, 3, 8, 16, 24, 30, 40, 90])},
+    "ring": {"policy": "ring", "max_moves": 4},
+    "renew": {"policy": "swap"},
+    "samples within a budget": {"max_moves": 10, "sample_weights": np.array([1.0, 0.5])},
+}
+
 
 def loads() -> NumPyArray:
     """Loads with ties and idle experts that no version of any library changes: [8, 64] integers."""
@@ -33,5 +64,27 @@ def loads() -> NumPyArray:
 @pytest.mark.parametrize(("policy", "sizes"), CHECKSUMS)
 def test_plans_are_those_of_the_first_version(policy: str, sizes: str) -> None:
     plan = rebalance_experts(loads(), *SIZES[sizes], policy=policy)
+    assert checksum(plan) == CHECKSUMS[policy, sizes]
+
+
+def checksum(plan: Plan[NumPyArray]) -> int:
     assert isinstance(plan, Plan)
-    assert zlib.crc32(b"".join(x.astype("<i8").tobytes() for x in plan)) == CHECKSUMS[policy, sizes]
+    return zlib.crc32(b"".join(x.astype("<i8").tobytes() for x in plan))
+
+
+@pytest.mark.parametrize(("way", "sizes"), FOLLOWED)
+def test_plans_that_follow_are_those_of_the_first_version_that_had_them(way: str, sizes: str) -> None:
+    options = OPTIONS[way]
+    previous = rebalance_experts(loads(), *SIZES[sizes], policy=options.get("policy", "swap"))
+    previous.phy2log[1, ::7] = -1
+    # Ties, and experts that were idle and no longer are.
+    weight = np.stack([loads()[:, ::-1], loads() % 1000])
+    weight = weight if way == "samples within a budget" else weight[0]
+    plan = rebalance_experts(weight, *SIZES[sizes], **{"policy": "joint", **options}, previous=previous)
+    assert checksum(plan) == FOLLOWED[way, sizes]
+
+
+@pytest.mark.parametrize(("policy", "sizes"), SAMPLES)
+def test_plans_for_samples_are_those_of_the_first_version_that_had_them(policy: str, sizes: str) -> None:
+    weight = np.stack([loads(), loads()[:, ::-1], loads() % 1000])
+    assert checksum(rebalance_experts(weight, *SIZES[sizes], policy=policy)) == SAMPLES[policy, sizes]
