@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eplb_xp import POLICIES, Policy
@@ -43,10 +43,12 @@ SYSTEMS = {
     "no spares": System(8, (8, 1, 1, 2)),
     "one slot a GPU": System(3, (5, 1, 1, 5)),
 }
+some = settings(max_examples=max(settings().max_examples // 3, 3))
 every_system = pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
 
 
 @every_system
+@some
 @given(data=st.data(), samples=st.integers(1, 3), min_gain=st.sampled_from([0.0, 0.0, 0.1]), ring=st.booleans())
 def test_plans_within_budgets(
     system: System, data: st.DataObject, *, samples: int, min_gain: float, ring: bool
@@ -84,6 +86,7 @@ def test_longer_paths(samples: int) -> None:
 
 
 @every_system
+@some
 @given(data=st.data(), samples=st.integers(2, 3), divides=st.booleans())
 def test_plans_for_samples(system: System, data: st.DataObject, *, samples: int, divides: bool) -> None:
     experts, sizes, cap = system
