@@ -58,7 +58,8 @@ def test_plans_are_the_same_on_every_library(library: Library) -> None:
 def test_one_sample_is_as_no_sample_axis(policy: Any, case: Case) -> None:
     one, none = case.samples, case.samples[0]
     previous: dict[str, Any] = {"previous": case.previous}
-    for options in ({}, previous, {**previous, "max_moves": 2}, {**previous, "max_moves": case.budget}):
+    within: list[dict[str, Any]] = [{**previous, "max_moves": moves} for moves in (2, case.budget)]
+    for options in ({}, previous, *within):
         made = rebalance_experts(none, *HIERARCHICAL, policy=policy, **options)
         assert_same(rebalance_experts(one, *HIERARCHICAL, policy=policy, **options), made)
 

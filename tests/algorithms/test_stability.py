@@ -74,13 +74,13 @@ def checksum(plan: Plan[NumPyArray]) -> int:
 
 @pytest.mark.parametrize(("way", "sizes"), FOLLOWED)
 def test_plans_that_follow_are_those_of_the_first_version_that_had_them(way: str, sizes: str) -> None:
-    options = OPTIONS[way]
-    previous = rebalance_experts(loads(), *SIZES[sizes], policy=options.get("policy", "swap"))
+    options: dict[str, Any] = {"policy": "joint", **OPTIONS[way]}
+    previous = rebalance_experts(loads(), *SIZES[sizes], policy=OPTIONS[way].get("policy", "swap"))
     previous.phy2log[1, ::7] = -1
     # Ties, and experts that were idle and no longer are.
     weight = np.stack([loads()[:, ::-1], loads() % 1000])
     weight = weight if way == "samples within a budget" else weight[0]
-    plan = rebalance_experts(weight, *SIZES[sizes], **{"policy": "joint", **options}, previous=previous)
+    plan = rebalance_experts(weight, *SIZES[sizes], **options, previous=previous)
     assert checksum(plan) == FOLLOWED[way, sizes]
 
 
