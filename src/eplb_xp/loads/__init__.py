@@ -1,4 +1,4 @@
-"""Expert loads: realistic generated ones, and readers of recorded ones.
+"""Expert loads: realistic generated ones, readers of recorded ones, and samples of either to plan for.
 
 Loads are tokens per logical expert, ``[steps, layers, experts]``. A step is whatever was counted at once: a decode
 step, a prefill micro-batch, a window of time, a domain.
@@ -14,6 +14,7 @@ from eplb_xp.loads.generation import generate
 from eplb_xp.loads.preset import Preset
 from eplb_xp.loads.presets import PRESETS
 from eplb_xp.loads.reading import read
+from eplb_xp.loads.samples import samples
 from eplb_xp.loads.statistics import Statistics, statistics
 
-__all__ = ["PRESETS", "Preset", "Statistics", "generate", "read", "statistics"]
+__all__ = ["PRESETS", "Preset", "Statistics", "generate", "read", "samples", "statistics"]
