@@ -19,6 +19,8 @@ WHEEL_VENV := .venv-wheel
 BENCH ?=
 # More for bench-quality: --only, --policies, --seed.
 QUALITY ?=
+# More for bench-moves: --only, --seed.
+MOVES ?=
 # More for bench-gpu: --only, --quick, --replays, --seed.
 GPU ?=
 # A file's tests share their programs, so they go to one process; in the order that tests/conftest.py has.
@@ -33,7 +35,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint lint-workflows wheel fuzz mutate bench bench-gpu bench-growth bench-quality bench-settings bench-search bench-shares bench-start docs clean
+.PHONY: help demo test test-lowest lint lint-workflows wheel fuzz mutate bench bench-gpu bench-growth bench-moves bench-quality bench-settings bench-search bench-shares bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -142,6 +144,10 @@ bench-shares: $(READY)  ## What shares and routing take on a CPU: the tables of 
 	@$(BIN)/python -m benchmarks.later.cost
 	@echo "Routing tokens (half a minute)"
 	@$(BIN)/python -m benchmarks.later.routing
+
+bench-moves: $(READY)  ## What few moves keep of the balance, and samples bring: tables, out/moves.json, .md and .png
+	@echo "Following loads that change (some minutes, most of them compiling)"
+	@$(BIN)/python -m benchmarks.moves $(MOVES)
 
 bench-settings: $(READY)  ## Quality against time for settings of policy joint: the table of docs/policies.md
 	@echo "Planning with every setting (some minutes, most of them compiling)"

@@ -17,6 +17,8 @@ from eplb_xp.policy import Policy
 # 288 replicas with 64 starts, and of 384 on 128 GPUs where other counts are tried.
 MOST_SLOTS = 2**23
 MOST_SLOTS_WITH_LEVELS = 2**18
+# The same of plans that follow others or are for samples, counted for each sample: 100 layers of 288 replicas.
+MOST_SLOTS_FOLLOWED = 2**15
 
 
 def on_numpy(step: Step, lib: Standard, *arrays: jax.Array, **sizes: Any) -> Any:
@@ -36,5 +38,7 @@ def _is_quicker_compiled(layers: int, items: int, *, policy: Policy | None = Non
     """Whether the first call of the step, compiling included, takes XLA less time than NumPy."""
     if policy is None:
         return False
+    if "divides" in sizes:
+        return layers * items * sizes["sizes"].num_replicas > MOST_SLOTS_FOLLOWED
     slots = layers * (sizes["sizes"].num_replicas if "sizes" in sizes else items)
     return slots * policy.starts > MOST_SLOTS or (policy.levels > 0 and slots > MOST_SLOTS_WITH_LEVELS)

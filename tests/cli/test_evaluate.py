@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eplb_xp import evaluate, rebalance_experts
+from eplb_xp import __version__, evaluate, rebalance_experts
 from tests.support.command_line import LOAD, SIZES, plan, rows, run
 from tests.support.libraries import NumPyArray
 
@@ -140,6 +140,13 @@ REFUSED: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     "short prediction": ("a.json", plan_file(balancedness=[1.0]), (), "2 layers in phy2log but 1 in balancedness"),
     "no GPUs": ("a.json", plan_file(num_gpus=0), (), "--num-gpus must be at least 1, got 0"),
     "GPUs don't divide": ("a.json", plan_file(), ("--num-gpus=5",), "--num-gpus must divide the slots of the plan"),
+    "newer": (
+        "a.json",
+        '{"format_version": 2, "slots": []}',
+        (),
+        f"a.json: a plan of format_version 2, and eplb-xp {__version__} reads up to 1: a newer eplb-xp reads it",
+    ),
+    "version of text": ("a.json", plan_file(format_version="2"), (), "format_version must be a whole number"),
     "no groups": ("a.json", plan_file(), ("--num-groups=0",), "--num-groups must be at least 1, got 0"),
     "missing expert": ("a.json", plan_file(phy2log=[[0] * 8, [1] * 8]), (), "the plan misses 10 experts"),
     "no such expert": ("a.json", plan_file(phy2log=[[9] * 8] * 2), (), "names an expert that is not there: 9"),

@@ -1,6 +1,7 @@
 """What the help says, and that its examples run."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
 
 def examples(text: str, indent: int) -> Iterator[list[str]]:
     """The arguments of every example."""
-    for line in text.splitlines():
+    for line in re.sub(r"\\\s*\n\s*", "", text).splitlines():
         if line.startswith(f"{' ' * indent}eplb-xp "):
             yield shlex.split(line, comments=True)[1:]
 
@@ -44,7 +45,8 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
             "plan",
             {f"--{name.replace('_', '-')}" for name in SIZES}
             | READING
-            | {"--policy", "--max-replicas", "--backend", "--output", "-o", "--plot", "--json"},
+            | {"--policy", "--max-replicas", "--backend", "--output", "-o", "--plot", "--json"}
+            | {"--samples", "--previous", "--max-moves", "--min-gain", "--expert-bytes"},
         ),
         ("evaluate", {"--num-gpus", "--num-groups", "--num-nodes", "--plot", "--json"} | READING),
         ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--policy", "--plot", "--json"} | READING),
@@ -84,6 +86,8 @@ def test_examples_of_the_readme_run(capsys: pytest.CaptureFixture[str]) -> None:
     for args in given:
         if args[0] == "sweep":
             write_loads()  # it plans 15 times: two layers instead of 58 that the others read from the demo
+        if {"--previous", "--samples"} & {*args}:
+            args.append("--layers=:2")  # of the 58, for as long
         run_example(args, capsys)
 
 

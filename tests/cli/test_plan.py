@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import eplb_xp
 from eplb_xp import POLICIES, Plan, evaluate, rebalance_experts
 from eplb_xp.cli import planning
 from eplb_xp.cli.layout import Layout
-from eplb_xp.cli.output.tables import percent
 from eplb_xp.cli.planning import Planner
+from eplb_xp.cli.summary import percent
 from tests.support.command_line import LOAD, SIZES, plan, rows
 from tests.support.libraries import NumPyArray
 from tests.support.paths import SHARED
@@ -127,7 +128,8 @@ def test_output_holds_the_plan_and_what_it_was_made_with(ending: str, file: Path
     else:
         written = json.loads((tmp_path / "plan.json").read_text())
     np.testing.assert_allclose(np.asarray(written.pop("balancedness"), np.float32), balancedness, rtol=1e-6)
-    expected = {**made._asdict(), **SIZES, "policy": "joint", "num_layers": 2, "layer_numbers": [0, 1]}
+    made_by = {"format_version": 1, "eplb_xp_version": eplb_xp.__version__, "policy": "joint"}
+    expected = {**made._asdict(), **SIZES, **made_by, "num_experts": 6, "num_layers": 2, "layer_numbers": [0, 1]}
     assert np.asarray(written.pop("idle_layers")).size == 0
     assert sorted(written) == sorted(expected)
     for name, value in expected.items():

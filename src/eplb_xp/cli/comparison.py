@@ -9,6 +9,7 @@ from eplb_xp.cli.errors import refusals
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.later import Backtest, Later, as_units, balancedness, judge_later
 from eplb_xp.cli.layout import Layout
+from eplb_xp.cli.moved import Moved
 from eplb_xp.cli.planning import Numbers, Planned, Times
 from eplb_xp.evaluation import evaluate
 from eplb_xp.types import Plan, Report
@@ -28,11 +29,13 @@ class Measured(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Contiguous experts, then the plans, all against what no plan of these sizes can beat."""
+    """Contiguous experts, a plan in use, then the plans, all against what no plan of these sizes can beat."""
 
     loads: Loads
     layout: Layout
     placements: tuple[Measured, ...]
+    samples: int | None = None  # that were planned for, in place of the sum of the steps
+    moved: Moved | None = None  # from the plan in use, which is the second placement then, to the last one
 
 
 def compare(loads: Loads, layout: Layout, plans: Sequence[Planned], backtest: Backtest | None = None) -> Comparison:

@@ -36,12 +36,19 @@ class Judged(NamedTuple):
 
 def layout_of(plan: PlanFile, num_groups: int | None, num_nodes: int | None, num_gpus: int | None) -> Layout:
     """The sizes of the plan's file, but for those that are given."""
-    num_gpus = plan.num_gpus if num_gpus is None else num_gpus
-    if num_gpus is None:
+    if num_gpus is None and plan.num_gpus is None:
         raise UserError("the plan does not say for how many GPUs it is: give --num-gpus")
-    num_groups = plan.num_groups if num_groups is None else num_groups
-    num_nodes = plan.num_nodes if num_nodes is None else num_nodes
-    return Layout(plan.phy2log.shape[1], num_groups, num_nodes, num_gpus)
+    return Layout(
+        plan.phy2log.shape[1],
+        _first(num_groups, plan.num_groups),
+        _first(num_nodes, plan.num_nodes),
+        _first(num_gpus, plan.num_gpus),
+    )
+
+
+def _first(*sizes: int | None) -> int:
+    """The first that is given, else 1."""
+    return next((size for size in sizes if size is not None), 1)
 
 
 def on_layers_of(loads: Loads, plan: PlanFile) -> PlanFile:

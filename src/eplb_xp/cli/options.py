@@ -37,6 +37,39 @@ PolicyName = Annotated[
 Library = Annotated[
     Backend, typer.Option("--backend", metavar="NAME", help=f"Library, the plan is the same: {', '.join(Backend)}.")
 ]
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Plan for so many samples of the steps, blocks of consecutive ones, not for their sum."
+    ),
+]
+Previous = Annotated[
+    Path | None,
+    typer.Option(metavar="PLAN", help="The plan in use, as .npz or .json, of the same sizes: the new one follows it."),
+]
+MaxMoves = Annotated[
+    str | None,
+    typer.Option(
+        metavar="K",
+        help="With --previous, slots of a layer that may receive an expert, as a number or as a share of the slots "
+        "such as 10%, rounded down. By default the plan is fresh, and its GPUs are called so that few slots move.",
+    ),
+]
+MinGain = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="With --previous, layers whose busiest GPU would fall by less than this share keep their plan.",
+    ),
+]
+ExpertBytes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="B",
+        help="With --previous, the weights of one expert of one layer, in bytes, or as 44M: K, M and G are powers of "
+        "1000. Says how many bytes move.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
 Plot = Annotated[Path | None, typer.Option("--plot", metavar="PNG", help="Draw a picture: .png, .pdf or .svg.")]
 Steps = Annotated[

@@ -1,26 +1,32 @@
 """Plans in .npz and .json files; nothing is ever unpickled."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from eplb_xp import __version__
 from eplb_xp.cli.comparison import Comparison
 from eplb_xp.cli.errors import UserError, refusals, writing
 from eplb_xp.cli.planning import Numbers, Planned
 
 ENDINGS = (".npz", ".json")
-SIZES = ("num_groups", "num_nodes", "num_gpus", "num_layers")
+SIZES = ("num_groups", "num_nodes", "num_gpus", "num_experts", "num_layers")
+
+# Another number is for files that earlier readers would misread; a name more needs none. Files without one are of 1.
+FORMAT_VERSION = 1
 
 
 class PlanFile(NamedTuple):
     """What a file says of a plan."""
 
     phy2log: Numbers  # [layers, replicas]
-    num_groups: int = 1
-    num_nodes: int = 1
+    num_groups: int | None = None
+    num_nodes: int | None = None
     num_gpus: int | None = None
+    num_experts: int | None = None
     balancedness: Numbers | None = None  # [layers], on the loads that it was made for
     busy: Numbers | None = None  # [layers], which had tokens in them; not known of all files
     layer_numbers: Numbers | None = None  # [layers], in those loads
@@ -33,13 +39,17 @@ class PlanFile(NamedTuple):
         return self._replace(**{name: each[rows] for name, each in by_layer.items()})
 
 
-def write_plan(path: Path, planned: Planned, comparison: Comparison) -> None:
+def write_plan(path: Path, planned: Planned, comparison: Comparison, settings: Mapping[str, Any]) -> None:
     """The plan, what it was made with, the balancedness that it promises, and the layers where that says nothing."""
     content: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "eplb_xp_version": __version__,
         **planned.plan._asdict(),
         **comparison.layout._asdict(),
+        "num_experts": comparison.loads.load.shape[1],
         "policy": planned.name,
-        "balancedness": comparison.placements[1].balancedness,
+        **{name: value for name, value in settings.items() if value is not None},
+        "balancedness": comparison.placements[-1].balancedness,
         "idle_layers": np.flatnonzero(~comparison.loads.busy),
         "layer_numbers": np.array(comparison.loads.layers),
         "num_layers": comparison.loads.layers_in_file,
@@ -57,6 +67,7 @@ def read_plan(path: Path) -> PlanFile:
         raise UserError(f"{path}: plans are read from {' and '.join(ENDINGS)} files")
     with refusals(path):
         content = _content(path)
+        _check_version(content)
         if "phy2log" not in content:
             raise ValueError(
                 f"a plan has an array phy2log [layers, replicas], found: {', '.join(map(str, content)) or 'nothing'}"
@@ -69,6 +80,16 @@ def read_plan(path: Path) -> PlanFile:
             balancedness=_by_layer("balancedness", content, "f", len(phy2log)),
             layer_numbers=_by_layer("layer_numbers", content, "iu", len(phy2log)),
             busy=_busy(content["idle_layers"], len(phy2log)) if "idle_layers" in content else None,
+        )
+
+
+def _check_version(content: dict[str, Any]) -> None:
+    """Refuse what a later version wrote and this one would misread."""
+    version = int(_numbers("format_version", content.get("format_version", FORMAT_VERSION), "iu", 0))
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"a plan of format_version {version}, and eplb-xp {__version__} reads up to {FORMAT_VERSION}: a newer "
+            "eplb-xp reads it"
         )
 
 

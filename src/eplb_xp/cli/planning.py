@@ -11,6 +11,7 @@ import numpy as np
 
 from eplb_xp.cli.errors import UserError, refusals
 from eplb_xp.cli.layout import Layout
+from eplb_xp.loads import samples
 from eplb_xp.planning import rebalance_experts
 from eplb_xp.types import Plan
 
@@ -49,15 +50,31 @@ class Planned(NamedTuple):
     times: Times | None = None
 
 
+class Following(NamedTuple):
+    """The plan in use, and how much of it may change."""
+
+    previous: Numbers  # phy2log [layers, replicas]
+    max_moves: int | None = None
+    min_gain: float = 0.0
+
+
 class Planner(NamedTuple):
     """How to plan."""
 
     policy: str
     backend: Backend = Backend.numpy
     max_replicas: int | None = None
+    samples: int | None = None
+    following: Following | None = None
+
+    def loads_of(self, over_time: Numbers) -> Numbers:
+        """What is planned for: the sum of the steps, or samples of them, as many as there can be."""
+        if self.samples is None:
+            return over_time.sum(axis=0, dtype=np.float64)
+        return samples(over_time, min(self.samples, len(over_time)))
 
     def plan(self, load: Numbers, layout: Layout) -> Planned:
-        """A plan."""
+        """A plan for loads [layers, experts] or [samples, layers, experts]."""
         return Planned(self.policy, self._calls(load, layout)())
 
     def timed_plan(self, load: Numbers, layout: Layout) -> Planned:
@@ -79,10 +96,14 @@ class Planner(NamedTuple):
             ) from error
         # As float32, which planning casts to anyway: JAX would wrap integers beyond int32.
         weight = namespace.asarray(load.astype(np.float32))
+        settings: dict[str, Any] = {"policy": self.policy, "max_replicas": self.max_replicas}
+        if self.following is not None:
+            previous = namespace.asarray(self.following.previous.astype(np.int32))
+            settings |= {**self.following._asdict(), "previous": previous}
 
         def call() -> Plan[Numbers]:
             with refusals():
-                made = rebalance_experts(weight, *layout, policy=self.policy, max_replicas=self.max_replicas)
+                made = rebalance_experts(weight, *layout, **settings)
             return Plan(*(np.asarray(each).astype(np.int64, copy=False) for each in made))  # waits for the device
 
         return call

@@ -37,3 +37,10 @@ def _summary(values: Numbers, busy: Numbers, worst: Callable[[Numbers], Any]) ->
 def four_digits(value: float | None) -> str:
     """As tables and pictures show it."""
     return "-" if value is None else f"{value:.4f}"
+
+
+def percent(share: float | None) -> str:
+    """Three digits or so: 0.004%, 0.02%, 12.3%, 456%."""
+    if share is None:
+        return "-"
+    return f"{share:.{3 if share < 0.0001 else 2 if share < 0.1 else 1 if share < 1 else 0}%}"

@@ -3,17 +3,20 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from eplb_xp.cli import options
+from eplb_xp.cli.amounts import as_bytes, as_moves
 from eplb_xp.cli.comparison import compare
+from eplb_xp.cli.errors import UserError
 from eplb_xp.cli.files import check_target, read_loads
+from eplb_xp.cli.following import read_previous
 from eplb_xp.cli.later import Backtest, split
 from eplb_xp.cli.layout import Layout
+from eplb_xp.cli.moved import moved
 from eplb_xp.cli.output import documents, show, tables
 from eplb_xp.cli.plan_files import ENDINGS, write_plan
-from eplb_xp.cli.planning import Backend, Planner
+from eplb_xp.cli.planning import Backend, Following, Planner
 from eplb_xp.cli.progress import progress
 
 Output = Annotated[
@@ -22,8 +25,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="PLAN",
-        help="Write the plan as .npz or .json: phy2log, log2phy, logcnt, the sizes, the policy, the balancedness of "
-        "each layer, which layers they are, and which had no tokens.",
+        help="Write the plan as .npz or .json: phy2log, log2phy, logcnt, the sizes, what it was made with, the "
+        "balancedness of each layer, which layers they are, and which had no tokens.",
     ),
 ]
 
@@ -40,15 +43,23 @@ def plan(
     index_column: options.IndexColumn = None,
     policy: options.PolicyName = options.DEFAULT_POLICY,
     max_replicas: options.MaxReplicas = None,
+    samples: options.Samples = None,
+    previous: options.Previous = None,
+    max_moves: options.MaxMoves = None,
+    min_gain: options.MinGain = None,
+    expert_bytes: options.ExpertBytes = None,
     backend: options.Library = Backend.numpy,
     output: Output = None,
     plot: options.Plot = None,
     json: options.Json = False,
 ) -> None:
-    """Plan where the experts' replicas go, and compare with a placement without EPLB.
+    r"""Plan where the experts' replicas go, and compare with a placement without EPLB.
 
     Of several steps the first five sevenths are planned for once more, and that plan judged on the others, at most 64:
     what a plan of these loads is worth later, replicas sharing equally and by shares made for each step.
+
+    With --samples that plan, too, is for as many, or for each of its steps if they are fewer. With --previous it
+    follows the plan in use under the same --max-moves and --min-gain, and the plan in use is judged as it is.
 
     For example:
 
@@ -57,27 +68,54 @@ def plan(
     eplb-xp plan loads.npz --num-replicas 288 --num-gpus 32 --plot plan.png
 
     eplb-xp plan loads.npz --num-replicas 320 --num-gpus 64 --steps -10: --json
+
+    eplb-xp plan loads.npz --num-replicas 288 --num-gpus 32 --samples 8
+
+    eplb-xp plan loads.npz --num-replicas 288 --num-gpus 32 \
+    --previous plan.npz --max-moves 10% --expert-bytes 44M
     """
+    _check_goes_with_previous(previous, max_moves, min_gain, expert_bytes)
+    expert_size = None if expert_bytes is None else as_bytes(expert_bytes)
+    budget = None if max_moves is None else as_moves(max_moves, num_replicas)
     loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
-    check_target("--output", output, ENDINGS, file)
-    check_target("--plot", plot, options.PICTURES, file)
+    if samples is not None and samples > len(loads.over_time):
+        raise UserError(f"--samples must be at most the number of steps, got {samples} for {len(loads.over_time)}")
+    sources = [file] if previous is None else [file, previous]
+    check_target("--output", output, ENDINGS, *sources)
+    check_target("--plot", plot, options.PICTURES, *sources)
     layout = Layout(num_replicas, num_groups, num_nodes, num_gpus)
-    planner = Planner(policy, backend, max_replicas)
+    used = [] if previous is None else [read_previous(previous, loads, layout)]
+    following = Following(used[0].plan.phy2log, budget, min_gain or 0.0) if used else None
+    planner = Planner(policy, backend, max_replicas, samples, following)
     parts = split(loads.over_time)
     with progress(1 if parts is None else 2, hidden=json) as announce:
         announce(f"planning {policy}")
-        planned = planner.timed_plan(loads.load, layout)
+        planned = planner.timed_plan(planner.loads_of(loads.over_time), layout)
         tested = None
         if parts is not None:
             announce("planning from the first steps, judging on later ones")
-            past, following = parts
-            earlier = planner.plan(past.sum(axis=0, dtype=np.float64), layout)
-            tested = Backtest((earlier.plan,), following, len(past))
-        comparison = compare(loads, layout, [planned], tested)
+            past, later = parts
+            earlier = planner.plan(planner.loads_of(past), layout)
+            tested = Backtest(tuple(each.plan for each in (*used, earlier)), later, len(past))
+        comparison = compare(loads, layout, [*used, planned], tested)._replace(samples=samples)
+        if used:
+            found = moved(used[0].plan.phy2log, planned.plan.phy2log, layout, expert_size)
+            comparison = comparison._replace(moved=found)
     show(comparison, tables.comparison, documents.comparison, json=json)
     if output is not None:
-        write_plan(output, planned, comparison)
+        settings = {"samples": samples, "max_moves": max_moves, "min_gain": min_gain}
+        write_plan(output, planned, comparison, settings)
     if plot is not None:
         from eplb_xp.cli.output import pictures  # noqa: PLC0415  matplotlib takes a while
 
         pictures.write(plot, pictures.comparison(comparison))
+
+
+def _check_goes_with_previous(
+    previous: Path | None, max_moves: str | None, min_gain: float | None, expert_bytes: str | None
+) -> None:
+    """Refuse what says how a plan in use is followed where there is none."""
+    given = {"--max-moves": max_moves, "--min-gain": min_gain, "--expert-bytes": expert_bytes}
+    for option, value in given.items():
+        if value is not None and previous is None:
+            raise UserError(f"{option} goes with --previous: give the plan in use")

@@ -8,17 +8,24 @@ from eplb_xp.cli.comparison import Comparison, Measured
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.judging import Judged
 from eplb_xp.cli.later import Later
+from eplb_xp.cli.output import moving
 from eplb_xp.cli.planning import Numbers
 from eplb_xp.cli.summary import Summary, of_balancedness, of_gap
 from eplb_xp.cli.sweeping import Sweep
 
 
 def comparison(compared: Comparison) -> dict[str, Any]:
-    """The loads, the sizes, and each placement."""
+    """The loads, the sizes, each placement, how many samples were planned for, and what moves."""
     placements = [
         {"name": placed.name, **_measured(placed, compared.loads), **_times(placed)} for placed in compared.placements
     ]
-    return {**_loads(compared.loads), **compared.layout._asdict(), "placements": placements}
+    return {
+        **_loads(compared.loads),
+        **compared.layout._asdict(),
+        **({} if compared.samples is None else {"samples": compared.samples}),
+        "placements": placements,
+        **({} if compared.moved is None else moving.document(compared.moved)),
+    }
 
 
 def judged(found: Judged) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from eplb_xp.cli.output.tables import heading, idle_layers, new_table, percent
-from eplb_xp.cli.summary import four_digits, of_balancedness, of_gap
+from eplb_xp.cli.output.tables import heading, idle_layers, new_table
+from eplb_xp.cli.summary import four_digits, of_balancedness, of_gap, percent
 from eplb_xp.cli.sweeping import PRICE, Sweep
 
 COLUMNS = 3  # numbers of GPUs beside each other

@@ -9,7 +9,8 @@ from rich.text import Text
 from eplb_xp.cli.comparison import Comparison
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.judging import Judged
-from eplb_xp.cli.summary import Summary, four_digits, of_balancedness, of_gap
+from eplb_xp.cli.output import moving
+from eplb_xp.cli.summary import Summary, four_digits, of_balancedness, of_gap, percent
 
 WORST = 5  # layers that are named
 
@@ -19,6 +20,13 @@ balancedness: mean GPU load / busiest GPU's load, 1 is even
 gap: busiest GPU's load / lower bound of all plans of these sizes - 1
 doubled: replicas beyond the first of an expert on one GPU, in all layers"""
 
+PREVIOUS = """
+previous: the plan in use, as it is
+moved: weights that come from another GPU, or from none"""
+
+SAMPLES = """
+planned for {} samples of the steps; balancedness and gap are on their sum"""
+
 LATER = """
 later: balancedness of a plan of the first {} steps in the {} that follow,
 replicas sharing equally, and by the best shares of each step"""
@@ -27,7 +35,14 @@ replicas sharing equally, and by the best shares of each step"""
 def comparison(compared: Comparison) -> Group:
     """A row for each placement."""
     rows = _placements(compared, timed=True)
-    notes = Text(idle_layers(compared.loads)).append(NOTES, style="dim")
+    notes = Text(idle_layers(compared.loads))
+    if compared.moved is not None:
+        notes.append(moving.lines(compared.moved))
+    notes.append(NOTES, style="dim")
+    if compared.moved is not None:
+        notes.append(PREVIOUS, style="dim")
+    if compared.samples is not None:
+        notes.append(SAMPLES.format(compared.samples), style="dim")
     later = compared.placements[-1].later
     if later is not None:
         notes.append(LATER.format(later.planned, len(later.equal)), style="dim")
@@ -81,13 +96,6 @@ def new_table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if table.columns else "left", no_wrap=True)
     return table
-
-
-def percent(share: float | None) -> str:
-    """Three digits or so: 0.004%, 0.02%, 12.3%, 456%."""
-    if share is None:
-        return "-"
-    return f"{share:.{3 if share < 0.0001 else 2 if share < 0.1 else 1 if share < 1 else 0}%}"
 
 
 def _over_time(found: Judged, loads: Loads) -> str:

@@ -1,0 +1,1 @@
+"""What few moves keep of the balance, and what samples bring."""

@@ -1,0 +1,96 @@
+"""What few moves keep of the balance, what samples bring, and what both cost.
+
+``make bench-moves`` prints the tables and writes out/moves.json, out/moves.md and out/moves.png.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks.moves import table
+from benchmarks.moves.cases import CASES, Case
+from benchmarks.moves.cost import SIZES, cost
+from benchmarks.moves.measuring import row
+from benchmarks.moves.sampling import TRACES, Trace, brought
+from benchmarks.shared import machine
+from eplb_xp.cli.errors import UserError, one_line
+from eplb_xp.cli.progress import progress
+
+OUT = Path("out")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def bench(
+    *,
+    seed: Annotated[int, typer.Option(min=0, help="The first of the loads that are not recorded.")] = 0,
+    only: Annotated[str, typer.Option(metavar="TEXT", help="Only loads with this in their name and sizes.")] = "",
+) -> None:
+    """Change plans by few moves, plan for samples, and time a change under jit."""
+    cases = [case for case in CASES if _has(only, case)]
+    traces = [trace for trace in TRACES if _has(only, trace)]
+    if not cases and not traces:
+        names = ", ".join(f"{case.name}, {case.size}" for case in (*CASES, *TRACES))
+        raise UserError(f"no load has {only!r} in its name and sizes; there are {names}")
+    named: list[Case | Trace] = [*cases, *traces]
+    missing = [f"{each.name}, because there is no {each.file}" for each in named if not each.is_there]
+    cases, traces = [case for case in cases if case.is_there], [trace for trace in traces if trace.is_there]
+    sizes = [] if only else SIZES
+    with progress(len(cases) + len(traces) + len(sizes), hidden=False) as announce:
+        rows, sampled, costs = [], [], []
+        for case in cases:
+            announce(f"{case.name}, {case.size}")
+            rows.append(row(case, seed))
+        for trace in traces:
+            announce(f"samples of {trace.name}, {trace.size}")
+            sampled.append(brought(trace, seed))
+        for size in sizes:
+            announce(f"timing {size}")
+            costs.append(cost(size))
+    console = Console(width=130)
+    for shown in (table.moves(rows), table.samples(sampled), table.costs(costs)):
+        console.print(shown)
+    for each in missing:
+        console.print(f"missing: {each}", style="yellow")
+    OUT.mkdir(exist_ok=True)
+    document = {
+        "machine": machine.describe(),
+        "seed": seed,
+        "moves": [
+            each._asdict()
+            | {name: getattr(each, name)._asdict() for name in ("kept", "eplb", "joint")}
+            | {"size": str(each.size), "budgets": [wanted._asdict() | got._asdict() for wanted, got in each.budgets]}
+            for each in rows
+        ],
+        "samples": [each._asdict() | {"trace": each.trace.name, "size": str(each.trace.size)} for each in sampled],
+        "costs": [each._asdict() | {"size": str(each.size)} for each in costs],
+        "missing": missing,
+    }
+    (OUT / "moves.json").write_text(json.dumps(document, indent=1))
+    (OUT / "moves.md").write_text(table.markdown(rows))
+    if rows:
+        from benchmarks.moves import picture  # noqa: PLC0415  matplotlib takes a while
+
+        picture.write(OUT / "moves.png", rows)
+
+
+def _has(text: str, of: Case | Trace) -> bool:
+    return text.lower() in f"{of.name}, {of.size}".lower()
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command; what the user can mend ends with one line on stderr and 2."""
+    try:
+        app(arguments)
+    except UserError as error:
+        print("bench-moves:", one_line(str(error)), file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,105 @@
+"""The benchmark of plans that follow: measured, judged on what comes, drawn, and refused in words."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.moves import __main__ as moves
+from benchmarks.moves import cases, measuring, planning
+from benchmarks.moves.cases import Case, Wanted
+from benchmarks.moves.planning import plan
+from benchmarks.moves.sampling import Trace, brought
+from benchmarks.quality.sizes import Size
+from eplb_xp import evaluate
+from eplb_xp.loads import samples
+from tests.support.libraries import NumPyArray
+from tests.support.references.moving import moved
+
+SIZE = Size(12, 4)
+
+
+@pytest.fixture(autouse=True)
+def not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans as JAX makes them eagerly: compiling takes longer than all else."""
+    program = planning.compiled.__wrapped__
+    monkeypatch.setattr(planning, "compiled", lambda *static: program(*static).__wrapped__)
+
+
+def pair(seed: int) -> cases.Pair:
+    rng = np.random.default_rng(seed)
+    before = rng.lognormal(0, 1, (3, 8))
+    return before, before * rng.lognormal(0, 0.5, before.shape)
+
+
+def steps(seed: int) -> NumPyArray:
+    return np.random.default_rng(seed).integers(1, 100, (8, 2, 8))
+
+
+SMALL = Case("some", SIZE, pair, (Wanted(0.1, 0.5, 0.6), Wanted(0.2, 1.1, 1.2)), seeds=2)
+TRACE = Trace("trace", SIZE, steps, 4, 1, 2, (-1.0, 0.0))
+
+
+def test_figures_are_those_of_the_plans() -> None:
+    found = measuring.row(SMALL, 5)
+    old, now = zip(*(pair(seed) for seed in (5, 6)), strict=True)
+    used = [plan(load, SIZE) for load in old]
+    for wanted, figures in found.budgets:
+        made = [
+            plan(load, SIZE, previous=each, max_moves=int(12 * wanted.moved))
+            for load, each in zip(now, used, strict=True)
+        ]
+        reports = [evaluate(each, load.astype(np.float32), 4) for each, load in zip(made, now, strict=True)]
+        balance = np.concatenate([report.balancedness for report in reports])
+        assert [figures.mean, figures.worst] == pytest.approx([balance.mean(), balance.min()])
+        pairs = [
+            (new, before)
+            for each, start in zip(made, used, strict=True)
+            for new, before in zip(each.phy2log.tolist(), start.phy2log.tolist(), strict=True)
+        ]
+        assert figures.moved == sum(moved(*both, 4) for both in pairs) / (6 * 12)
+    assert found.kept.moved == 0
+    assert found.joint.moved <= found.eplb.moved
+
+
+def test_samples_are_judged_on_the_window_that_follows() -> None:
+    found = brought(TRACE, 1)
+    load = steps(1)
+    made = plan(samples(load[:4], 2), SIZE)
+    assert found.samples == pytest.approx(evaluate(made, load[4:].sum(axis=0), 4).balancedness.mean())
+    assert found.samples_by_step == pytest.approx(evaluate(made, load[4:], 4).balancedness.mean())
+
+
+def test_tables_files_and_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    missing = SMALL._replace(name="gone", file=tmp_path / "gone.npz")
+    monkeypatch.setattr(moves, "CASES", (SMALL, missing))
+    monkeypatch.setattr(moves, "TRACES", (TRACE,))
+    monkeypatch.setattr(moves, "SIZES", ())
+    with pytest.raises(SystemExit, match="0"):
+        moves.run([])
+    printed = capsys.readouterr().out
+    assert "some, 12 / 4" in printed
+    assert "missing: gone, because there is no" in printed
+    document = json.loads((tmp_path / "out" / "moves.json").read_text())
+    assert [budget["moved"] for budget in document["moves"][0]["budgets"]]
+    assert document["samples"][0]["trace"] == "trace"
+    assert (tmp_path / "out" / "moves.md").read_text().count("\n") == 4
+    assert (tmp_path / "out" / "moves.png").stat().st_size > 10_000
+
+    with pytest.raises(SystemExit, match="2"):
+        moves.run(["--only", "nothing"])
+    assert "no load has 'nothing' in its name and sizes; there are some, 12 / 4" in capsys.readouterr().err
+
+
+def test_windows_of_a_recording_and_those_that_follow(tmp_path: Path) -> None:
+    load = np.arange(7 * 2 * 3).reshape(7, 2, 3)
+    np.savez(tmp_path / "a.npz", load=load)
+    before, now = partial(cases.recorded, tmp_path / "a.npz", 2, 1)(0)
+    sums = [load[at : at + 2].sum(axis=0) for at in (0, 2, 4)]
+    np.testing.assert_array_equal(before, np.concatenate(sums[:2]))
+    np.testing.assert_array_equal(now, np.concatenate(sums[1:]))
