@@ -9,11 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export, lax
 
-from eplb_xp.algorithms import evaluation, pipeline, slots
-from eplb_xp.algorithms.following import follow, for_samples, samples
-from eplb_xp.algorithms.routing import probabilities, quotas, route
-from eplb_xp.algorithms.sharing import prepared, report, shares
-from eplb_xp.algorithms.transfers import moves
+from eplb_xp.algorithms import pipeline
+from eplb_xp.algorithms.routing import route
+from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
@@ -21,6 +19,7 @@ from eplb_xp.backends.jax_on_numpy import on_numpy
 from eplb_xp.backends.launching import from_jax, routes_from_jax, shares_from_jax
 from eplb_xp.backends.launching.varying import pvary, varying
 from eplb_xp.backends.standard import Carry, Standard
+from eplb_xp.backends.steps import WITHOUT_KERNELS
 from eplb_xp.backends.takeover import Refusal, Step, register
 from eplb_xp.types import Array, Moves, Plan, Prepared, Report, SharedReport, Shares
 
@@ -171,13 +170,7 @@ for taken, kernels in (
     (route.route_by_quota, routes_from_jax.route_by_quota),
 ):
     register(Jax, taken, functools.partial(_taken, taken, kernels))
-for step in (
-    *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
-    prepared.prepare,
-    *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),
-    *(follow.follow, follow.follow_or_renew, follow.renew, for_samples.plan_for_samples, samples.weighed),
-    *(moves.moves, slots.logical_maps, slots.expert_counts, slots.expert_floats),
-):
+for step in (*WITHOUT_KERNELS, prepared.prepare):
     register(Jax, step, functools.partial(on_numpy, step))
 
 # So that an exported program that returns one can be serialized.

@@ -9,15 +9,14 @@ import numpy as np
 import torch
 from torch._higher_order_ops.while_loop import while_loop
 
-from eplb_xp.algorithms import evaluation, pipeline, slots
-from eplb_xp.algorithms.following import follow, for_samples, samples
-from eplb_xp.algorithms.routing import probabilities, quotas, route
-from eplb_xp.algorithms.sharing import prepared, report, shares
-from eplb_xp.algorithms.transfers import moves
+from eplb_xp.algorithms import pipeline
+from eplb_xp.algorithms.routing import route
+from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.launching import from_torch, routes_from_torch, shares_from_torch
 from eplb_xp.backends.standard import Carry, Standard
+from eplb_xp.backends.steps import WITHOUT_KERNELS
 from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
 from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
 from eplb_xp.backends.tensors.on_numpy import as_numpy, on_numpy
@@ -178,10 +177,5 @@ for taken, kernels in (
 ):
     register(Torch, taken, functools.partial(_taken, taken, kernels))
 register(Torch, prepared.prepare, _prepare)
-for step in (
-    *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
-    *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),
-    *(follow.follow, follow.follow_or_renew, follow.renew, for_samples.plan_for_samples, samples.weighed),
-    *(moves.moves, slots.logical_maps, slots.expert_counts, slots.expert_floats),
-):
+for step in WITHOUT_KERNELS:
     register(Torch, step, functools.partial(on_numpy, step))

@@ -4,7 +4,6 @@
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +13,8 @@ from rich.console import Console
 from benchmarks.later import table
 from benchmarks.later.cases import CASES
 from benchmarks.later.measuring import rows
-from benchmarks.shared import machine
-from eplb_xp.cli.errors import UserError, one_line
+from benchmarks.shared import machine, program
+from eplb_xp.cli.errors import UserError
 from eplb_xp.cli.progress import progress
 
 OUT = Path("out")
@@ -59,12 +58,8 @@ def bench(
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the command; what the user can mend ends with one line on stderr and 2."""
-    try:
-        app(arguments)
-    except UserError as error:
-        print("bench-later:", one_line(str(error)), file=sys.stderr)
-        sys.exit(2)
+    """Run the command."""
+    program.run(app, "bench-later", arguments)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +15,8 @@ from benchmarks.moves.cases import CASES, Case
 from benchmarks.moves.cost import SIZES, cost
 from benchmarks.moves.measuring import row
 from benchmarks.moves.sampling import TRACES, Trace, brought
-from benchmarks.shared import machine
-from eplb_xp.cli.errors import UserError, one_line
+from benchmarks.shared import machine, program
+from eplb_xp.cli.errors import UserError
 from eplb_xp.cli.progress import progress
 
 OUT = Path("out")
@@ -84,12 +83,8 @@ def _has(text: str, of: Case | Trace) -> bool:
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the command; what the user can mend ends with one line on stderr and 2."""
-    try:
-        app(arguments)
-    except UserError as error:
-        print("bench-moves:", one_line(str(error)), file=sys.stderr)
-        sys.exit(2)
+    """Run the command."""
+    program.run(app, "bench-moves", arguments)
 
 
 if __name__ == "__main__":

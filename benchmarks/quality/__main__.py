@@ -4,7 +4,6 @@
 """
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +16,9 @@ from benchmarks.quality.loads import LOADS, Load
 from benchmarks.quality.measuring import Row, rows
 from benchmarks.quality.published import published
 from benchmarks.quality.sizes import SIZES
-from benchmarks.shared import machine
+from benchmarks.shared import machine, program
 from eplb_xp import POLICIES
-from eplb_xp.cli.errors import UserError, one_line, refusals
+from eplb_xp.cli.errors import UserError, refusals
 from eplb_xp.cli.progress import progress
 from eplb_xp.policy import as_policy
 
@@ -95,12 +94,8 @@ def document(found: list[Row], missing: list[Load], seed: int) -> dict[str, Any]
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the command; what the user can mend ends with one line on stderr and 2."""
-    try:
-        app(arguments)
-    except UserError as error:
-        print("bench-quality:", one_line(str(error)), file=sys.stderr)
-        sys.exit(2)
+    """Run the command."""
+    program.run(app, "bench-quality", arguments)
 
 
 if __name__ == "__main__":

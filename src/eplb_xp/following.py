@@ -6,7 +6,7 @@ import numpy as np
 
 from eplb_xp.algorithms.following.follow import FRESH_FROM
 from eplb_xp.backends.standard import Standard
-from eplb_xp.given import check_library
+from eplb_xp.given import check_ids, check_library, groups_by_node
 from eplb_xp.sizes import Sizes, as_integer, check_number
 
 
@@ -85,18 +85,11 @@ def _not_negative(max_moves: int) -> int:
 
 def _check_slots(slots: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> None:
     """Every slot holds an expert or nothing, no expert has too many replicas, and groups are on one node each."""
-    outside = (slots < -1) | (slots >= experts)
-    if outside.any():
-        layer, slot = np.unravel_index(np.argmax(outside), outside.shape)
-        raise ValueError(
-            f"previous names an expert that is not there: {slots[layer, slot]} at [{layer}, {slot}], "
-            f"experts are 0 to {experts - 1}, and -1 is a slot that holds nothing"
-        )
+    check_ids("previous", slots, experts, ", and -1 is a slot that holds nothing")
     held = np.where(slots < 0, experts, slots.astype(np.int64))
-    layer_of = np.arange(len(held))[:, None]
     if sizes.max_replicas is not None:
         number = np.zeros((len(held), experts + 1), np.int64)
-        np.add.at(number, (layer_of, held), 1)
+        np.add.at(number, (np.arange(len(held))[:, None], held), 1)
         most = number[:, :experts].max(initial=0)
         if most > sizes.max_replicas:
             layer, expert = np.argwhere(number[:, :experts] == most)[0]
@@ -105,14 +98,11 @@ def _check_slots(slots: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> N
                 f"more than max_replicas={sizes.max_replicas}"
             )
     if sizes.num_nodes > 1:
-        _check_groups(held, layer_of, experts, sizes)
+        _check_groups(held, experts, sizes)
 
 
-def _check_groups(held: Any, layer_of: Any, experts: int, sizes: Sizes) -> None:
-    size, nodes = experts // sizes.num_groups, sizes.num_nodes
-    on_node = np.zeros((len(held), nodes, sizes.num_groups + 1), dtype=bool)
-    on_node[layer_of, np.arange(sizes.num_replicas) // (sizes.num_replicas // nodes), held // size] = True
-    on_node = on_node[:, :, : sizes.num_groups]
+def _check_groups(held: Any, experts: int, sizes: Sizes) -> None:
+    on_node = groups_by_node(held, experts, sizes)
     nodes_of_group = on_node.sum(axis=1)
     if nodes_of_group.max(initial=0) > 1:
         layer, group = np.argwhere(nodes_of_group > 1)[0]
@@ -121,10 +111,10 @@ def _check_groups(held: Any, layer_of: Any, experts: int, sizes: Sizes) -> None:
             f"{nodes_of_group[layer, group]} nodes; plan without previous once, or with num_groups=1, num_nodes=1"
         )
     groups_of_node = on_node.sum(axis=2)
-    most = sizes.num_groups // nodes
+    most = sizes.num_groups // sizes.num_nodes
     if groups_of_node.max(initial=0) > most:
         layer, node = np.argwhere(groups_of_node > most)[0]
         raise ValueError(
             f"previous has {groups_of_node[layer, node]} groups on node {node} of layer {layer}; "
-            f"{sizes.num_groups} groups on {nodes} nodes are {most} a node"
+            f"{sizes.num_groups} groups on {sizes.num_nodes} nodes are {most} a node"
         )

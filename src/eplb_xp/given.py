@@ -12,7 +12,7 @@ from eplb_xp.types import A, Plan
 
 def check_plan(
     lib: Standard,
-    plan: Plan[A] | tuple[A, A, A],
+    plan: Plan[A] | tuple[A, ...],
     weight: A,
     num_gpus: Any,
     *,
@@ -101,27 +101,37 @@ def check_maps_if_free(lib: Standard, plan: Any) -> None:
         raise ValueError(f"log2phy is of another plan: it has slot {its_slot} of layer {its_layer} {number} times")
 
 
-def _check_experts(phy2log: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> None:
-    """Every expert is there, no other is, and groups stay on nodes."""
-    outside = (phy2log < 0) | (phy2log >= experts)
+def check_ids(name: str, expert: "np.ndarray[Any, Any]", experts: int, empty: str = "") -> None:
+    """No slot [layers, replicas] holds an expert that isn't there; -1 is none where words say what it is."""
+    outside = (expert < -bool(empty)) | (expert >= experts)
     if outside.any():
         layer, slot = np.unravel_index(np.argmax(outside), outside.shape)
         raise ValueError(
-            f"phy2log names an expert that is not there: {phy2log[layer, slot]} at [{layer}, {slot}], "
-            f"experts are 0 to {experts - 1}"
+            f"{name} names an expert that is not there: {expert[layer, slot]} at [{layer}, {slot}], "
+            f"experts are 0 to {experts - 1}{empty}"
         )
+
+
+def groups_by_node(expert: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> "np.ndarray[Any, Any]":
+    """Whether a node holds a group, empty slots being of expert number ``experts``: [layers, nodes, groups]."""
+    group = expert // (experts // sizes.num_groups)
+    node = np.arange(sizes.num_replicas) // (sizes.num_replicas // sizes.num_nodes)
+    on_node = np.zeros((len(expert), sizes.num_nodes, sizes.num_groups + 1), dtype=bool)
+    on_node[np.arange(len(expert))[:, None], node, group] = True
+    return on_node[:, :, : sizes.num_groups]
+
+
+def _check_experts(phy2log: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> None:
+    """Every expert is there, no other is, and groups stay on nodes."""
+    check_ids("phy2log", phy2log, experts)
     phy2log = phy2log.astype(np.int64)  # the number of experts may be more than an entry holds
-    layer_of = np.arange(len(phy2log))[:, None]
     there = np.zeros((len(phy2log), experts), dtype=bool)
-    there[layer_of, phy2log] = True
+    there[np.arange(len(phy2log))[:, None], phy2log] = True
     if not there.all():
         layer, expert = np.unravel_index(np.argmin(there), there.shape)
         number = np.count_nonzero(~there)
         raise ValueError(f"the plan misses {number} experts, the first expert {expert} of layer {layer}")
-    group = phy2log // (experts // sizes.num_groups)
-    node = np.arange(sizes.num_replicas) // (sizes.num_replicas // sizes.num_nodes)
-    on_node = np.zeros((len(phy2log), sizes.num_nodes, sizes.num_groups), dtype=bool)
-    on_node[layer_of, node, group] = True
+    on_node = groups_by_node(phy2log, experts, sizes)
     nodes_of_group = on_node.sum(axis=1)
     if (nodes_of_group > 1).any():
         layer, split = np.unravel_index(np.argmax(nodes_of_group > 1), nodes_of_group.shape)

@@ -8,7 +8,7 @@ from eplb_xp.algorithms import slots
 from eplb_xp.arguments import explained
 from eplb_xp.backends import library_of
 from eplb_xp.backends.standard import Standard
-from eplb_xp.given import Given, check_library
+from eplb_xp.given import Given, check_ids, check_library
 from eplb_xp.sizes import check_integer
 from eplb_xp.types import A
 
@@ -117,17 +117,8 @@ def expert_loads(slot_load: A, phy2log: A, num_experts: int) -> A:
 
 def check_ids_if_free(lib: Standard, name: str, phy2log: Any, experts: int, *, may_be_empty: bool = False) -> None:
     """Where reading costs nothing: no slot holds an expert that isn't there."""
-    if not lib.is_readable(phy2log):
-        return
-    expert = lib.to_numpy(phy2log)
-    outside = (expert < -int(may_be_empty)) | (expert >= experts)
-    if outside.any():
-        layer, slot = np.unravel_index(np.argmax(outside), outside.shape)
-        empty = ", and -1 where a slot is empty" if may_be_empty else ""
-        raise ValueError(
-            f"{name} names an expert that is not there: {expert[layer, slot]} at [{layer}, {slot}], "
-            f"experts are 0 to {experts - 1}{empty}"
-        )
+    if lib.is_readable(phy2log):
+        check_ids(name, lib.to_numpy(phy2log), experts, ", and -1 where a slot is empty" if may_be_empty else "")
 
 
 def _check_placement(lib: Standard, phy2log: Any, experts: int) -> int:

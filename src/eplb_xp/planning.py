@@ -134,16 +134,15 @@ def rebalance_experts(
     if max_replicas is not None:
         most = check_max_replicas(max_replicas, weight.shape[-1], sizes.num_replicas, policy)
         sizes = replace(sizes, max_replicas=most)
-    if previous is None and sample_weights is None and len(weight.shape) == 2:
-        check_no_previous(max_moves, min_gain)
-        check_values_if_free(lib, weight)
-        result: Plan[A] = lib.run(pipeline.plan, weight, sizes=sizes, policy=policy)
-        return result
-    load = by_layer(lib, weight)
     settings: dict[str, Any] = {"sizes": sizes, "policy": policy, "divides": sample_weights is None}
     if previous is None:
         check_no_previous(max_moves, min_gain)
         check_values_if_free(lib, weight)
+        if sample_weights is None and len(weight.shape) == 2:
+            result: Plan[A] = lib.run(pipeline.plan, weight, sizes=sizes, policy=policy)
+            return result
+    load = by_layer(lib, weight)
+    if previous is None:
         return _fresh(lib, _weighed(lib, sample_weights, load), **settings)
     slots, gain = previous_slots(lib, previous, load, sizes), as_min_gain(lib, min_gain, load)
     budget = None if max_moves is None else as_budget(lib, max_moves, load)

@@ -41,6 +41,12 @@ def choose(lib: Standard, condition: Array, one: Rows, other: Rows) -> Rows:
     return lib.xp.where(condition, one, other)
 
 
+def put_rows(lib: Standard, x: Rows, found: Rows, place: Array, number: int) -> Rows:
+    """The rows that have a place [rows] among so many that were found, as they were found; the others as they are."""
+    there = (place >= 0) & (place < number)
+    return choose(lib, there[:, None], take_rows(lib, found, lib.xp.where(there, place, 0)), x)
+
+
 def for_each(lib: Standard, x: Array, number: int) -> Array:
     """Each row so many times, one after the other: [rows * number, items]."""
     xp = lib.xp

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
+from eplb_xp.backends import library_of
 from eplb_xp.cli.errors import UserError, refusals
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.judging import on_layers_of
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.plan_files import PlanFile, read_plan
 from eplb_xp.cli.planning import Numbers, Planned
-from eplb_xp.evaluation import evaluate
+from eplb_xp.given import check_experts_if_free, check_plan
 from eplb_xp.maps import logical_maps
 from eplb_xp.types import Plan
 
@@ -26,14 +27,10 @@ def read_previous(path: Path, loads: Loads, layout: Layout) -> Planned:
         raise UserError(f"{path}: {error}") from error
     with refusals(path):
         # It is a plan of these experts, and keeps groups on nodes where the new one must.
-        unread = np.empty((0, 0, 0), np.int64)
-        evaluate(
-            Plan(phy2log, unread, unread),
-            loads.load,
-            layout.num_gpus,
-            num_groups=layout.num_groups,
-            num_nodes=layout.num_nodes,
-        )
+        lib = library_of("phy2log", phy2log)
+        nodes = {"num_groups": layout.num_groups, "num_nodes": layout.num_nodes}
+        _, sizes = check_plan(lib, (phy2log,), loads.load, layout.num_gpus, **nodes)
+        check_experts_if_free(lib, phy2log, experts, sizes)
         return Planned("previous", Plan(phy2log, *logical_maps(phy2log, experts)))
 
 

@@ -5,7 +5,7 @@ previous plan -> what of it can be kept -> no slot empty -> paths of few steps -
 
 from eplb_xp.algorithms.following.beginning import Beginning, beginning, placing_of, shape_of
 from eplb_xp.algorithms.following.path import judged
-from eplb_xp.algorithms.following.system import loads_of
+from eplb_xp.algorithms.following.system import Shape, loads_of
 from eplb_xp.algorithms.following.turns import searched
 from eplb_xp.algorithms.maps import plan_of
 from eplb_xp.algorithms.moving.counting import moved
@@ -39,9 +39,7 @@ def follow(
     """
     shape = shape_of(sizes, policy, weight.shape[-1])
     begun = beginning(lib, previous, max_moves, weight, sizes=sizes, shape=shape, divides=divides)
-    best = searched(lib, begun.system, placing_of(lib, begun.slots, weight.shape[-1], sizes.num_gpus), shape)
-    slots = transposed(lib, best.expert, sizes.num_replicas // sizes.num_gpus)
-    slots = keep_slots(lib, slots, begun.before, sizes.num_gpus)
+    slots = _searched(lib, begun, shape)
     return plan_of(lib, _gaining(lib, begun, slots, min_gain, sizes), weight.shape[-1], sizes)
 
 
@@ -53,9 +51,7 @@ def follow_or_renew(lib: Standard, *arrays: Array, sizes: Sizes, policy: Policy,
     previous, max_moves, min_gain, fresh, weight = arrays
     shape = shape_of(sizes, policy, weight.shape[-1])
     begun = beginning(lib, previous, max_moves, weight, sizes=sizes, shape=shape, divides=divides)
-    best = searched(lib, begun.system, placing_of(lib, begun.slots, weight.shape[-1], sizes.num_gpus), shape)
-    slots = transposed(lib, best.expert, sizes.num_replicas // sizes.num_gpus)
-    slots = keep_slots(lib, slots, begun.before, sizes.num_gpus)
+    slots = _searched(lib, begun, shape)
     fresh = relabelled(lib, fresh, begun.held, num_gpus=sizes.num_gpus, num_nodes=sizes.num_nodes)
     fits = moved(lib, fresh, begun.held, sizes.num_gpus)[:, None] <= max_moves
     fits = fits & (max_moves * FRESH_FROM >= sizes.num_replicas)
@@ -86,6 +82,14 @@ def renew(
     fresh = relabelled(lib, fresh, begun.held, num_gpus=sizes.num_gpus, num_nodes=sizes.num_nodes)
     slots = xp.where(min_gain > 0.0, _gaining(lib, begun, fresh, min_gain, sizes), fresh)
     return plan_of(lib, slots, weight.shape[-1], sizes)
+
+
+def _searched(lib: Standard, begun: Beginning, shape: Shape) -> Array:
+    """The best slots that a search finds; experts that stay on their GPU keep theirs."""
+    placing = placing_of(lib, begun.slots, begun.system.load.shape[-1], shape.num_gpus)
+    best = searched(lib, begun.system, placing, shape)
+    slots = transposed(lib, best.expert, begun.slots.shape[-1] // shape.num_gpus)
+    return keep_slots(lib, slots, begun.before, shape.num_gpus)
 
 
 def _busiest(lib: Standard, begun: Beginning, slots: Array, sizes: Sizes) -> Array:

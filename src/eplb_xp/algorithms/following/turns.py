@@ -8,7 +8,7 @@ from typing import NamedTuple
 from eplb_xp.algorithms.following.choosing import Noise
 from eplb_xp.algorithms.following.path import Aim, Best, judged, walked
 from eplb_xp.algorithms.following.system import Placing, Shape, System, loads_of
-from eplb_xp.algorithms.rows import choose, take_rows, tree_sum
+from eplb_xp.algorithms.rows import put_rows, take_rows, tree_sum
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
@@ -61,10 +61,7 @@ def searched(lib: Standard, system: System, start: Placing, shape: Shape) -> Bes
         target = its_lowest + (excess * share + excess * more)
         aim = Aim(target[:, :, None], Noise(path, xp.astype(~wide, lib.index_dtype)))
         found = walked(lib, take_rows(lib, system, row), take_rows(lib, start, row), its_best, aim, shape=shape)
-        place = (lib.arange(rows, turn) - begin)[:, None]
-        here = (place >= 0) & (place < at_once)
-        found = take_rows(lib, found, xp.where(here, place, 0)[:, 0])
-        return _Search(turn + 1, choose(lib, here, found, best))
+        return _Search(turn + 1, put_rows(lib, best, found, lib.arange(rows, turn) - begin, at_once))
 
     return lib.while_loop(unfinished, one_turn, _Search(lib.arange(1, start.expert), first)).best
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from eplb_xp.algorithms.following.samples import over_samples
 from eplb_xp.algorithms.following.system import Loads, Placing, Shape, System, by_gpu, of_experts
 from eplb_xp.algorithms.improving.sides import holds
+from eplb_xp.algorithms.moving.copies import earlier
 from eplb_xp.algorithms.rows import tree_sum
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
@@ -60,7 +61,7 @@ def view(lib: Standard, system: System, placing: Placing, loads: Loads, target: 
     gpu = lib.argmin(-over)
     capacity = expert.shape[1]
     place = gpu + lib.arange(capacity, gpu)[None, :] * num_gpus
-    now, earlier, was = _times(lib, expert, before)
+    now, was = _times(lib, expert, expert), _times(lib, expert, before)
     beyond, doubled = now > was, now > 1
 
     def of_gpu(x: Array) -> Array:
@@ -81,31 +82,15 @@ def view(lib: Standard, system: System, placing: Placing, loads: Loads, target: 
         of_gpu(beyond),
         of_gpu(doubled),
     )
-    moved = xp.count_nonzero(earlier >= was, axis=(1, 2))[:, None]
+    moved = xp.count_nonzero(earlier(lib, expert) >= was, axis=(1, 2))[:, None]
     return View(loads, excess, over, expert, beyond, doubled, moved, ours)
 
 
-def _times(lib: Standard, expert: Array, before: Array) -> tuple[Array, Array, Array]:
-    """How often the expert of each place is on its GPU: at all, at lower ranks, and before; [rows, capacity, gpus]."""
+def _times(lib: Standard, expert: Array, held: Array) -> Array:
+    """How often a GPU holds the expert of each place: [rows, capacity, gpus], of all places what they hold."""
     xp = lib.xp
-    rank = lib.arange(expert.shape[1], expert)[None, :, None]
 
-    def number(condition: Array) -> Array:
-        return xp.astype(condition, lib.index_dtype)
+    def one_more(rank: int, total: Array) -> Array:
+        return total + xp.astype(expert == held[:, rank, :][:, None, :], lib.index_dtype)
 
-    def now(other: int, total: Array) -> Array:
-        return total + number(expert == expert[:, other, :][:, None, :])
-
-    def earlier(other: int, total: Array) -> Array:
-        return total + number((expert == expert[:, other, :][:, None, :]) & (rank > other))
-
-    def was(other: int, total: Array) -> Array:
-        return total + number(expert == before[:, other, :][:, None, :])
-
-    none = xp.zeros_like(expert)
-    capacity = expert.shape[1]
-    return (
-        lib.fori_loop(0, capacity, now, none),
-        lib.fori_loop(0, capacity, earlier, none),
-        lib.fori_loop(0, capacity, was, none),
-    )
+    return lib.fori_loop(0, held.shape[1], one_more, xp.zeros_like(expert))

@@ -13,14 +13,19 @@ def copies(lib: Standard, plan: Array, num_gpus: int) -> Array:
     layers, slots = plan.shape
     capacity = slots // num_gpus
     expert = xp.permute_dims(xp.reshape(plan, (layers, num_gpus, capacity)), (0, 2, 1))
-    rank = lib.arange(capacity, plan)[None, :, None]
+    return expert * capacity + earlier(lib, expert)
+
+
+def earlier(lib: Standard, expert: Array) -> Array:
+    """How often the expert of each slot is in earlier ones of its GPU: [layers, slots of a GPU, gpus] each."""
+    xp = lib.xp
+    rank = lib.arange(expert.shape[1], expert)[None, :, None]
 
     def one_more(slot: int, before: Array) -> Array:
         again = (expert == expert[:, slot, :][:, None, :]) & (rank > slot)
         return before + xp.astype(again, lib.index_dtype)
 
-    which = lib.fori_loop(0, capacity - 1, one_more, xp.zeros_like(expert))
-    return expert * capacity + which
+    return lib.fori_loop(0, expert.shape[1] - 1, one_more, xp.zeros_like(expert))
 
 
 def kept(lib: Standard, held: Array, previous: Array) -> Array:

@@ -6,7 +6,7 @@ from eplb_xp.algorithms.moving.copies import copies
 from eplb_xp.algorithms.moving.keeping import keep_slots
 from eplb_xp.algorithms.moving.labels import labels
 from eplb_xp.algorithms.moving.overlaps import overlaps
-from eplb_xp.algorithms.rows import take_rows
+from eplb_xp.algorithms.rows import put_rows, take_rows
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
@@ -47,9 +47,6 @@ def _labels_in_turns(lib: Standard, now: Array, before: Array, num_nodes: int) -
     def label_some(turn: _Turn) -> _Turn:
         some = xp.clip(turn.first + lib.arange(at_once, now), None, layers - 1)
         found = labels(lib, overlaps(lib, take_rows(lib, now, some), take_rows(lib, before, some)), num_nodes)
-        place = layer - turn.first
-        has_turn = (place >= 0) & (place < at_once)
-        label = xp.where(has_turn[:, None], take_rows(lib, found, xp.where(has_turn, place, 0)), turn.label)
-        return _Turn(label, turn.first + at_once)
+        return _Turn(put_rows(lib, turn.label, found, layer - turn.first, at_once), turn.first + at_once)
 
     return lib.while_loop(unfinished, label_some, start).label

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from eplb_xp.algorithms.rows import choose, inverse, take_rows
+from eplb_xp.algorithms.rows import inverse, put_rows, take_rows
 from eplb_xp.algorithms.sharing.matchings import ROUNDS_AT_ONCE, Levelling, Meetings, judged, some_rounds
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
@@ -38,8 +38,7 @@ def levelled(lib: Standard, who: Meetings, start: Levelling, tolerance: Array) -
         place = inverse(lib, order)[0, :]
         some = order[0, :at_once]
         found = _one_turn(lib, take_rows(lib, who, some), take_rows(lib, state, some), take_rows(lib, tolerance, some))
-        had_turn = place < at_once
-        return choose(lib, had_turn[:, None], take_rows(lib, found, xp.where(had_turn, place, 0)), state)
+        return put_rows(lib, state, found, place, at_once)
 
     return lib.while_loop(unfinished, take_turn, start)
 
