@@ -75,7 +75,7 @@ class Torch(Standard):
 
     def constant(self, table: Sequence[int], like: Array) -> Array:
         # It is read before the call returns, so that no GPU need be waited for.
-        return torch.tensor(table, dtype=torch.int64).to(like.device, non_blocking=True)
+        return torch.tensor(table, dtype=torch.int64, device="cpu").to(like.device, non_blocking=True)
 
     def divide(self, w: Array, n: Array) -> Array:
         if not torch.compiler.is_compiling() or w.device.type == "cpu":

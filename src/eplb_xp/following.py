@@ -38,8 +38,7 @@ def as_budget(lib: Standard, max_moves: Any, weight: Any) -> Any:
     xp = lib.xp
     each = xp.zeros_like(weight[:, :1, 0], dtype=lib.index_dtype)
     if not hasattr(max_moves, "shape") or isinstance(max_moves, np.generic):
-        number = _not_negative(as_integer("max_moves", max_moves, "an"))
-        return each + lib.constant([min(number, MOST_MOVES)], weight)[None, :]
+        return each + min(_not_negative(as_integer("max_moves", max_moves, "an")), MOST_MOVES)
     check_library(lib, "max_moves", max_moves, weight)
     if not lib.is_integer(max_moves):
         raise TypeError(f"max_moves must be of integers, got dtype {max_moves.dtype}")

@@ -77,7 +77,8 @@ def rebalance_experts(
         stays as it is. The plan is the previous one after the few steps that help most, never worse than it, and no
         GPU gets two replicas of an expert that hadn't; with policy ring only experts of one replica move, so that the
         ring stays. A fresh plan is taken where it is within the budget and better, which needs half of the slots or
-        more. Without ``max_moves`` the plan is fresh. Needs ``previous``.
+        more; where sizes force replicas together, or greedy doubles them, it may double others than before.
+        Without ``max_moves`` the plan is fresh. Needs ``previous``.
     min_gain : float or array of shape (), optional
         A layer whose busiest GPU would fall by less than this share keeps its plan, bit for bit. Needs ``previous``.
     sample_weights : [samples] numbers, optional
@@ -104,7 +105,8 @@ def rebalance_experts(
     -----
     Slots of ``previous`` that hold nothing are filled: first with experts that are nowhere, whatever ``max_moves`` and
     ``min_gain`` say, then with replicas as far as ``max_moves`` goes, the others with a copy of an expert of their GPU,
-    which moves nothing. What is kept or not is judged after that.
+    which moves nothing; of a GPU that holds none that may have more, they get others, whatever ``max_moves`` says. What
+    is kept or not is judged after that.
 
     References
     ----------
@@ -156,7 +158,7 @@ def rebalance_experts(
     else:
         # No time for layers whose budget is too small for a fresh plan: they have no load there.
         may_be_fresh = (budget * follow.FRESH_FROM >= sizes.num_replicas)[:, :, None]
-        fresh = _fresh(lib, lib.xp.where(may_be_fresh, lib.float32(load), 0.0), **settings)
+        fresh = _fresh(lib, lib.float32(load) * lib.float32(may_be_fresh), **settings)
         result = lib.run(follow.follow_or_renew, slots, budget, gain, fresh.phy2log, load, **settings)
     return result
 

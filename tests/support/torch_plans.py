@@ -75,6 +75,18 @@ def moved(weight: Any) -> Any:
     return *moves(phy2log, other, 4, 2), *maps, expert_loads(plan, phy2log, 8), loads
 
 
+def followed(weight: Any) -> Any:
+    """Plans that follow another, with few moves, many, and any number; and one for samples that differ in weight."""
+    used = rebalance_experts(weight * weight, 12, 1, 1, 4, policy="greedy")
+    plans = [
+        rebalance_experts(weight, 12, 1, 1, 4, policy="greedy", previous=used, max_moves=moves)
+        for moves in (2, 6, None)
+    ]
+    samples = weight[:2, None, :] * weight[None, :, :]
+    plans.append(rebalance_experts(samples, 12, 1, 1, 4, policy="greedy", sample_weights=weight[0, :2]))
+    return tuple(each for plan in plans for each in plan)
+
+
 # Every step, of loads alone: [3, 8].
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "rebalance": lambda weight: rebalance_experts(weight, 12, 2, 2, 4, policy="swap", max_replicas=3),
@@ -86,6 +98,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "prepared shares": prepared,
     "routing": routed,
     "moving": moved,
+    "following": followed,
     "shares": lambda weight: share_tokens(rebalance_experts(weight, 12, 1, 1, 4, policy="greedy"), weight, 4),
 }
 every_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)

@@ -133,6 +133,7 @@ CALLED = {
     "prepare": "prepared shares",
     "share": "prepared shares",
     "share_of_plan": "shares",
+    **dict.fromkeys(("plan_for_samples", "follow", "follow_or_renew", "renew", "weighed"), "following"),
     **dict.fromkeys(("moves", "logical_maps", "expert_counts", "expert_floats"), "moving"),
     **dict.fromkeys(("quotas", "quotas_of_rank", "probabilities", "route_in_turn", "route_by_quota"), "routing"),
 }
