@@ -1,13 +1,8 @@
 """The programs of examples/, run as a reader would run them, and the hooks with what the engines give them."""
 
-import importlib.util
-import os
 import re
-import subprocess
-import sys
 from enum import Enum, auto
 from math import ceil
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,16 +10,7 @@ import torch
 import torch.distributed
 
 from eplb_xp import Plan, evaluate, rebalance_experts
-from tests.support.paths import ROOT
-
-EXAMPLES = ROOT / "examples"
-
-
-def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """An example in a process of its own, which sees none of this one's settings of JAX."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("XLA", "JAX"))}
-    command = [sys.executable, str(EXAMPLES / name), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)  # noqa: S603 # our own program
+from tests.support.examples import load_example, run
 
 
 def tokens_per_gpu(output: str) -> list[list[int]]:
@@ -54,22 +40,15 @@ def test_an_example_balances_the_tokens_and_keeps_the_output(name: str) -> None:
     assert "equal" in last
 
 
-@pytest.mark.parametrize("name", ["jax_moe.py", "torch_moe.py"])
-def test_an_example_refuses_bad_sizes_in_one_line(name: str) -> None:
-    result = run(name, "--replicas", "18")
+@pytest.mark.parametrize(
+    ("name", "replicas"), [("jax_moe.py", 18), ("torch_moe.py", 18), ("jax_moves.py", 78), ("torch_moves.py", 78)]
+)
+def test_an_example_refuses_bad_sizes_in_one_line(name: str, replicas: int) -> None:
+    result = run(name, "--replicas", str(replicas))
     assert result.returncode == 2
     assert result.stdout == ""
-    assert "18 is not a multiple of 4" in result.stderr.splitlines()[-1]
+    assert f"{replicas} is not a multiple of 4" in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
-
-
-def load_example(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 LAYERS, EXPERTS, SLOTS, RANKS = 4, 64, 80, 8
