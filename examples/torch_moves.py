@@ -81,6 +81,8 @@ class LayerTransfer:
         for x, buffer in zip(self.held, self.buffers, strict=True):
             for slot, row in zip(self.slots, buffer, strict=True):
                 x[slot].copy_(row)
+        self.buffers.clear()  # before the next layer's are made
+        self.works.clear()
 
 
 def checkpoint(seed: int, device: torch.device) -> list[torch.Tensor]:

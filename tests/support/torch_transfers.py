@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -31,7 +32,9 @@ def rank_main(rank: int, gpus: int, backend: str, folder: Path, changes: list[Ch
     )
     transfer = load_example("torch_moves").LayerTransfer
     weights = [torch.asarray(x).to(device, getattr(torch, KINDS[name][1])) for name, x in checkpoint().items()]
-    groups = {gpus: None, len(GROUP): dist.new_group(GROUP)} if gpus > len(GROUP) else {gpus: None}
+    groups: dict[int, Any] = {gpus: None}
+    if gpus > len(GROUP):
+        groups[len(GROUP)] = dist.new_group(GROUP)
     sent = [moved(transfer, weights, change, groups[change.gpus], device) for change in changes]
     np.save(folder / f"{rank}.npy", sent)
     dist.barrier()
@@ -72,6 +75,7 @@ def moved(
             assert sum(x.nbytes for x in travelling.buffers) == EXPERT_BYTES * changed.sum()
             with no_waiting(device):
                 travelling.finish()
+            assert not travelling.buffers
     for x, wanted in zip(now, want, strict=True):
         assert torch.equal(x, wanted), change
     return sum(each.tensor.nbytes for each in posted if each.op is dist.isend)
