@@ -22,8 +22,8 @@ class Trace(NamedTuple):
     size: Size
     steps: Callable[[int], NumPyArray]  # from a seed: [steps, layers, experts]
     window: int
-    every: int  # of the windows
     number: int  # of samples
+    half_life: float  # in steps, for what they bring with one
     wanted: tuple[float, float]  # what samples should bring, and at best
     file: Path | None = None
 
@@ -39,6 +39,7 @@ class Brought(NamedTuple):
     trace: Trace
     mean: float
     samples: float
+    recent: float  # of samples with a half-life
     mean_by_step: float
     samples_by_step: float
 
@@ -56,23 +57,32 @@ def steady(seed: int) -> NumPyArray:
 
 
 TRACES = (
-    Trace("gpt-oss-20b, decode", Size(40, 8), partial(recorded, GPT_OSS), 100, 3, 8, (0.01, 0.02), GPT_OSS),
-    Trace("DeepSeek-V2-Lite, prefill", Size(72, 8), partial(recorded, V2_LITE), 8, 1, 8, (0.01, 0.02), V2_LITE),
-    Trace("DeepSeek-V3, decode, generated", Size(288, 32), steady, 40, 1, 5, (-0.001, 0.0)),
+    Trace("gpt-oss-20b, decode", Size(40, 8), partial(recorded, GPT_OSS), 100, 10, 50, (0.01, 0.02), GPT_OSS),
+    Trace("DeepSeek-V2-Lite, prefill", Size(72, 8), partial(recorded, V2_LITE), 8, 8, 2, (0.01, 0.02), V2_LITE),
+    Trace("DeepSeek-V3, decode, generated", Size(288, 32), steady, 40, 10, 20, (-0.001, 0.0)),
 )
 
 
 def brought(trace: Trace, seed: int) -> Brought:
-    """Plan for the sum of a window and for samples of it, and judge both on the next one."""
+    """Plan for the sum of a window and for samples of it, and judge both on the next one; all windows side by side."""
     load = trace.steps(seed)
+    number = len(load) // trace.window
+    windows = load[: number * trace.window].reshape(number, trace.window, *load.shape[1:])
+    past, later = windows[:-1], _side_by_side(list(windows[1:]))
+
+    def sampled(half_life: float | None) -> NumPyArray:
+        return _side_by_side([samples(window, trace.number, half_life) for window in past])
+
     figures = []
-    for start in range(0, len(load) - 2 * trace.window + 1, trace.every * trace.window):
-        window, later = (load[at : at + trace.window] for at in (start, start + trace.window))
-        of = []
-        for weight in (window.sum(axis=0), samples(window, trace.number)):
-            made = plan(weight, trace.size)
-            whole = evaluate(made, later.sum(axis=0), trace.size.gpus).balancedness
-            of += [whole.mean(), evaluate(made, later, trace.size.gpus).balancedness.mean()]
-        figures.append(of)
-    mean, mean_by_step, sampled, by_step = (float(each) for each in np.mean(figures, axis=0))
-    return Brought(trace, mean, sampled, mean_by_step, by_step)
+    for weight in (_side_by_side(list(past)).sum(axis=0), sampled(None), sampled(trace.half_life)):
+        made = plan(weight, trace.size)
+        whole = evaluate(made, later.sum(axis=0), trace.size.gpus).balancedness.mean()
+        figures.append((whole, evaluate(made, later, trace.size.gpus).balancedness.mean()))
+    (mean, mean_by_step), (sampled_mean, by_step), (recent, _) = (tuple(map(float, pair)) for pair in figures)
+    return Brought(trace, mean, sampled_mean, recent, mean_by_step, by_step)
+
+
+def _side_by_side(windows: list[NumPyArray]) -> NumPyArray:
+    """Windows [steps, layers, experts] as layers of one: [steps, windows * layers, experts]."""
+    joined: NumPyArray = np.concatenate(windows, axis=1)
+    return joined

@@ -33,16 +33,16 @@ FOLLOWED = {
     ("ring", "global"): 0xD3D8C3A6,
     ("renew", "hierarchical"): 0x941A7449,
     ("renew", "global"): 0x5B9886F6,
-    ("samples within a budget", "hierarchical"): 0xAA623160,
-    ("samples within a budget", "global"): 0x33EA82AE,
+    ("samples within a budget", "hierarchical"): 0x9A484ED9,
+    ("samples within a budget", "global"): 0xE6CFB656,
 }
 SAMPLES = {
     ("greedy", "hierarchical"): 0xE8F2F5F3,
     ("greedy", "global"): 0x4160CF8D,
-    ("swap", "hierarchical"): 0xD16FEB66,
-    ("swap", "global"): 0x7B53E23B,
-    ("joint", "hierarchical"): 0xF558D249,
-    ("joint", "global"): 0xD20DB96B,
+    ("swap", "hierarchical"): 0x502309F9,
+    ("swap", "global"): 0x8E255CDB,
+    ("joint", "hierarchical"): 0xAED4507F,
+    ("joint", "global"): 0x5DF6F34E,
     ("ring", "hierarchical"): 0xEBF231E2,
     ("ring", "global"): 0x04B4DE98,
 }

@@ -35,11 +35,11 @@ def pair(seed: int) -> cases.Pair:
 
 
 def steps(seed: int) -> NumPyArray:
-    return np.random.default_rng(seed).integers(1, 100, (8, 2, 8))
+    return np.random.default_rng(seed).integers(1, 100, (12, 2, 8))
 
 
 SMALL = Case("some", SIZE, pair, (Wanted(0.1, 0.5, 0.6), Wanted(0.2, 1.1, 1.2)), seeds=2)
-TRACE = Trace("trace", SIZE, steps, 4, 1, 2, (-1.0, 0.0))
+TRACE = Trace("trace", SIZE, steps, 4, 2, 1.5, (-1.0, 0.0))
 
 
 def test_figures_are_those_of_the_plans() -> None:
@@ -67,9 +67,15 @@ def test_figures_are_those_of_the_plans() -> None:
 def test_samples_are_judged_on_the_window_that_follows() -> None:
     found = brought(TRACE, 1)
     load = steps(1)
-    made = plan(samples(load[:4], 2), SIZE)
-    assert found.samples == pytest.approx(evaluate(made, load[4:].sum(axis=0), 4).balancedness.mean())
-    assert found.samples_by_step == pytest.approx(evaluate(made, load[4:], 4).balancedness.mean())
+    figures = []
+    for past, later in ((load[:4], load[4:8]), (load[4:8], load[8:])):
+        made, recent = (plan(samples(past, 2, half_life), SIZE) for half_life in (None, 1.5))
+        each = [
+            evaluate(one, later.sum(axis=0), 4).balancedness.mean()
+            for one in (plan(past.sum(axis=0), SIZE), made, recent)
+        ]
+        figures.append([*each, evaluate(made, later, 4).balancedness.mean()])
+    assert [found.mean, found.samples, found.recent, found.samples_by_step] == pytest.approx(np.mean(figures, axis=0))
 
 
 def test_tables_files_and_picture(

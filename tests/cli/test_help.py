@@ -46,7 +46,7 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
             {f"--{name.replace('_', '-')}" for name in SIZES}
             | READING
             | {"--policy", "--max-replicas", "--backend", "--output", "-o", "--plot", "--json"}
-            | {"--samples", "--previous", "--max-moves", "--min-gain", "--expert-bytes"},
+            | {"--samples", "--half-life", "--previous", "--max-moves", "--min-gain", "--expert-bytes"},
         ),
         ("evaluate", {"--num-gpus", "--num-groups", "--num-nodes", "--plot", "--json"} | READING),
         ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--policy", "--plot", "--json"} | READING),

@@ -152,8 +152,24 @@ def test_samples_are_planned_for(loads: Path, capsys: pytest.CaptureFixture[str]
     equal = np.stack([evaluate(earlier, step, 4).balancedness for step in STEPS[7:]])
     assert placed["later"]["equal_layers"] == close(equal.mean(axis=0))
     assert follow(loads, "--samples=3", "--max-moves=1", "-o", output) == 0
-    assert "planned for 3 samples of the steps" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "planned for 3 samples of the steps" in out
+    assert "counts half" not in out
     assert json.loads(output.read_text())["phy2log"] == following(samples(STEPS[2:], 3), max_moves=1).phy2log.tolist()
+
+
+@pytest.mark.parametrize("number", [None, 3])
+def test_recent_steps_count_more(number: int | None, loads: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = loads.with_name("new.json")
+    options = ["--half-life=1.5", *([] if number is None else [f"--samples={number}"])]
+    assert run("plan", loads, *SIZES, *options, "-o", output) == 0
+    assert "a step that is 1.5 older than another counts half of it in the plan" in capsys.readouterr().out
+    weight = samples(STEPS, number or 1, half_life=1.5)
+    written = json.loads(output.read_text())
+    assert written["phy2log"] == rebalance_experts(weight if number else weight[0], 8, 1, 1, 4).phy2log.tolist()
+    assert (written["half_life"], written.get("samples")) == (1.5, number)
+    assert run("plan", loads, *SIZES, *options, "--json") == 0
+    assert document(capsys)["half_life"] == 1.5
 
 
 @pytest.mark.parametrize("ending", ["npz", "json"])
@@ -189,6 +205,9 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "gain": (("--min-gain=2",), "--min-gain must be between 0 and 1, got 2"),
     "samples": (("--samples=8",), "--samples must be at most the number of steps, got 8 for 7"),
     "no samples": (("--samples=0",), "'--samples'"),
+    "no half-life": (("--half-life=0",), "--half-life must be a number of steps above 0, got 0"),
+    "endless half-life": (("--half-life=inf",), "--half-life must be a number of steps above 0, got inf"),
+    "one step": (("--half-life=3", "--steps=-1:"), "--half-life goes with loads of several steps, got 1"),
     "no plan": (("--previous=no.npz",), "no.npz: can't be read: No such file"),
 }
 

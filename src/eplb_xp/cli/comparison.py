@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from eplb_xp.cli.counted import Counted
 from eplb_xp.cli.errors import refusals
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.later import Backtest, Later, as_units, balancedness, judge_later
@@ -34,7 +35,7 @@ class Comparison(NamedTuple):
     loads: Loads
     layout: Layout
     placements: tuple[Measured, ...]
-    samples: int | None = None  # that were planned for, in place of the sum of the steps
+    counted: Counted = Counted()
     moved: Moved | None = None  # from the plan in use, which is the second placement then, to the last one
 
 

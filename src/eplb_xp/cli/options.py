@@ -43,6 +43,10 @@ Samples = Annotated[
         min=1, metavar="N", help="Plan for so many samples of the steps, blocks of consecutive ones, not for their sum."
     ),
 ]
+HalfLife = Annotated[
+    float | None,
+    typer.Option(metavar="STEPS", help="In so many steps a step comes to count half, with --samples or without."),
+]
 Previous = Annotated[
     Path | None,
     typer.Option(metavar="PLAN", help="The plan in use, as .npz or .json, of the same sizes: the new one follows it."),

@@ -11,7 +11,6 @@ import numpy as np
 
 from eplb_xp.cli.errors import UserError, refusals
 from eplb_xp.cli.layout import Layout
-from eplb_xp.loads import samples
 from eplb_xp.planning import rebalance_experts
 from eplb_xp.types import Plan
 
@@ -64,14 +63,7 @@ class Planner(NamedTuple):
     policy: str
     backend: Backend = Backend.numpy
     max_replicas: int | None = None
-    samples: int | None = None
     following: Following | None = None
-
-    def loads_of(self, over_time: Numbers) -> Numbers:
-        """What is planned for: the sum of the steps, or samples of them, as many as there can be."""
-        if self.samples is None:
-            return over_time.sum(axis=0, dtype=np.float64)
-        return samples(over_time, min(self.samples, len(over_time)))
 
     def plan(self, load: Numbers, layout: Layout) -> Planned:
         """A plan for loads [layers, experts] or [samples, layers, experts]."""

@@ -31,6 +31,7 @@ class _Path(NamedTuple):
 
     placing: Placing
     over: Array  # [rows, 1] what GPUs had above the target before the last step
+    tried: Array  # [rows, gpus] those that no step helps now
     goes_on: Array  # [rows, 1]
     round: Array  # [1]
     best: Best
@@ -46,7 +47,8 @@ def walked(lib: Standard, system: System, start: Placing, best: Best, aim: Aim, 
     """The best placing so far and on a path from a placing.
 
     Each step is the one that gains most for its moves. The path ends where all GPUs keep to the target, or where no
-    step gains that the budget allows.
+    step gains that the budget allows: of one sample none that helps the busiest GPU, since no other makes that one
+    better; of several, where each has a busiest GPU of its own, none that helps any.
     """
     xp = lib.xp
 
@@ -57,15 +59,22 @@ def walked(lib: Standard, system: System, start: Placing, best: Best, aim: Aim, 
         placing = path.placing
         loads = loads_of(lib, system, placing, shape.num_gpus)
         best = lighter(lib, path.goes_on, judged(lib, placing, loads), path.best)
-        now = view(lib, system, placing, loads, aim.target, shape=shape)
+        now = view(lib, system, placing, loads, aim.target, tried=path.tried, shape=shape)
         above = all_over(lib, now)
         goes_on = path.goes_on & (above < path.over) & (now.ours.over > 0.0)
-        best_of_all = best_step(lib, system, placing, now, aim.noise, turn=path.round, shape=shape)
-        goes_on = goes_on & (best_of_all.score > 0.0)
-        return _Path(taken(lib, placing, now, best_of_all, goes_on, shape=shape), above, goes_on, path.round + 1, best)
+        found = best_step(lib, system, placing, now, aim.noise, turn=path.round, shape=shape)
+        helps = found.score > 0.0
+        over = xp.where(helps, above, float("inf"))
+        tried = ~helps & (path.tried | (lib.arange_like(path.tried) == now.ours.gpu))
+        takes = goes_on & helps
+        if system.load.shape[1] == 1:
+            goes_on = takes
+        placing = taken(lib, placing, now, found, takes, shape=shape)
+        return _Path(placing, over, tried, goes_on, path.round + 1, best)
 
     over = xp.full_like(best.total, float("inf"))
-    begin = _Path(start, over, over > 0.0, lib.arange(1, start.count), best)
+    none = xp.broadcast_to(over < 0.0, (*over.shape[:-1], shape.num_gpus))
+    begin = _Path(start, over, none, over > 0.0, lib.arange(1, start.count), best)
     return lib.while_loop(unfinished, step, begin).best
 
 

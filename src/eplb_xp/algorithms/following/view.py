@@ -14,8 +14,8 @@ from eplb_xp.types import Array
 class Ours(NamedTuple):
     """The busiest GPU of each row and its experts, by rank."""
 
-    gpu: Array  # [rows, 1] the one with most above the target, the first of equal ones
-    over: Array  # [rows, 1] how much that is
+    gpu: Array  # [rows, 1] the one with most above the target of those not tried, the first of equal ones
+    over: Array  # [rows, 1] how much that is; 0 where all were tried
     excess: Array  # [rows, samples, 1] of it
     place: Array  # [rows, capacity]
     expert: Array  # [rows, capacity]
@@ -51,14 +51,17 @@ def all_over(lib: Standard, now: View) -> Array:
     return tree_sum(lib, now.over)[:, None]
 
 
-def view(lib: Standard, system: System, placing: Placing, loads: Loads, target: Array, *, shape: Shape) -> View:
-    """What there is to see of a placing."""
+def view(
+    lib: Standard, system: System, placing: Placing, loads: Loads, target: Array, *, tried: Array, shape: Shape
+) -> View:
+    """What there is to see of a placing; GPUs that were tried are none of ours."""
     xp = lib.xp
     num_gpus = shape.num_gpus
     expert, before = (by_gpu(lib, x, num_gpus) for x in (placing.expert, system.before))
     excess = loads.of_gpu - target
     over = over_samples(lib, above(lib, excess))
-    gpu = lib.argmin(-over)
+    untried = xp.where(tried, 0.0, over)
+    gpu = lib.argmin(-untried)
     capacity = expert.shape[1]
     place = gpu + lib.arange(capacity, gpu)[None, :] * num_gpus
     now, was = _times(lib, expert, expert), _times(lib, expert, before)
@@ -70,7 +73,7 @@ def view(lib: Standard, system: System, placing: Placing, loads: Loads, target: 
     held = of_gpu(expert)
     ours = Ours(
         gpu,
-        lib.take_along_axis(over, gpu),
+        lib.take_along_axis(untried, gpu),
         of_experts(lib, excess, gpu),
         place,
         held,

@@ -8,6 +8,7 @@ import typer
 from eplb_xp.cli import options
 from eplb_xp.cli.amounts import as_bytes, as_moves
 from eplb_xp.cli.comparison import compare
+from eplb_xp.cli.counted import as_counted
 from eplb_xp.cli.errors import UserError
 from eplb_xp.cli.files import check_target, read_loads
 from eplb_xp.cli.following import read_previous
@@ -44,6 +45,7 @@ def plan(
     policy: options.PolicyName = options.DEFAULT_POLICY,
     max_replicas: options.MaxReplicas = None,
     samples: options.Samples = None,
+    half_life: options.HalfLife = None,
     previous: options.Previous = None,
     max_moves: options.MaxMoves = None,
     min_gain: options.MinGain = None,
@@ -58,8 +60,9 @@ def plan(
     Of several steps the first five sevenths are planned for once more, and that plan judged on the others, at most 64:
     what a plan of these loads is worth later, replicas sharing equally and by shares made for each step.
 
-    With --samples that plan, too, is for as many, or for each of its steps if they are fewer. With --previous it
-    follows the plan in use under the same --max-moves and --min-gain, and the plan in use is judged as it is.
+    With --samples that plan, too, is for as many, or for each of its steps if they are fewer; with --half-life the last
+    of its steps counts most. With --previous it follows the plan in use under the same --max-moves and --min-gain, and
+    the plan in use is judged as it is.
 
     For example:
 
@@ -69,7 +72,7 @@ def plan(
 
     eplb-xp plan loads.npz --num-replicas 320 --num-gpus 64 --steps -10: --json
 
-    eplb-xp plan loads.npz --num-replicas 288 --num-gpus 32 --samples 8
+    eplb-xp plan loads.npz --num-replicas 288 --num-gpus 32 --samples 10 --half-life 50
 
     eplb-xp plan loads.npz --num-replicas 288 --num-gpus 32 \
     --previous plan.npz --max-moves 10% --expert-bytes 44M
@@ -78,32 +81,31 @@ def plan(
     expert_size = None if expert_bytes is None else as_bytes(expert_bytes)
     budget = None if max_moves is None else as_moves(max_moves, num_replicas)
     loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
-    if samples is not None and samples > len(loads.over_time):
-        raise UserError(f"--samples must be at most the number of steps, got {samples} for {len(loads.over_time)}")
+    counted = as_counted(samples, half_life, len(loads.over_time))
     sources = [file] if previous is None else [file, previous]
     check_target("--output", output, ENDINGS, *sources)
     check_target("--plot", plot, options.PICTURES, *sources)
     layout = Layout(num_replicas, num_groups, num_nodes, num_gpus)
     used = [] if previous is None else [read_previous(previous, loads, layout)]
     following = Following(used[0].plan.phy2log, budget, min_gain or 0.0) if used else None
-    planner = Planner(policy, backend, max_replicas, samples, following)
+    planner = Planner(policy, backend, max_replicas, following)
     parts = split(loads.over_time)
     with progress(1 if parts is None else 2, hidden=json) as announce:
         announce(f"planning {policy}")
-        planned = planner.timed_plan(planner.loads_of(loads.over_time), layout)
+        planned = planner.timed_plan(counted.loads(loads.over_time), layout)
         tested = None
         if parts is not None:
             announce("planning from the first steps, judging on later ones")
             past, later = parts
-            earlier = planner.plan(planner.loads_of(past), layout)
+            earlier = planner.plan(counted.loads(past), layout)
             tested = Backtest(tuple(each.plan for each in (*used, earlier)), later, len(past))
-        comparison = compare(loads, layout, [*used, planned], tested)._replace(samples=samples)
+        comparison = compare(loads, layout, [*used, planned], tested)._replace(counted=counted)
         if used:
             found = moved(used[0].plan.phy2log, planned.plan.phy2log, layout, expert_size)
             comparison = comparison._replace(moved=found)
     show(comparison, tables.comparison, documents.comparison, json=json)
     if output is not None:
-        settings = {"samples": samples, "max_moves": max_moves, "min_gain": min_gain}
+        settings = {**counted._asdict(), "max_moves": max_moves, "min_gain": min_gain}
         write_plan(output, planned, comparison, settings)
     if plot is not None:
         from eplb_xp.cli.output import pictures  # noqa: PLC0415  matplotlib takes a while

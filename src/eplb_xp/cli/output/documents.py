@@ -15,14 +15,14 @@ from eplb_xp.cli.sweeping import Sweep
 
 
 def comparison(compared: Comparison) -> dict[str, Any]:
-    """The loads, the sizes, each placement, how many samples were planned for, and what moves."""
+    """The loads, the sizes, each placement, how the steps counted, and what moves."""
     placements = [
         {"name": placed.name, **_measured(placed, compared.loads), **_times(placed)} for placed in compared.placements
     ]
     return {
         **_loads(compared.loads),
         **compared.layout._asdict(),
-        **({} if compared.samples is None else {"samples": compared.samples}),
+        **{name: value for name, value in compared.counted._asdict().items() if value is not None},
         "placements": placements,
         **({} if compared.moved is None else moving.document(compared.moved)),
     }

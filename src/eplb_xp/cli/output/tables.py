@@ -27,6 +27,9 @@ moved: weights that come from another GPU, or from none"""
 SAMPLES = """
 planned for {} samples of the steps; balancedness and gap are on their sum"""
 
+HALF_LIFE = """
+a step that is {:g} older than another counts half of it in the plan, not in the table"""
+
 LATER = """
 later: balancedness of a plan of the first {} steps in the {} that follow,
 replicas sharing equally, and by the best shares of each step"""
@@ -41,8 +44,10 @@ def comparison(compared: Comparison) -> Group:
     notes.append(NOTES, style="dim")
     if compared.moved is not None:
         notes.append(PREVIOUS, style="dim")
-    if compared.samples is not None:
-        notes.append(SAMPLES.format(compared.samples), style="dim")
+    if compared.counted.samples is not None:
+        notes.append(SAMPLES.format(compared.counted.samples), style="dim")
+    if compared.counted.half_life is not None:
+        notes.append(HALF_LIFE.format(compared.counted.half_life), style="dim")
     later = compared.placements[-1].later
     if later is not None:
         notes.append(LATER.format(later.planned, len(later.equal)), style="dim")
