@@ -9,6 +9,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ class LayerTransfer:
         self.slots = [slot % size for slot, _ in moving if slot // size == rank]
         self.buffers = [x.new_empty(len(self.slots), *x.shape[1:]) for x in held]
         arriving = iter(zip(*(x.split(1) for x in self.buffers), strict=True))
-        operations = []
+        operations, post = [], partial(dist.P2POp, group=group)
         if stream:
             stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -63,12 +64,8 @@ class LayerTransfer:
                     for row, x in zip(rows, leaving, strict=True):
                         row.copy_(x)
                 else:  # as bytes, since NCCL doesn't know every dtype
-                    ends = ((dist.isend, leaving, receiver), (dist.irecv, rows, sender))
-                    operations += [
-                        dist.P2POp(end, x.view(torch.uint8), group=group, group_peer=peer)
-                        for end, tensors, peer in ends
-                        for x in tensors
-                    ]
+                    operations += [post(dist.isend, x.view(torch.uint8), group_peer=receiver) for x in leaving]
+                    operations += [post(dist.irecv, x.view(torch.uint8), group_peer=sender) for x in rows]
             self.works = dist.batch_isend_irecv(operations) if operations else []
 
     def finish(self) -> None:
