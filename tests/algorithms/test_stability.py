@@ -26,15 +26,15 @@ CHECKSUMS = {
 
 FOLLOWED = {
     ("follow", "hierarchical"): 0xD549ED5A,
-    ("follow", "global"): 0x81B334A6,
-    ("follow or renew", "hierarchical"): 0x4EC87A92,
-    ("follow or renew", "global"): 0xCCD4B11D,
+    ("follow", "global"): 0x0DF65D7D,
+    ("follow or renew", "hierarchical"): 0x5DC201DE,
+    ("follow or renew", "global"): 0x4266AFC3,
     ("ring", "hierarchical"): 0x9DD7F492,
     ("ring", "global"): 0xD3D8C3A6,
     ("renew", "hierarchical"): 0x941A7449,
     ("renew", "global"): 0x5B9886F6,
-    ("samples within a budget", "hierarchical"): 0x9A484ED9,
-    ("samples within a budget", "global"): 0xE6CFB656,
+    ("samples within a budget", "hierarchical"): 0x7FAF5BAC,
+    ("samples within a budget", "global"): 0x63288F9B,
 }
 SAMPLES = {
     ("greedy", "hierarchical"): 0xE8F2F5F3,

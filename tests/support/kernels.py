@@ -16,7 +16,6 @@ import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from triton.runtime import interpreter as triton_interpreter
 
 import eplb_xp.backends.launching.launch as launching
 from eplb_xp import POLICIES, Plan, Policy
@@ -29,6 +28,7 @@ from eplb_xp.backends.launching.static import Static
 from eplb_xp.backends.takeover import Refusal
 from eplb_xp.policy import as_policy
 from eplb_xp.sizes import check_sizes
+from tests.support.interpreting import interpret_faster
 from tests.support.libraries import NUMPY, NumPyArray
 from tests.support.plans import assert_same, plan
 
@@ -58,7 +58,7 @@ def interpreter() -> Generator[Interpreted]:
     """What runs functions in a process that interprets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
-        process = multiprocessing.get_context("spawn").Pool(1, replace_once)
+        process = multiprocessing.get_context("spawn").Pool(1, interpret_faster)
 
     def run(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         try:
@@ -72,22 +72,6 @@ def interpreter() -> Generator[Interpreted]:
     finally:
         process.terminate()
         process.join()
-
-
-def replace_once() -> None:
-    """Triton's language becomes what interprets it once, not in each of the 10,000 calls of functions in a plan."""
-    replace_language: Callable[[Any], Any] = triton_interpreter._patch_lang
-    replaced: set[int] = set()
-    nothing_put_back = mock.Mock()  # all that this process does is interpret
-
-    def replace_new(function: Any) -> Any:
-        module = id(function.__globals__)
-        if module not in replaced:
-            replaced.add(module)
-            replace_language(function)
-        return nothing_put_back
-
-    triton_interpreter._patch_lang = replace_new
 
 
 def as_tensor(load: NumPyArray, is_spread: bool = False) -> torch.Tensor:

@@ -32,10 +32,12 @@ class Search:
     def run(self) -> list[list[int]]:
         self.best = self.start
         lowest = self.lowest()
-        parts = FREELY if self.way.is_free else WIDE + NARROW
-        for path, part in enumerate(parts):
-            is_wide = self.way.is_free or path < len(WIDE)
-            reached = busiest(self.start if is_wide else self.best, self.loads)
+        wide = FREELY if self.way.is_free else WIDE
+        reached = busiest(self.start, self.loads)
+        for path, part in enumerate(wide if self.way.is_free else wide + NARROW):
+            is_wide = path < len(wide)
+            if path == len(wide):
+                reached = busiest(self.best, self.loads)
             target = [x + (y - x) * np.float32(part) for x, y in zip(lowest, reached, strict=True)]
             self.walk(target, path, noise=not is_wide)
         return self.best

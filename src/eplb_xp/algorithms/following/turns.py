@@ -1,6 +1,7 @@
-"""Paths with one target after the other: first steps from the excess to the mean, then below what these reached.
+"""Paths with targets of their own: first steps from the excess to the mean, then below what the best of these reached.
 
-Every path starts from the same placing. Those aimed below what was reached have noise, so that they differ.
+Every path starts from the same placing, and needs of others no more than what the first ones reached. Those aimed below
+that have noise, so that they differ.
 """
 
 from typing import NamedTuple
@@ -29,6 +30,7 @@ class _Search(NamedTuple):
 
     turn: Array  # [1] number of turns made, all those of some rows before those of others
     best: Best
+    reached: Array  # [rows, samples] load of the busiest GPU of the best after the first paths
 
 
 def searched(lib: Standard, system: System, start: Placing, shape: Shape) -> Best:
@@ -50,20 +52,21 @@ def searched(lib: Standard, system: System, start: Placing, shape: Shape) -> Bes
         return xp.any(search.turn < -(-rows // at_once) * len(parts))
 
     def one_turn(search: _Search) -> _Search:
-        turn, best = search
+        turn, best, reached = search
         begin, path = turn // len(parts) * at_once, turn % len(parts)
         row = begin + lib.arange(at_once, turn)
         row = xp.where(row < rows, row, rows - 1)
         its_best, its_lowest = take_rows(lib, best, row), take_rows(lib, lowest, row)
         wide = path < from_start
-        excess = xp.where(wide[:, None], take_rows(lib, first.busiest, row), its_best.busiest) - its_lowest
+        excess = xp.where(wide[:, None], take_rows(lib, first.busiest, row), take_rows(lib, reached, row)) - its_lowest
         share, more = (xp.astype(lib.take(x, path, axis=0), xp.float32)[:, None] * 2.0**-BITS for x in (one, other))
         target = its_lowest + (excess * share + excess * more)
         aim = Aim(target[:, :, None], Noise(path, xp.astype(~wide, lib.index_dtype)))
         found = walked(lib, take_rows(lib, system, row), take_rows(lib, start, row), its_best, aim, shape=shape)
-        return _Search(turn + 1, put_rows(lib, best, found, lib.arange(rows, turn) - begin, at_once))
+        best = put_rows(lib, best, found, lib.arange(rows, turn) - begin, at_once)
+        return _Search(turn + 1, best, xp.where(wide[:, None], best.busiest, reached))
 
-    return lib.while_loop(unfinished, one_turn, _Search(lib.arange(1, start.expert), first)).best
+    return lib.while_loop(unfinished, one_turn, _Search(lib.arange(1, start.expert), first, first.busiest)).best
 
 
 def _lowest(lib: Standard, system: System, start: Placing, shape: Shape) -> Array:
