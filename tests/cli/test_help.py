@@ -4,13 +4,15 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from eplb_xp import rebalance_experts
+from eplb_xp import Plan, rebalance_experts
 from tests.support.command_line import SIZES, run
+from tests.support.libraries import NumPyArray
 from tests.support.paths import ROOT
 
 COMMANDS = ("demo", "plan", "evaluate", "sweep")
@@ -63,13 +65,17 @@ def write_loads() -> None:
     np.savez("loads.npz", load=np.random.default_rng(0).lognormal(5, 1, (12, 2, 256)).round())
 
 
+@cache
+def planned() -> Plan[NumPyArray]:
+    return rebalance_experts(np.ones((2, 256)), 288, 1, 1, 32)
+
+
 @pytest.fixture(autouse=True)
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the examples read, in a folder of their own."""
     monkeypatch.chdir(tmp_path)
     write_loads()
-    plan = rebalance_experts(np.ones((2, 256)), 288, 1, 1, 32)
-    np.savez("plan.npz", phy2log=plan.phy2log, num_gpus=32)
+    np.savez("plan.npz", phy2log=planned().phy2log, num_gpus=32)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
