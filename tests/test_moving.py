@@ -42,6 +42,8 @@ moving: Any = moves  # with what type checkers refuse
         ({"num_gpus": 2.0}, TypeError, r"num_gpus must be a positive integer, got 2\.0"),
         ({"num_nodes": 2}, ValueError, "num_nodes must divide num_gpus: 2 does not divide 3; .* num_nodes=1 or 3"),
         ({"num_nodes": -1}, ValueError, "num_nodes must be at least 1, got -1"),
+        ({"gpus_per_node": 2}, ValueError, "gpus_per_node must divide num_gpus: 2 does not divide 3; .*=1 or 3"),
+        ({"gpus_per_node": 3, "num_nodes": 3}, ValueError, "3 GPUs on num_nodes=3 are 1 a node, got gpus_per_node=3"),
         ({"ep_size": 3}, TypeError, "takes no ep_size: pass it as num_gpus"),
     ],
 )

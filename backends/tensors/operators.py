@@ -121,7 +121,8 @@ def _tuple(*results: Any) -> tuple[Any, ...]:
     return results
 
 
-FOLLOWED = ("sizes", "divides")
+FOR_SAMPLES = ("sizes", "divides")
+FOLLOWED = (*FOR_SAMPLES, "gpus_per_node", "far_cost")
 REPORTED = dict.fromkeys(range(4), torch.float32)
 SHARES = ("share", *Plan._fields)
 ROUTED = ("log2phy", "logcnt", "first", "experts")
@@ -132,7 +133,7 @@ OPERATORS = {
     operator.step.__name__: operator
     for operator in (
         Operator(pipeline.plan, ("weight",), ("sizes",), _plan, Plan),
-        Operator(for_samples.plan_for_samples, ("weight",), FOLLOWED, _plan_of_samples, Plan),
+        Operator(for_samples.plan_for_samples, ("weight",), FOR_SAMPLES, _plan_of_samples, Plan),
         Operator(follow.follow, ("previous", "max_moves", "min_gain", "weight"), FOLLOWED, _plan_of_samples, Plan),
         Operator(
             follow.follow_or_renew,
@@ -141,7 +142,7 @@ OPERATORS = {
             _plan_of_samples,
             Plan,
         ),
-        Operator(follow.renew, ("previous", "min_gain", "fresh", "weight"), FOLLOWED, _plan_of_samples, Plan),
+        Operator(follow.renew, ("previous", "min_gain", "fresh", "weight"), FOR_SAMPLES, _plan_of_samples, Plan),
         Operator(samples.weighed, ("importance", "weight"), (), _weighed, _tuple, {0: torch.float32}),
         Operator(pipeline.place, ("weight",), ("sizes",), _replicas, Placement),
         Operator(pipeline.pack_items, ("weight",), ("num_packs",), _packing, _tuple),

@@ -7,7 +7,31 @@ import numpy as np
 from eplb_xp.algorithms.following.follow import FRESH_FROM
 from eplb_xp.backends.standard import Standard
 from eplb_xp.given import check_ids, check_library, groups_by_node
-from eplb_xp.sizes import Sizes, as_integer, check_number
+from eplb_xp.sizes import Sizes, as_integer, check_divisor, check_integer, check_number
+
+# Twice that may be divided by, see `Standard.divide`.
+MOST_FAR_COST = 1000
+
+
+def as_reach(gpus_per_node: Any, far_cost: Any, max_moves: Any, sizes: Sizes) -> dict[str, int]:
+    """How many GPUs are near each other, and what a move from a GPU that is not counts."""
+    near = sizes.num_gpus if gpus_per_node is None else check_integer("gpus_per_node", gpus_per_node)
+    check_divisor("gpus_per_node", near, "num_gpus", sizes.num_gpus)
+    cost = check_integer("far_cost", far_cost)
+    if cost > MOST_FAR_COST:
+        raise ValueError(f"far_cost must be at most {MOST_FAR_COST}, got {cost}")
+    if cost > 1:
+        if max_moves is None:
+            raise ValueError(f"far_cost={cost} is what a move from another node counts in max_moves: give that, too")
+        if gpus_per_node is None:
+            raise ValueError(f"far_cost={cost} is what a move from another node counts: say gpus_per_node, too")
+        if sizes.num_nodes > 1 and near % (sizes.num_gpus // sizes.num_nodes) == 0:
+            raise ValueError(
+                f"no move is far in a hierarchical plan: it keeps every group on one of {sizes.num_nodes} nodes of "
+                f"{sizes.num_gpus // sizes.num_nodes} GPUs, so far_cost={cost} has nothing to count; leave it at 1, or "
+                f"plan with num_groups=1, num_nodes=1"
+            )
+    return {"gpus_per_node": near, "far_cost": cost}
 
 
 def check_no_previous(max_moves: Any, min_gain: Any) -> None:

@@ -15,7 +15,12 @@ from eplb_xp.types import A, MovedBytes, Moves, Plan
 
 @explained
 def moves(
-    previous: Plan[A] | tuple[A, ...] | A, plan: Plan[A] | tuple[A, ...] | A, num_gpus: int, num_nodes: int = 1
+    previous: Plan[A] | tuple[A, ...] | A,
+    plan: Plan[A] | tuple[A, ...] | A,
+    num_gpus: int,
+    num_nodes: int = 1,
+    *,
+    gpus_per_node: int | None = None,
 ) -> Moves[A]:
     """Find the slots of the previous plan that the weights of a plan come from: near ones, and from no GPU too many.
 
@@ -30,9 +35,11 @@ def moves(
         The plan in use and the one to follow: ``phy2log`` [layers, replicas], integers, or a tuple that begins with it.
         -1 in ``previous`` is a slot that holds nothing.
     num_gpus : int
-        GPUs, with equally many slots each; divides the number of replicas. Static under ``jax.jit``, as ``num_nodes``.
+        GPUs, with equally many slots each; divides the number of replicas. Static under ``jax.jit``, as what follows.
     num_nodes : int
         Nodes, with equally many contiguous GPUs each; divides the number of GPUs.
+    gpus_per_node : int, optional
+        The same said by the GPUs of a node, as `rebalance_experts` has it; divides the number of GPUs.
 
     Returns
     -------
@@ -71,6 +78,12 @@ def moves(
         raise ValueError(f"plan must have at least one slot, got shape {tuple(new.shape)}")
     check_divisor("num_gpus", gpus, "the slots of the plan", slots)
     check_divisor("num_nodes", nodes, "num_gpus", gpus)
+    if gpus_per_node is not None:
+        near = check_integer("gpus_per_node", gpus_per_node)
+        check_divisor("gpus_per_node", near, "num_gpus", gpus)
+        if nodes not in {1, gpus // near}:
+            raise ValueError(f"{gpus} GPUs on num_nodes={nodes} are {gpus // nodes} a node, got gpus_per_node={near}")
+        nodes = gpus // near
     check_ids_if_free(lib, "plan", new, slots)
     check_ids_if_free(lib, "previous", used, slots, may_be_empty=True)
     return cast("Moves[A]", lib.run(transfers.moves, used, new, num_gpus=gpus, num_nodes=nodes))

@@ -8,7 +8,7 @@ from eplb_xp.algorithms.following import follow, for_samples
 from eplb_xp.arguments import explained
 from eplb_xp.backends.standard import Standard
 from eplb_xp.checks import check_array, check_values_if_free
-from eplb_xp.following import as_budget, as_min_gain, check_no_previous, is_small, previous_slots
+from eplb_xp.following import as_budget, as_min_gain, as_reach, check_no_previous, is_small, previous_slots
 from eplb_xp.policy import Policy, as_policy, check_max_replicas
 from eplb_xp.samples import by_layer, weighed
 from eplb_xp.sizes import Sizes, check_sizes
@@ -28,6 +28,8 @@ def rebalance_experts(
     previous: Plan[A] | tuple[A, ...] | A | None = None,
     max_moves: int | A | None = None,
     min_gain: float | A = 0.0,
+    gpus_per_node: int | None = None,
+    far_cost: int = 1,
     sample_weights: A | None = None,
 ) -> Plan[A]:
     """Plan how many replicas each expert gets and on which GPU each goes.
@@ -81,6 +83,13 @@ def rebalance_experts(
         Without ``max_moves`` the plan is fresh. Needs ``previous``.
     min_gain : float or array of shape (), optional
         A layer whose busiest GPU would fall by less than this share keeps its plan, bit for bit. Needs ``previous``.
+    gpus_per_node : int, optional
+        GPUs of a node of the machine, contiguous; divides ``num_gpus``. It is where moves are near, and says nothing of
+        ``num_nodes``, the nodes that a hierarchical plan keeps groups on. By default all GPUs are one node.
+    far_cost : int
+        How many moves one counts in ``max_moves`` whose expert no GPU of the same node held, at most 1000. So with 5
+        the same budget buys mostly moves inside nodes. Needs ``max_moves`` and ``gpus_per_node``; a hierarchical plan
+        has no far moves and refuses it.
     sample_weights : [samples] numbers, optional
         What each sample counts: its loads are multiplied by that, in 2^-12 of the largest, in place of being divided
         by their sum.
@@ -136,6 +145,7 @@ def rebalance_experts(
     if max_replicas is not None:
         most = check_max_replicas(max_replicas, weight.shape[-1], sizes.num_replicas, policy)
         sizes = replace(sizes, max_replicas=most)
+    far = as_reach(gpus_per_node, far_cost, max_moves, sizes)
     settings: dict[str, Any] = {"sizes": sizes, "policy": policy, "divides": sample_weights is None}
     if previous is None:
         check_no_previous(max_moves, min_gain)
@@ -154,12 +164,12 @@ def rebalance_experts(
         fresh = _fresh(lib, load, **settings)
         result = lib.run(follow.renew, slots, gain, fresh.phy2log, load, **settings)
     elif is_small(max_moves, sizes.num_replicas):
-        result = lib.run(follow.follow, slots, budget, gain, load, **settings)
+        result = lib.run(follow.follow, slots, budget, gain, load, **settings, **far)
     else:
         # No time for layers whose budget is too small for a fresh plan: they have no load there.
         may_be_fresh = (budget * follow.FRESH_FROM >= sizes.num_replicas)[:, :, None]
         fresh = _fresh(lib, lib.float32(load) * lib.float32(may_be_fresh), **settings)
-        result = lib.run(follow.follow_or_renew, slots, budget, gain, fresh.phy2log, load, **settings)
+        result = lib.run(follow.follow_or_renew, slots, budget, gain, fresh.phy2log, load, **settings, **far)
     return result
 
 

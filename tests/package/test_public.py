@@ -17,7 +17,7 @@ LIBRARIES = {"jax", "jaxlib", "ml_dtypes", "torch", "triton"}
 _SIZES = "num_groups, num_nodes, num_gpus, *"
 SIGNATURES = {
     "rebalance_experts": f"weight, num_replicas, {_SIZES}, policy='joint', max_replicas=None, "
-    "previous=None, max_moves=None, min_gain=0.0, sample_weights=None",
+    "previous=None, max_moves=None, min_gain=0.0, gpus_per_node=None, far_cost=1, sample_weights=None",
     "rebalance_experts_hierarchical": f"weight, num_physical_experts, {_SIZES}, policy='greedy'",
     "balanced_packing": "weight, num_packs, *, policy='greedy'",
     "replicate_experts": "weight, num_phy",
@@ -27,7 +27,7 @@ SIGNATURES = {
     "quotas": "shares, plan, counts, *, num_nodes=1, rank=None",
     "probabilities": "shares, plan",
     "route": "experts, plan, quota=None, *, first=None",
-    "moves": "previous, plan, num_gpus, num_nodes=1",
+    "moves": "previous, plan, num_gpus, num_nodes=1, *, gpus_per_node=None",
     "logical_maps": "phy2log, num_experts, width=None",
     "expert_loads": "slot_load, phy2log, num_experts",
     "check_loads": "weight",

@@ -15,6 +15,7 @@ from tests.support.references.plan import clean
 
 Sizes = tuple[int, int, int, int]  # replicas, groups, nodes, GPUs
 NO_CAP = 0
+NEAR = {"gpus_per_node": 1, "far_cost": 1}  # what a step is told where all moves count the same
 
 
 class Case(NamedTuple):

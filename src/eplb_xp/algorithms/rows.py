@@ -43,8 +43,11 @@ def choose(lib: Standard, condition: Array, one: Rows, other: Rows) -> Rows:
 
 def put_rows(lib: Standard, x: Rows, found: Rows, place: Array, number: int) -> Rows:
     """The rows that have a place [rows] among so many that were found, as they were found; the others as they are."""
+    if isinstance(x, tuple):
+        return type(x)(*(put_rows(lib, *pair, place, number) for pair in zip(x, found, strict=True)))
     there = (place >= 0) & (place < number)
-    return choose(lib, there[:, None], take_rows(lib, found, lib.xp.where(there, place, 0)), x)
+    taken = lib.take(found, lib.xp.where(there, place, 0), axis=0)
+    return lib.xp.where(lib.xp.reshape(there, (-1, *(1 for _ in x.shape[1:]))), taken, x)
 
 
 def for_each(lib: Standard, x: Array, number: int) -> Array:

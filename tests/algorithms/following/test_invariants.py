@@ -14,7 +14,7 @@ from eplb_xp.backends import library_of
 from eplb_xp.backends.numpy import LIBRARY
 from eplb_xp.following import MOST_MOVES, as_budget
 from eplb_xp.sizes import Sizes
-from tests.support.following import Case, assert_follows, assert_maps, busiest, cases, follow, placement, renewed
+from tests.support.following import NEAR, Case, assert_follows, assert_maps, busiest, cases, follow, placement, renewed
 from tests.support.libraries import LIBRARIES, NUMPY, Library, NumPyArray, every_library, over
 from tests.support.loads import weights
 from tests.support.plans import assert_same
@@ -112,7 +112,7 @@ def valid(case: Case) -> NumPyArray:
 @given(seed=st.integers(0, 2**32 - 1), weight=weights((6, 8)))
 def test_what_of_slots_with_anything_in_them_is_kept(seed: int, weight: NumPyArray) -> None:
     case = Case(any_slots(seed, (6, 12)), np.full(6, 2), weight[:, None, :])
-    step = {"sizes": Sizes(*HIERARCHICAL, CAP), "policy": POLICIES["swap"], "divides": True}
+    step = {"sizes": Sizes(*HIERARCHICAL, CAP), "policy": POLICIES["swap"], "divides": True} | NEAR
     none = np.zeros((6, 1), np.float32)
     unread = LIBRARY.call(following.follow, case.previous, case.budget[:, None], none, case.weight, **step)
     case = case._replace(previous=valid(case))

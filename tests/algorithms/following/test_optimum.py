@@ -18,7 +18,7 @@ from eplb_xp import POLICIES, rebalance_experts
 from eplb_xp.algorithms.following.follow import follow
 from eplb_xp.backends.numpy import LIBRARY
 from eplb_xp.sizes import Sizes
-from tests.support.following import placement
+from tests.support.following import NEAR, placement
 from tests.support.libraries import NumPyArray
 from tests.support.references.beginning import rules_of
 
@@ -70,7 +70,7 @@ def test_how_often_the_best_of_all_plans_is_found(tiny: Tiny) -> None:
     previous, load = np.array(apart[:LAYERS]), rng.lognormal(0, 1, (LAYERS, EXPERTS)).astype(np.float32)
     for moves, *least in zip((1, 2, 3), tiny.by_steps, tiny.in_all, strict=True):
         best = np.array([busiest(within(previous[i], moves, gpus), load[i], gpus).min() for i in range(LAYERS)])
-        step = {"sizes": Sizes(*tiny.sizes), "policy": POLICIES["joint"], "divides": True}
+        step = {"sizes": Sizes(*tiny.sizes), "policy": POLICIES["joint"], "divides": True} | NEAR
         budget = np.full((LAYERS, 1), moves)
         by_steps = LIBRARY.call(follow, previous, budget, np.zeros((LAYERS, 1), np.float32), load[:, None], **step)
         in_all = rebalance_experts(load, *tiny.sizes, previous=previous, max_moves=moves)

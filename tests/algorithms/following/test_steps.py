@@ -1,5 +1,6 @@
 """Plans after aimed steps are those of the reference, bit for bit."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,8 @@ from tests.support.libraries import NumPyArray
 from tests.support.loads import weights
 from tests.support.plans import LIGHT_JOINT
 from tests.support.references import following as reference
-from tests.support.references.beginning import loads_of_layers, over_samples, rules_of
+from tests.support.references.beginning import Rules, loads_of_layers, over_samples, rules_of
+from tests.support.references.steps import Way
 
 
 class System(NamedTuple):
@@ -27,6 +29,18 @@ class System(NamedTuple):
     experts: int
     sizes: tuple[int, int, int, int]  # replicas, groups, nodes, GPUs
     cap: int | None = None
+    near_gpus: int = 0  # 0 for all
+    far_cost: int = 1
+
+    def rules(self, weight: NumPyArray) -> Rules:
+        """Those of the reference."""
+        near = self.near_gpus or self.sizes[3]
+        return replace(rules_of(weight, self.sizes, self.cap), near_gpus=near, far_cost=self.far_cost)
+
+    def followed(self, weight: NumPyArray, policy: Policy) -> dict[str, Any]:
+        """What following is told beside its arrays."""
+        far = {"gpus_per_node": self.near_gpus or self.sizes[3], "far_cost": self.far_cost}
+        return {**self.static(weight, policy), **far, "divides": True}
 
     def static(self, weight: NumPyArray, policy: Policy) -> dict[str, Any]:
         """What a step is told beside its arrays."""
@@ -42,6 +56,9 @@ SYSTEMS = {
     "nodes and a cap": System(6, (16, 2, 2, 4), 4),
     "no spares": System(8, (8, 1, 1, 2)),
     "one slot a GPU": System(3, (5, 1, 1, 5)),
+    "two far nodes": System(6, (12, 1, 1, 4), None, 2, 3),
+    "every GPU is far": System(6, (9, 1, 1, 3), 3, 1, 2),
+    "far in nodes": System(8, (12, 4, 2, 4), None, 1, 2),
 }
 some = settings(max_examples=max(settings().max_examples // 3, 3))
 every_system = pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
@@ -53,13 +70,13 @@ every_system = pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
 def test_plans_within_budgets(
     system: System, data: st.DataObject, *, samples: int, min_gain: float, ring: bool
 ) -> None:
-    experts, sizes, cap = system
+    experts, sizes, cap, *_ = system
     case = data.draw(cases((2, samples, experts), sizes, cap))
-    static = system.static(case.weight, POLICIES["ring" if ring else "swap"])
+    static = system.followed(case.weight, POLICIES["ring" if ring else "swap"])
     least = np.full((2, 1), min_gain, np.float32)
-    found = LIBRARY.call(follow, case.previous, case.budget[:, None], least, case.weight, divides=True, **static)
-    way = reference.Way(changes_counts=sizes[0] > experts and not ring, keeps_links=ring)
-    rules = rules_of(case.weight, sizes, cap)
+    found = LIBRARY.call(follow, case.previous, case.budget[:, None], least, case.weight, **static)
+    way = Way(changes_counts=sizes[0] > experts and not ring, keeps_links=ring)
+    rules = system.rules(case.weight)
     rows = zip(case.previous.tolist(), loads_of_layers(case.samples), case.budget.tolist(), strict=True)
     want = [reference.follow(*row, rules, way, min_gain=min_gain) for row in rows]
     assert found.phy2log.tolist() == want
@@ -74,22 +91,25 @@ def larger(samples: int) -> Case:
     return Case(rng.permuted(held, axis=1), np.array([3, 4, 5, 6, 8, 10]), weight)
 
 
+@pytest.mark.parametrize(
+    "system", [System(10, (16, 1, 1, 4)), System(10, (16, 1, 1, 4), None, 2, 3)], ids=["near", "far"]
+)
 @pytest.mark.parametrize("samples", [1, 2])
-def test_longer_paths(samples: int) -> None:
-    case, system = larger(samples), System(10, (16, 1, 1, 4))
-    none, static = np.zeros((6, 1), np.float32), system.static(case.weight, POLICIES["swap"])
-    found = LIBRARY.call(follow, case.previous, case.budget[:, None], none, case.weight, divides=True, **static)
-    rules, loads = rules_of(case.weight, system.sizes), loads_of_layers(case.samples)
+def test_longer_paths(samples: int, system: System) -> None:
+    case = larger(samples)
+    none, static = np.zeros((6, 1), np.float32), system.followed(case.weight, POLICIES["swap"])
+    found = LIBRARY.call(follow, case.previous, case.budget[:, None], none, case.weight, **static)
+    rules, loads = system.rules(case.weight), loads_of_layers(case.samples)
     for i, slots in enumerate(found.phy2log.tolist()):
         before, budget = case.previous[i].tolist(), int(case.budget[i])
-        assert slots == reference.follow(before, loads[i], budget, rules, reference.Way(), min_gain=0.0)
+        assert slots == reference.follow(before, loads[i], budget, rules, Way(), min_gain=0.0)
 
 
 @every_system
 @some
 @given(data=st.data(), samples=st.integers(2, 3), divides=st.booleans())
 def test_plans_for_samples(system: System, data: st.DataObject, *, samples: int, divides: bool) -> None:
-    experts, sizes, cap = system
+    experts, sizes, cap, *_ = system
     weight: NumPyArray = data.draw(weights((2 * samples, experts))).reshape(2, samples, experts)
     policy = data.draw(st.sampled_from([POLICIES["swap"], LIGHT_JOINT]))
     static, rules = system.static(weight, policy), rules_of(weight, sizes, cap)

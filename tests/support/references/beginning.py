@@ -27,6 +27,8 @@ class Rules:
     nodes: int
     gpus: int
     cap: int | None = None  # replicas of one expert
+    near_gpus: int | None = None  # of a node of the machine; without it all are
+    far_cost: int = 1  # moves that one from another such node counts
 
     @property
     def capacity(self) -> int:
@@ -38,6 +40,12 @@ class Rules:
 
     def node_of(self, gpu: int) -> int:
         return gpu // (self.gpus // self.nodes)
+
+    def price(self, before: list[list[int]], gpu: int, expert: int) -> int:
+        """Of an expert that comes to a GPU, given what GPUs held."""
+        near = self.near_gpus or self.gpus
+        first = gpu // near * near
+        return 1 if any(expert in held for held in before[first : first + near]) else self.far_cost
 
 
 @dataclass
@@ -157,9 +165,12 @@ class _Filling:
         ]
         here = by_gpu(self.slots, rules.gpus)[gpu]
         come, own = [e for e in may if e not in here], [e for e in may if e in here]
-        moved = sum(a != b for a, b in zip(self.slots, self.before, strict=True))
-        if come and (moved < budget or not own):
-            self.slots[slot] = max(come, key=self.share)
+        before = by_gpu(self.before, rules.gpus)
+        pairs = enumerate(zip(self.slots, self.before, strict=True))
+        spent = sum(rules.price(before, at // rules.capacity, a) for at, (a, b) in pairs if a != b)
+        heaviest = max(come, key=self.share) if come else None
+        if heaviest is not None and (spent + rules.price(before, gpu, heaviest) <= budget or not own):
+            self.slots[slot] = heaviest
         else:
             self.slots[slot] = self.before[slot] = min(own, key=self.share)
 

@@ -66,7 +66,7 @@ class Search:
             g = max((gpu for gpu in now.gpus if gpu not in tried), key=lambda gpu: now.over[gpu], default=None)
             if g is None or not (everything < before and now.over[g] > 0):
                 return
-            step = best_step(now, g, self.budget - now.moved(), hashed(turn + path), noise)
+            step = best_step(now, g, self.budget - now.spent(), hashed(turn + path), noise)
             turn += 1
             if step is None:
                 if len(self.loads) == 1:

@@ -14,6 +14,7 @@ from tests.support.references.hashing import hashed
 from tests.support.references.plan import Float, tree_sum
 
 LEAST = np.float32(2.0**-20)
+FREE = np.float32(2.0**20)
 ZERO = np.float32(0)
 
 
@@ -72,20 +73,25 @@ class State:
         """What a replica gets on top when its expert has one fewer."""
         return [a - b for a, b in zip(self.share(expert, -1), self.share(expert), strict=True)]
 
-    def moved(self) -> int:
-        """Slots that hold an expert that was not on their GPU, or not as often."""
+    def spent(self) -> int:
+        """The price of slots that hold an expert that was not on their GPU, or not as often."""
         return sum(
-            gpu[:rank].count(expert) >= before.count(expert)
-            for gpu, before in zip(self.held, self.before, strict=True)
-            for rank, expert in enumerate(gpu)
+            self.price(gpu, expert)
+            for gpu, (held, before) in enumerate(zip(self.held, self.before, strict=True))
+            for rank, expert in enumerate(held)
+            if held[:rank].count(expert) >= before.count(expert)
         )
+
+    def price(self, gpu: int, expert: int) -> int:
+        return self.rules.price(self.before, gpu, expert)
 
     def leaves(self, gpu: int, expert: int) -> int:
         """What is got back where a replica leaves that was not there before."""
-        return -int(self.held[gpu].count(expert) > self.before[gpu].count(expert))
+        is_new = self.held[gpu].count(expert) > self.before[gpu].count(expert)
+        return -self.price(gpu, expert) if is_new else 0
 
     def comes(self, gpu: int, expert: int) -> int:
-        return int(expert not in self.before[gpu])
+        return 0 if expert in self.before[gpu] else self.price(gpu, expert)
 
     def paid(self, more: list[Float], gpus: Callable[[int], bool]) -> Float:
         """What these GPUs have more above the target where each gets so much on top."""
@@ -186,7 +192,7 @@ def best_step(now: State, g: int, left: int, drawn: int, noise: bool) -> Step | 
                 if not now.way.is_free:
                     if step.cost > left:
                         continue
-                    for_each *= np.float32({1: 1.0, 2: 0.5}.get(step.cost, 2.0**20))
+                    for_each = step.gain / np.float32(step.cost) if step.cost > 0 else step.gain * FREE
                 if for_each * factor > most:
                     best, most = step, for_each * factor
     return best

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from eplb_xp.algorithms.following.cleaning import kept
-from eplb_xp.algorithms.following.filling import filled
+from eplb_xp.algorithms.following.filling import filled, with_missing
+from eplb_xp.algorithms.following.prices import prices
 from eplb_xp.algorithms.following.samples import loads_of_samples, over_samples
 from eplb_xp.algorithms.following.system import Placing, Shape, System
 from eplb_xp.algorithms.rows import transposed
@@ -31,14 +32,17 @@ def beginning(
     experts = weight.shape[-1]
     load = loads_of_samples(lib, weight, divides=divides)
     slots = kept(lib, previous, experts, sizes)
-    full = filled(lib, over_samples(lib, load), slots, budget, shape=shape)
+    total = over_samples(lib, load)
+    complete = slots._replace(expert=with_missing(lib, total, slots, shape=shape))
+    price = prices(lib, complete.expert, experts, shape)
+    full = filled(lib, total, complete, price, budget, shape=shape)
     held, before = (xp.where(x < experts, x, -1) for x in (slots.expert, full.before))
-    system = System(load, transposed(lib, before, sizes.num_gpus), slots.node, budget)
+    system = System(load, transposed(lib, before, sizes.num_gpus), slots.node, price, budget)
     return Beginning(system, full.expert, held, before)
 
 
-def shape_of(sizes: Sizes, policy: Policy, experts: int) -> Shape:
-    """How a policy follows a previous plan."""
+def shape_of(sizes: Sizes, policy: Policy, experts: int, gpus_per_node: int = 1, far_cost: int = 1) -> Shape:
+    """How a policy follows a previous plan; by default all moves count the same."""
     return Shape(
         sizes.num_gpus,
         sizes.num_nodes,
@@ -46,6 +50,8 @@ def shape_of(sizes: Sizes, policy: Policy, experts: int) -> Shape:
         is_free=False,
         changes_counts=sizes.num_replicas > experts and not policy.ring,
         keeps_links=policy.ring,
+        near_gpus=gpus_per_node,
+        far_cost=far_cost,
     )
 
 

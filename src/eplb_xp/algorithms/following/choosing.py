@@ -50,7 +50,8 @@ def best_step(
         kinds = [rewriting(lib, system, placing, now, shape=shape), copying(lib, placing, now, shape=shape), *kinds]
     capacity = now.ours.expert.shape[-1]
     least = tree_sum(lib, over_samples(lib, system.load))[:, None, None] * LEAST
-    left = xp.astype(system.budget - now.moved, xp.float32)[:, :, None]
+    left = xp.astype(system.budget - now.spent, xp.float32)[:, :, None]
+    small = 2.0 ** -(system.load.shape[1] * system.load.shape[2]).bit_length()
     drawn = hashed(turn + noise.seed)
     first = [steps(0) for steps in kinds]
     factors = []
@@ -60,11 +61,16 @@ def best_step(
 
     def scores(steps: Steps, factor: Array) -> Array:
         gain, cost = steps
-        can, for_each = cost < NEVER, gain
-        if not shape.is_free:
-            can = cost <= left
-            for_each = xp.where(cost > 1.0, 0.5 * gain, xp.where(cost < 1.0, FREE * gain, gain))
-        return xp.where(can & (gain * shape.num_gpus > least), for_each * factor, 0.0)
+        gain = xp.where((gain * shape.num_gpus > least) & (cost < NEVER), gain, 0.0)
+        if shape.is_free:
+            return gain * factor
+        for_each = gain * 0.5
+        if shape.far_cost > 1:
+            # So that gains are of a size that can be divided.
+            gain = gain * small
+            for_each = lib.divide(gain, xp.clip(cost, 1.0, 2.0 * shape.far_cost))
+        for_each = xp.where(cost > 1.0, for_each, xp.where(cost < 1.0, FREE * gain, gain))
+        return xp.where(cost <= left, for_each * factor, 0.0)
 
     def better(rank: int, before: tuple[_Found, ...]) -> tuple[_Found, ...]:
         found = []

@@ -6,6 +6,7 @@ What is left gets a copy of an expert of its GPU, which moves nothing.
 from typing import NamedTuple
 
 from eplb_xp.algorithms.following.cleaning import Kept
+from eplb_xp.algorithms.following.prices import price_on
 from eplb_xp.algorithms.following.system import Shape
 from eplb_xp.algorithms.improving.sides import holds
 from eplb_xp.algorithms.rows import count, slot_sum
@@ -19,35 +20,51 @@ class Filled(NamedTuple):
 
     expert: Array  # [rows, replicas]
     before: Array  # [rows, replicas] what counts as having been there: nobody where a replica was added
+    spent: Array  # [rows, 1] float32: the price of what was added
 
 
-def filled(lib: Standard, load: Array, slots: Kept, budget: Array, *, shape: Shape) -> Filled:
-    """All slots filled, given loads [rows, experts]."""
-    start = Filled(slots.expert, slots.expert)
-    experts = load.shape[-1]
+class _Allowed(NamedTuple):
+    """What a slot may be filled with."""
+
+    node: Array  # [rows, experts] where the replicas of each expert go
+    price: Array  # as `prices` has them
+    budget: Array  # [rows, 1] float32
+
+
+def with_missing(lib: Standard, load: Array, slots: Kept, *, shape: Shape) -> Array:
+    """The slots [rows, replicas], given loads [rows, experts], with the experts that were nowhere."""
     xp = lib.xp
+    experts = load.shape[-1]
 
-    def misses(now: Filled) -> Array:
-        return _counts(lib, now.expert, experts) == 0
+    def misses(expert: Array) -> Array:
+        return _counts(lib, expert, experts) == 0
 
-    def some_are_missing(now: Filled) -> Array:
-        return xp.any(misses(now))
+    def some_are_missing(expert: Array) -> Array:
+        return xp.any(misses(expert))
 
-    def place_missing(now: Filled) -> Filled:
-        missing = misses(now)
+    def place_missing(expert: Array) -> Array:
+        missing = misses(expert)
         which = lib.argmin(xp.where(missing, -load, 1.0))
-        slot = _slot_for_missing(lib, load, now.expert, slots.node, which, shape=shape)
-        here = (lib.arange_like(now.expert) == slot) & xp.any(missing, axis=-1, keepdims=True)
-        return Filled(*(xp.where(here, which, x) for x in now))
+        slot = _slot_for_missing(lib, load, expert, slots.node, which, shape=shape)
+        here = (lib.arange_like(expert) == slot) & xp.any(missing, axis=-1, keepdims=True)
+        return xp.where(here, which, expert)
+
+    return lib.while_loop(some_are_missing, place_missing, slots.expert)
+
+
+def filled(lib: Standard, load: Array, slots: Kept, price: Array, budget: Array, *, shape: Shape) -> Filled:
+    """All slots filled, given loads [rows, experts]; no expert is missing."""
+    experts = load.shape[-1]
 
     def some_are_empty(now: Filled) -> Array:
-        return xp.any(now.expert == experts)
+        return lib.xp.any(now.expert == experts)
 
     def fill_one(now: Filled) -> Filled:
-        return _fill_one(lib, load, now, slots.node, budget, shape=shape)
+        return _fill_one(lib, load, now, allowed, shape=shape)
 
-    placed = lib.while_loop(some_are_missing, place_missing, start)
-    return lib.while_loop(some_are_empty, fill_one, placed)
+    allowed = _Allowed(slots.node, price, lib.xp.astype(budget, lib.xp.float32))
+    none = lib.xp.zeros_like(price[:, :1])
+    return lib.while_loop(some_are_empty, fill_one, Filled(slots.expert, slots.expert, none))
 
 
 def _counts(lib: Standard, expert: Array, experts: int) -> Array:
@@ -81,7 +98,7 @@ def _slot_for_missing(lib: Standard, load: Array, expert: Array, node: Array, wh
     return lib.argmin(xp.where(count(lib, empty) > 0, of_gpu, of_replica))
 
 
-def _fill_one(lib: Standard, load: Array, now: Filled, node: Array, budget: Array, *, shape: Shape) -> Filled:
+def _fill_one(lib: Standard, load: Array, now: Filled, allowed: _Allowed, *, shape: Shape) -> Filled:
     """The first empty slot of the lightest GPU that has one, in the rows where there is any.
 
     While the budget allows, it gets the heaviest replica that is not on the GPU; else the lightest that is. Where
@@ -98,11 +115,16 @@ def _fill_one(lib: Standard, load: Array, now: Filled, node: Array, budget: Arra
 
     held = lib.take_along_axis(now.expert, its_gpu * capacity + lib.arange(capacity, slot)[None, :])
     there = holds(lib, lib.arange_like(load)[:, :, None], held[:, :, None])[:, :, 0]
-    may = (number < shape.most) & (node == its_gpu // shape.gpus_of_node)
+    may = (number < shape.most) & (allowed.node == its_gpu // shape.gpus_of_node)
     heaviest = lib.argmin(xp.where(may & ~there, -share, float("inf")))
     lightest = lib.argmin(xp.where(may & there, share, float("inf")))
-    moved = count(lib, now.expert != now.before)
-    adds = (count(lib, may & ~there) > 0) & ((moved < budget) | (count(lib, may & there) == 0))
+    its_price = price_on(lib, allowed.price, heaviest[:, :, None], its_gpu[:, :, None], shape=shape)
+    spent = now.spent + xp.reshape(its_price * xp.ones_like(now.spent)[:, :, None], now.spent.shape)
+    adds = (count(lib, may & ~there) > 0) & ((spent <= allowed.budget) | (count(lib, may & there) == 0))
     comes = xp.where(adds, heaviest, lightest)
     here = (lib.arange_like(now.expert) == slot) & empty
-    return Filled(xp.where(here, comes, now.expert), xp.where(here & ~adds, comes, now.before))
+    return Filled(
+        xp.where(here, comes, now.expert),
+        xp.where(here & ~adds, comes, now.before),
+        xp.where(adds & xp.any(here, axis=-1, keepdims=True), spent, now.spent),
+    )

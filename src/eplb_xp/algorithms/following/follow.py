@@ -5,10 +5,10 @@ previous plan -> what of it can be kept -> no slot empty -> paths of few steps -
 
 from eplb_xp.algorithms.following.beginning import Beginning, beginning, placing_of, shape_of
 from eplb_xp.algorithms.following.path import judged
+from eplb_xp.algorithms.following.prices import spent_on
 from eplb_xp.algorithms.following.system import Shape, loads_of
-from eplb_xp.algorithms.following.turns import searched
+from eplb_xp.algorithms.following.turns import FOLLOWING, searched
 from eplb_xp.algorithms.maps import plan_of
-from eplb_xp.algorithms.moving.counting import moved
 from eplb_xp.algorithms.moving.keeping import keep_slots
 from eplb_xp.algorithms.moving.relabelling import relabelled
 from eplb_xp.algorithms.rows import transposed
@@ -32,28 +32,32 @@ def follow(
     sizes: Sizes,
     policy: Policy,
     divides: bool,
+    gpus_per_node: int,
+    far_cost: int,
 ) -> Plan[Array]:
     """The previous plan [layers, replicas] after at most so many moves [layers, 1], where they gain enough [layers, 1].
 
-    Loads are [layers, samples, experts].
+    Loads are [layers, samples, experts]. A move to a GPU from another node of so many GPUs counts as several.
     """
-    shape = shape_of(sizes, policy, weight.shape[-1])
+    shape = shape_of(sizes, policy, weight.shape[-1], gpus_per_node, far_cost)
     begun = beginning(lib, previous, max_moves, weight, sizes=sizes, shape=shape, divides=divides)
     slots = _searched(lib, begun, shape)
     return plan_of(lib, _gaining(lib, begun, slots, min_gain, sizes), weight.shape[-1], sizes)
 
 
-def follow_or_renew(lib: Standard, *arrays: Array, sizes: Sizes, policy: Policy, divides: bool) -> Plan[Array]:
+def follow_or_renew(
+    lib: Standard, *arrays: Array, sizes: Sizes, policy: Policy, divides: bool, gpus_per_node: int, far_cost: int
+) -> Plan[Array]:
     """As `follow`; or a fresh plan, its GPUs relabelled, where it is within the budget and better.
 
     The arrays are those of `follow`, and before the loads the fresh plan [layers, replicas].
     """
     previous, max_moves, min_gain, fresh, weight = arrays
-    shape = shape_of(sizes, policy, weight.shape[-1])
+    shape = shape_of(sizes, policy, weight.shape[-1], gpus_per_node, far_cost)
     begun = beginning(lib, previous, max_moves, weight, sizes=sizes, shape=shape, divides=divides)
     slots = _searched(lib, begun, shape)
     fresh = relabelled(lib, fresh, begun.held, num_gpus=sizes.num_gpus, num_nodes=sizes.num_nodes)
-    fits = moved(lib, fresh, begun.held, sizes.num_gpus)[:, None] <= max_moves
+    fits = spent_on(lib, fresh, begun.held, begun.system.price, shape=shape) <= max_moves
     fits = fits & (max_moves * FRESH_FROM >= sizes.num_replicas)
     better = fits & (_busiest(lib, begun, fresh, sizes) < _busiest(lib, begun, slots, sizes))
     slots = lib.xp.where(better, fresh, slots)
@@ -87,8 +91,8 @@ def renew(
 def _searched(lib: Standard, begun: Beginning, shape: Shape) -> Array:
     """The best slots that a search finds; experts that stay on their GPU keep theirs."""
     placing = placing_of(lib, begun.slots, begun.system.load.shape[-1], shape.num_gpus)
-    best = searched(lib, begun.system, placing, shape)
-    slots = transposed(lib, best.expert, begun.slots.shape[-1] // shape.num_gpus)
+    best = searched(lib, begun.system, placing, shape, FOLLOWING)
+    slots = transposed(lib, best.expert[:, 0, :], begun.slots.shape[-1] // shape.num_gpus)
     return keep_slots(lib, slots, begun.before, shape.num_gpus)
 
 

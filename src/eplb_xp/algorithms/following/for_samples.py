@@ -3,7 +3,7 @@
 from eplb_xp.algorithms.following.beginning import placing_of, shape_of
 from eplb_xp.algorithms.following.samples import loads_of_samples, over_samples
 from eplb_xp.algorithms.following.system import System
-from eplb_xp.algorithms.following.turns import searched
+from eplb_xp.algorithms.following.turns import FREELY, Aims, searched
 from eplb_xp.algorithms.maps import plan_of
 from eplb_xp.algorithms.pipeline import place
 from eplb_xp.algorithms.rows import transposed
@@ -26,9 +26,9 @@ def plan_for_samples(lib: Standard, weight: Array, *, sizes: Sizes, policy: Poli
         runs = runs_of(lib, slots, experts)
         node = lib.take_along_axis(runs.order, runs.first) // (sizes.num_replicas // sizes.num_nodes)
         places = transposed(lib, slots, gpus)
-        system = System(load, places, node, lib.xp.zeros_like(node[:, :1]))
+        system = System(load, places, node, lib.xp.ones_like(load[:, 0, :1]), lib.xp.zeros_like(node[:, :1]))
         shape = shape_of(sizes, policy, experts)
         shape = shape._replace(is_free=True, changes_counts=shape.changes_counts and policy.levels > 0)
-        best = searched(lib, system, placing_of(lib, slots, experts, gpus), shape)
-        slots = transposed(lib, best.expert, sizes.num_replicas // gpus)
+        best = searched(lib, system, placing_of(lib, slots, experts, gpus), shape, Aims(FREELY))
+        slots = transposed(lib, best.expert[:, 0, :], sizes.num_replicas // gpus)
     return plan_of(lib, slots, experts, sizes)

@@ -6,17 +6,16 @@ from eplb_xp.algorithms.following.choosing import Noise, best_step, taken
 from eplb_xp.algorithms.following.samples import over_samples
 from eplb_xp.algorithms.following.system import Loads, Placing, Shape, System, loads_of
 from eplb_xp.algorithms.following.view import all_over, view
-from eplb_xp.algorithms.rows import choose
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
 
 class Best(NamedTuple):
-    """The best placing so far."""
+    """The best placings so far: the best of all, or that of each number of moves."""
 
-    expert: Array  # [rows, places]
-    busiest: Array  # [rows, samples] load of the busiest GPU
-    total: Array  # [rows, 1] over samples
+    expert: Array  # [rows, marks, places]
+    busiest: Array  # [rows, marks, samples] load of the busiest GPU
+    total: Array  # [rows, marks] over samples; infinite where no placing had so many moves
 
 
 class Aim(NamedTuple):
@@ -38,13 +37,13 @@ class _Path(NamedTuple):
 
 
 def judged(lib: Standard, placing: Placing, loads: Loads) -> Best:
-    """A placing with what its busiest GPUs have."""
+    """A placing with what its busiest GPUs have, alone."""
     busiest = lib.xp.max(loads.of_gpu, axis=-1)
-    return Best(placing.expert, busiest, over_samples(lib, busiest[:, :, None]))
+    return Best(placing.expert[:, None, :], busiest[:, None, :], over_samples(lib, busiest[:, :, None]))
 
 
 def walked(lib: Standard, system: System, start: Placing, best: Best, aim: Aim, *, shape: Shape) -> Best:
-    """The best placing so far and on a path from a placing.
+    """The best placings so far and on a path from a placing.
 
     Each step is the one that gains most for its moves. The path ends where all GPUs keep to the target, or where no
     step gains that the budget allows: of one sample none that helps the busiest GPU, since no other makes that one
@@ -58,8 +57,8 @@ def walked(lib: Standard, system: System, start: Placing, best: Best, aim: Aim, 
     def step(path: _Path) -> _Path:
         placing = path.placing
         loads = loads_of(lib, system, placing, shape.num_gpus)
-        best = lighter(lib, path.goes_on, judged(lib, placing, loads), path.best)
         now = view(lib, system, placing, loads, aim.target, tried=path.tried, shape=shape)
+        best = _lighter(lib, path, judged(lib, placing, loads), now.spent)
         above = all_over(lib, now)
         goes_on = path.goes_on & (above < path.over) & (now.ours.over > 0.0)
         found = best_step(lib, system, placing, now, aim.noise, turn=path.round, shape=shape)
@@ -72,12 +71,17 @@ def walked(lib: Standard, system: System, start: Placing, best: Best, aim: Aim, 
         placing = taken(lib, placing, now, found, takes, shape=shape)
         return _Path(placing, over, tried, goes_on, path.round + 1, best)
 
-    over = xp.full_like(best.total, float("inf"))
+    over = xp.full_like(best.total[:, :1], float("inf"))
     none = xp.broadcast_to(over < 0.0, (*over.shape[:-1], shape.num_gpus))
     begin = _Path(start, over, none, over > 0.0, lib.arange(1, start.count), best)
     return lib.while_loop(unfinished, step, begin).best
 
 
-def lighter(lib: Standard, may: Array, found: Best, best: Best) -> Best:
-    """The one found, where it may be and its busiest GPUs have less in all."""
-    return choose(lib, may & (found.total < best.total), found, best)
+def _lighter(lib: Standard, path: _Path, found: Best, spent: Array) -> Best:
+    """With the placing that was found, if its busiest GPUs have less in all than that of as many moves."""
+    xp, best = lib.xp, path.best
+    marks = best.total.shape[-1]
+    at = lib.arange(marks, path.round)[None, :] == xp.clip(spent, None, marks - 1)
+    better = path.goes_on & at & (found.total < best.total)
+    expert, busiest = (xp.where(better[:, :, None], *pair) for pair in zip(found[:2], best[:2], strict=True))
+    return Best(expert, busiest, xp.where(better, found.total, best.total))

@@ -2,13 +2,14 @@
 
 A gain is by how much the sum of what GPUs have above the target falls. A GPU that holds both of a step's experts is
 counted as if their changes were separate, so whether the sum fell has to be looked at afterwards. The cost of a change
-is 1 if the expert that comes was not on that GPU before, less 1 if the one that leaves was not; infinite for what may
-not be.
+is what a move there counts if the expert that comes was not on that GPU before, less that of the one that leaves if it
+was not; infinite for what may not be.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+from eplb_xp.algorithms.following.prices import price_on
 from eplb_xp.algorithms.following.samples import over_samples
 from eplb_xp.algorithms.following.system import Placing, Shape, System, by_gpu, of_experts
 from eplb_xp.algorithms.following.view import View, above
@@ -37,12 +38,13 @@ def rewriting(lib: Standard, system: System, placing: Placing, now: View, *, sha
     ours = now.ours
     each = lib.arange_like(placing.count)[:, None, :]
     was_there = holds(lib, each, lib.take_along_axis(system.before, ours.place)[:, :, None])[:, 0, :]
+    price = price_on(lib, system.price, each, ours.gpu[:, :, None], shape=shape)
     may_come = ~holds(lib, each, ours.expert[:, :, None])[:, 0, :] & (placing.count < shape.most)
     if shape.num_nodes > 1:
         may_come = may_come & (system.node == ours.gpu // shape.gpus_of_node)
-    comes = xp.where(may_come, _number(lib, ~was_there), NEVER)
+    comes = xp.where(may_come, _cost(lib, ~was_there[:, None, :], price)[:, 0, :], NEVER)
     has_others = lib.take_along_axis(placing.count, ours.expert) > 1
-    leaves = xp.where(has_others, -_number(lib, ours.beyond), NEVER)
+    leaves = xp.where(has_others, -_ours_back(lib, now, shape), NEVER)
 
     elsewhere = ours.there & (lib.arange(shape.num_gpus, ours.gpu)[None, None, :] != ours.gpu[:, :, None])
     gain = ours.over - _paid(lib, now, ours.more, elsewhere)
@@ -69,9 +71,9 @@ def copying(lib: Standard, placing: Placing, now: View, *, shape: Shape) -> ByRa
     paid = by_gpu(lib, lib.take_along_axis(_paid_by_all(lib, placing, now), placing.expert), shape.num_gpus) - own
     relief = _relief(lib, now)
     has_others = by_gpu(lib, lib.take_along_axis(placing.count, placing.expert) > 1, shape.num_gpus)
-    leaves = xp.where(has_others, -_number(lib, now.beyond), NEVER)
+    leaves = xp.where(has_others, -_cost(lib, now.beyond, now.price), NEVER)
     may_come = ~ours.there & (lib.take_along_axis(placing.count, ours.expert) < shape.most)[:, :, None]
-    comes = xp.where(may_come & _near(lib, now, shape), _number(lib, ~ours.was_there), NEVER)
+    comes = xp.where(may_come & _near(lib, now, shape), _cost(lib, ~ours.was_there, ours.price), NEVER)
 
     def steps(rank: int) -> Steps:
         after = above(lib, left + ours.less[:, :, rank][:, :, None, None])
@@ -91,8 +93,9 @@ def swapping(lib: Standard, system: System, placing: Placing, now: View, *, shap
     if shape.keeps_links:
         may_come = may_come & by_gpu(lib, lib.take_along_axis(placing.count, placing.expert) == 1, shape.num_gpus)
         may_go = may_go & (lib.take_along_axis(placing.count, ours.expert) == 1)[:, :, None]
-    comes = xp.where(may_come, _number(lib, ~was_here) - _number(lib, now.beyond), NEVER)
-    goes = xp.where(may_go, _number(lib, ~ours.was_there) - _number(lib, ours.beyond)[:, :, None], NEVER)
+    comes = xp.where(may_come, _cost(lib, ~was_here, now.price_here) - _cost(lib, now.beyond, now.price), NEVER)
+    back = _ours_back(lib, now, shape)[:, :, None]
+    goes = xp.where(may_go, _cost(lib, ~ours.was_there, ours.price) - back, NEVER)
     both = (ours.over + now.over)[:, None, :]
 
     def steps(rank: int) -> Steps:
@@ -103,9 +106,19 @@ def swapping(lib: Standard, system: System, placing: Placing, now: View, *, shap
     return steps
 
 
-def _number(lib: Standard, condition: Array) -> Array:
-    """1 where a condition holds, else 0."""
-    return lib.xp.astype(condition, lib.xp.float32)
+def _cost(lib: Standard, counts: Array, price: Array | float) -> Array:
+    """The price of what counts; of the rest nothing."""
+    return lib.xp.astype(counts, lib.xp.float32) * price
+
+
+def _ours_back(lib: Standard, now: View, shape: Shape) -> Array:
+    """What is got back of the budget where one of our experts leaves: [rows, capacity]."""
+    ours = now.ours
+    back = lib.xp.astype(ours.beyond, lib.xp.float32)
+    if shape.far_cost > 1:
+        here = lib.arange(shape.num_gpus, ours.gpu)[None, None, :] == ours.gpu[:, :, None]
+        back = back * lib.xp.max(lib.xp.where(here, ours.price, 0.0), axis=-1)
+    return back
 
 
 def _near(lib: Standard, now: View, shape: Shape) -> Array:

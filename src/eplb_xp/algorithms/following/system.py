@@ -16,6 +16,8 @@ class Shape(NamedTuple):
     is_free: bool  # whether moves cost nothing
     changes_counts: bool  # else replicas only swap places
     keeps_links: bool  # whether only those of experts of one replica do
+    near_gpus: int  # GPUs of a node of the machine, be the plan one of nodes or not
+    far_cost: int  # moves that one from another such node counts
 
     @property
     def gpus_of_node(self) -> int:
@@ -29,7 +31,8 @@ class System(NamedTuple):
     load: Array  # [rows, samples, experts]
     before: Array  # [rows, places] the expert that was in each
     node: Array  # [rows, experts] of each expert; 0 where all are one
-    budget: Array  # [rows, 1] slots that may receive an expert that was not on their GPU
+    price: Array  # [rows, items] as `prices` has them
+    budget: Array  # [rows, 1] moves: slots that receive an expert that was not on their GPU, each at its price
 
 
 class Placing(NamedTuple):

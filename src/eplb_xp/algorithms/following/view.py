@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from eplb_xp.algorithms.following.prices import price_on, total_price
 from eplb_xp.algorithms.following.samples import over_samples
 from eplb_xp.algorithms.following.system import Loads, Placing, Shape, System, by_gpu, of_experts
 from eplb_xp.algorithms.improving.sides import holds
@@ -26,6 +27,7 @@ class Ours(NamedTuple):
     was_there: Array
     beyond: Array  # [rows, capacity] whether the GPU holds it more often than before
     doubled: Array  # [rows, capacity] whether it holds it more than once
+    price: Array | float  # [rows, capacity, gpus] of the expert on each GPU
 
 
 class View(NamedTuple):
@@ -37,7 +39,9 @@ class View(NamedTuple):
     expert: Array  # [rows, capacity, gpus]
     beyond: Array  # [rows, capacity, gpus] whether the GPU holds the expert more often than before
     doubled: Array  # [rows, capacity, gpus] whether it holds it more than once
-    moved: Array  # [rows, 1] slots that hold an expert that was not on their GPU
+    price: Array | float  # [rows, capacity, gpus] of each place's expert on its own GPU
+    price_here: Array | float  # [rows, capacity, gpus] on the busiest GPU
+    spent: Array  # [rows, 1] integers: the price of all slots that hold an expert that was not on their GPU
     ours: Ours
 
 
@@ -71,6 +75,12 @@ def view(
         return lib.take_along_axis(xp.reshape(x, (x.shape[0], capacity * num_gpus)), place)
 
     held = of_gpu(expert)
+
+    def price(expert: Array, gpu: Array) -> Array | float:
+        """Of experts on GPUs, [rows, capacity, gpus] both once they are broadcast."""
+        return price_on(lib, system.price, expert, gpu, shape=shape)
+
+    every_gpu = lib.arange(num_gpus, gpu)[None, None, :]
     ours = Ours(
         gpu,
         lib.take_along_axis(untried, gpu),
@@ -84,9 +94,12 @@ def view(
         holds(lib, held[:, :, None], before),
         of_gpu(beyond),
         of_gpu(doubled),
+        price(held[:, :, None], every_gpu),
     )
-    moved = xp.count_nonzero(earlier(lib, expert) >= was, axis=(1, 2))[:, None]
-    return View(loads, excess, over, expert, beyond, doubled, moved, ours)
+    its_price = price(expert, every_gpu)
+    spent = total_price(lib, earlier(lib, expert) >= was, its_price)
+    here = price(expert, gpu[:, :, None])
+    return View(loads, excess, over, expert, beyond, doubled, its_price, here, spent, ours)
 
 
 def _times(lib: Standard, expert: Array, held: Array) -> Array:
