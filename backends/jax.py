@@ -21,7 +21,7 @@ from eplb_xp.backends.launching.varying import pvary, varying
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.steps import WITHOUT_KERNELS
 from eplb_xp.backends.takeover import Refusal, Step, register
-from eplb_xp.types import Array, Moves, Plan, Prepared, Report, SharedReport, Shares
+from eplb_xp.types import Array, Frontier, Moves, Plan, Prepared, Report, SharedReport, Shares
 
 # XLA fuses what is not in a loop.
 UNROLLED = 16
@@ -174,7 +174,7 @@ for step in (*WITHOUT_KERNELS, prepared.prepare):
     register(Jax, step, functools.partial(on_numpy, step))
 
 # So that an exported program that returns one can be serialized.
-for result in (Plan, Report, SharedReport, Prepared, Shares, Moves):
+for result in (Plan, Report, SharedReport, Prepared, Shares, Moves, Frontier):
     export.register_namedtuple_serialization(result, serialized_name=f"eplb_xp.{result.__name__}")
 
 

@@ -25,7 +25,7 @@ numpydoc_validation_checks = {
 }
 numpydoc_validation_exclude = {
     # numpydoc wants a tuple's fields as parameters too
-    r"\.(MovedBytes|Moves|Plan|Prepared|Report|SharedReport|Shares|Statistics)$",
+    r"\.(Frontier|MovedBytes|Moves|Plan|Prepared|Report|SharedReport|Shares|Statistics)$",
     r"\.backends\.",  # for people who read code: one line each
 }
 

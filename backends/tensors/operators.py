@@ -12,7 +12,7 @@ import torch
 
 from eplb_xp.algorithms import evaluation, pipeline, slots
 from eplb_xp.algorithms.counts.replication import Replicas
-from eplb_xp.algorithms.following import follow, for_samples, samples
+from eplb_xp.algorithms.following import follow, for_samples, frontier, samples, spending
 from eplb_xp.algorithms.placement import Placement
 from eplb_xp.algorithms.routing import probabilities, quotas, route
 from eplb_xp.algorithms.sharing import prepared, report, shares
@@ -21,7 +21,7 @@ from eplb_xp.algorithms.transfers import moves
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Step
 from eplb_xp.backends.tensors.arguments import SIZES, as_numbers, as_objects
-from eplb_xp.types import Moves, Plan, Prepared, Report, SharedReport, Shares
+from eplb_xp.types import Frontier, Moves, Plan, Prepared, Report, SharedReport, Shares
 
 Shapes = Sequence[tuple[int, ...]]
 
@@ -48,6 +48,16 @@ def _plan(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
 def _plan_of_samples(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
     layers, *_, experts = tensors[-1]
     return _plan([(layers, experts)], sizes[: len(SIZES)])
+
+
+def _frontier(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
+    layers, *_, experts = tensors[-1]
+    by_moves = (layers, sizes[-1] + 1)
+    return (*by_moves, sizes[0]), (*by_moves, experts), by_moves, by_moves
+
+
+def _spent(tensors: Shapes, _: Sequence[int]) -> Shapes:
+    return (tensors[-1][:-1],)
 
 
 def _replicas(tensors: Shapes, sizes: Sequence[int]) -> Shapes:
@@ -143,6 +153,15 @@ OPERATORS = {
             Plan,
         ),
         Operator(follow.renew, ("previous", "min_gain", "fresh", "weight"), FOR_SAMPLES, _plan_of_samples, Plan),
+        Operator(
+            frontier.frontier,
+            ("previous", "weight"),
+            (*FOLLOWED, "max_moves"),
+            _frontier,
+            Frontier,
+            {2: torch.float32, 3: torch.float32},
+        ),
+        Operator(spending.spend, ("total", "busiest"), (), _spent, _tuple, of_layers=False),
         Operator(samples.weighed, ("importance", "weight"), (), _weighed, _tuple, {0: torch.float32}),
         Operator(pipeline.place, ("weight",), ("sizes",), _replicas, Placement),
         Operator(pipeline.pack_items, ("weight",), ("num_packs",), _packing, _tuple),
@@ -201,7 +220,7 @@ def _as_torch_has_it(results: Any) -> Any:
 def _register(name: str, operator: Operator) -> None:
     arguments = ", ".join(f"Tensor {tensor}" for tensor in operator.tensors)
     number = len(operator.tensors)
-    results = ", ".join(["Tensor"] * len(operator.shapes([(0, 0)] * number, [0] * 5)))
+    results = ", ".join(["Tensor"] * len(operator.shapes([(0, 0)] * number, [0] * 9)))
 
     def run(*arguments: Any) -> Any:
         from eplb_xp.backends.torch import LIBRARY  # noqa: PLC0415 # which imports this

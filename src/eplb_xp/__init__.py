@@ -6,6 +6,7 @@ import typing as _typing
 from eplb_xp import saving as _saving
 from eplb_xp.checks import check_loads
 from eplb_xp.evaluation import evaluate
+from eplb_xp.frontiers import frontier, plan_at, spend
 from eplb_xp.maps import expert_loads, logical_maps
 from eplb_xp.moving import moves
 from eplb_xp.planning import rebalance_experts, rebalance_experts_hierarchical
@@ -13,10 +14,11 @@ from eplb_xp.policy import POLICIES, Policy
 from eplb_xp.routing import probabilities, quotas, route
 from eplb_xp.sharing import prepare_shares, share_tokens
 from eplb_xp.steps import balanced_packing, replicate_experts
-from eplb_xp.types import MovedBytes, Moves, Plan, Prepared, Report, SharedReport, Shares
+from eplb_xp.types import Frontier, MovedBytes, Moves, Plan, Prepared, Report, SharedReport, Shares
 
 __all__ = [
     "POLICIES",
+    "Frontier",
     "MovedBytes",
     "Moves",
     "Plan",
@@ -29,9 +31,11 @@ __all__ = [
     "check_loads",
     "evaluate",
     "expert_loads",
+    "frontier",
     "loads",
     "logical_maps",
     "moves",
+    "plan_at",
     "prepare_shares",
     "probabilities",
     "quotas",
@@ -40,6 +44,7 @@ __all__ = [
     "replicate_experts",
     "route",
     "share_tokens",
+    "spend",
 ]
 
 # Here where torch came first; where it comes later, backends do it with the next array.

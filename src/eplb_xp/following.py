@@ -57,21 +57,22 @@ def previous_slots(lib: Standard, previous: Any, weight: Any, sizes: Sizes) -> A
     return slots
 
 
-def as_budget(lib: Standard, max_moves: Any, weight: Any) -> Any:
-    """Moves for each layer: [layers, 1] indices, where the loads are."""
+def as_budget(lib: Standard, name: str, moves: Any, like: Any) -> Any:
+    """Moves for each layer: [layers, 1] indices, where an array [layers, ...] is."""
     xp = lib.xp
-    each = xp.zeros_like(weight[:, :1, 0], dtype=lib.index_dtype)
-    if not hasattr(max_moves, "shape") or isinstance(max_moves, np.generic):
-        return each + min(_not_negative(as_integer("max_moves", max_moves, "an")), MOST_MOVES)
-    check_library(lib, "max_moves", max_moves, weight)
-    if not lib.is_integer(max_moves):
-        raise TypeError(f"max_moves must be of integers, got dtype {max_moves.dtype}")
-    shape = tuple(max_moves.shape)
-    if shape not in {(), (weight.shape[0],)}:
-        raise ValueError(f"max_moves must be an integer, or of shape () or [layers], ({weight.shape[0]},), got {shape}")
-    if lib.is_readable(max_moves):
-        _not_negative(int(lib.to_numpy(max_moves).min(initial=0)))
-    return each + xp.reshape(xp.clip(xp.astype(max_moves, lib.index_dtype), 0, MOST_MOVES), (-1, 1))
+    layers = like.shape[0]
+    each = xp.zeros_like(xp.reshape(like, (layers, -1))[:, :1], dtype=lib.index_dtype)
+    if not hasattr(moves, "shape") or isinstance(moves, np.generic):
+        return each + min(_not_negative(name, as_integer(name, moves, "an")), MOST_MOVES)
+    check_library(lib, name, moves, like)
+    if not lib.is_integer(moves):
+        raise TypeError(f"{name} must be of integers, got dtype {moves.dtype}")
+    shape = tuple(moves.shape)
+    if shape not in {(), (layers,)}:
+        raise ValueError(f"{name} must be an integer, or of shape () or [layers], ({layers},), got {shape}")
+    if lib.is_readable(moves):
+        _not_negative(name, int(lib.to_numpy(moves).min(initial=0)))
+    return each + xp.reshape(xp.clip(xp.astype(moves, lib.index_dtype), 0, MOST_MOVES), (-1, 1))
 
 
 def as_min_gain(lib: Standard, min_gain: Any, weight: Any) -> Any:
@@ -100,10 +101,10 @@ def is_small(max_moves: Any, num_replicas: int) -> bool:
 MOST_MOVES = 2**24
 
 
-def _not_negative(max_moves: int) -> int:
-    if max_moves < 0:
-        raise ValueError(f"max_moves must be at least 0, got {max_moves}")
-    return max_moves
+def _not_negative(name: str, moves: int) -> int:
+    if moves < 0:
+        raise ValueError(f"{name} must be at least 0, got {moves}")
+    return moves
 
 
 def _check_slots(slots: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> None:

@@ -157,7 +157,7 @@ def rebalance_experts(
     if previous is None:
         return _fresh(lib, _weighed(lib, sample_weights, load), **settings)
     slots, gain = previous_slots(lib, previous, load, sizes), as_min_gain(lib, min_gain, load)
-    budget = None if max_moves is None else as_budget(lib, max_moves, load)
+    budget = None if max_moves is None else as_budget(lib, "max_moves", max_moves, load)
     check_values_if_free(lib, weight)
     load = _weighed(lib, sample_weights, load)
     if budget is None:

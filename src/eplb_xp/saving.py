@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from eplb_xp.policy import Policy
-from eplb_xp.types import Moves, Plan, Prepared, Report, SharedReport, Shares
+from eplb_xp.types import Frontier, Moves, Plan, Prepared, Report, SharedReport, Shares
 
 
 def name_to_torch() -> None:
@@ -18,4 +18,4 @@ def name_to_torch() -> None:
 
 @functools.cache
 def _name_once(add: Callable[[list[Any]], None]) -> None:
-    add([Plan, Report, SharedReport, Policy, Prepared, Shares, Moves])
+    add([Plan, Report, SharedReport, Policy, Prepared, Shares, Moves, Frontier])

@@ -227,6 +227,28 @@ class Moves(NamedTuple, Generic[A]):
         return bytes_of(self, expert_bytes)
 
 
+class Frontier(NamedTuple, Generic[A]):
+    """What each number of moves buys: the plans after at most 0, 1, 2 and more of them.
+
+    Attributes
+    ----------
+    phy2log : [layers, moves, replicas] integers
+        The logical expert in each slot; of the plan in use for 0 moves.
+    logcnt : [layers, moves, experts] integers
+        The number of replicas of each logical expert.
+    busiest : [layers, moves] float32
+        Tokens on the busiest GPU, never more with one move more; of several samples the mean of its share of a sample's
+        tokens.
+    balancedness : [layers, moves] float32
+        Mean GPU load / busiest GPU's load, never less with one move more; of several samples the ratio of the means.
+    """
+
+    phy2log: A
+    logcnt: A
+    busiest: A
+    balancedness: A
+
+
 class MovedBytes(NamedTuple):
     """What `Moves` are in bytes, in NumPy.
 

@@ -27,12 +27,17 @@ SIGNATURES = {
     "quotas": "shares, plan, counts, *, num_nodes=1, rank=None",
     "probabilities": "shares, plan",
     "route": "experts, plan, quota=None, *, first=None",
+    "frontier": f"weight, num_replicas, {_SIZES}, previous, max_moves, policy='joint', max_replicas=None, "
+    "gpus_per_node=None, far_cost=1, sample_weights=None",
+    "plan_at": "frontier, moves, *, max_replicas=None",
+    "spend": "frontier, total",
     "moves": "previous, plan, num_gpus, num_nodes=1, *, gpus_per_node=None",
     "logical_maps": "phy2log, num_experts, width=None",
     "expert_loads": "slot_load, phy2log, num_experts",
     "check_loads": "weight",
 }
 TUPLES = {
+    "Frontier": "phy2log logcnt busiest balancedness",
     "MovedBytes": "total received sent sent_across buffered",
     "Moves": "source received sent sent_across buffered",
     "Plan": "phy2log log2phy logcnt",

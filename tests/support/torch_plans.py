@@ -12,8 +12,10 @@ from eplb_xp import (
     balanced_packing,
     evaluate,
     expert_loads,
+    frontier,
     logical_maps,
     moves,
+    plan_at,
     prepare_shares,
     probabilities,
     quotas,
@@ -22,6 +24,7 @@ from eplb_xp import (
     replicate_experts,
     route,
     share_tokens,
+    spend,
 )
 
 
@@ -87,6 +90,13 @@ def followed(weight: Any) -> Any:
     return tuple(each for plan in plans for each in plan)
 
 
+def bought(weight: Any) -> Any:
+    """Plans for every number of moves, one of them, and how moves are divided."""
+    used = rebalance_experts(weight * weight, 12, 1, 1, 4, policy="greedy")
+    found = frontier(weight, 12, 1, 1, 4, previous=used, max_moves=3, gpus_per_node=2, far_cost=2)
+    return *found, *plan_at(found, 2), spend(found, 4)
+
+
 # Every step, of loads alone: [3, 8].
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "rebalance": lambda weight: rebalance_experts(weight, 12, 2, 2, 4, policy="swap", max_replicas=3),
@@ -99,6 +109,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "routing": routed,
     "moving": moved,
     "following": followed,
+    "frontier": bought,
     "shares": lambda weight: share_tokens(rebalance_experts(weight, 12, 1, 1, 4, policy="greedy"), weight, 4),
 }
 every_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)

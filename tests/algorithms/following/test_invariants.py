@@ -160,7 +160,7 @@ def test_any_number_of_moves_is_taken(name: str) -> None:
     for library in [each for each in LIBRARIES if each.name == name]:
         weight = library.asarray(np.ones((2, 1, 8), np.float32))
         for number in (3, 2**31, 10**30):
-            budget = library.values(as_budget(library_of("weight", weight), number, weight))
+            budget = library.values(as_budget(library_of("weight", weight), "max_moves", number, weight))
             assert (budget == min(number, MOST_MOVES)).all()
 
 

@@ -134,6 +134,7 @@ CALLED = {
     "share": "prepared shares",
     "share_of_plan": "shares",
     **dict.fromkeys(("plan_for_samples", "follow", "follow_or_renew", "renew", "weighed"), "following"),
+    **dict.fromkeys(("frontier", "spend"), "frontier"),
     **dict.fromkeys(("moves", "logical_maps", "expert_counts", "expert_floats"), "moving"),
     **dict.fromkeys(("quotas", "quotas_of_rank", "probabilities", "route_in_turn", "route_by_quota"), "routing"),
 }
