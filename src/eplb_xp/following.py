@@ -58,10 +58,10 @@ def previous_slots(lib: Standard, previous: Any, weight: Any, sizes: Sizes) -> A
 
 
 def as_budget(lib: Standard, name: str, moves: Any, like: Any) -> Any:
-    """Moves for each layer: [layers, 1] indices, where an array [layers, ...] is."""
+    """Moves for each layer: [layers, 1] indices, where an array [layers, some, some] is."""
     xp = lib.xp
     layers = like.shape[0]
-    each = xp.zeros_like(xp.reshape(like, (layers, -1))[:, :1], dtype=lib.index_dtype)
+    each = xp.zeros_like(like[:, :1, 0], dtype=lib.index_dtype)
     if not hasattr(moves, "shape") or isinstance(moves, np.generic):
         return each + min(_not_negative(name, as_integer(name, moves, "an")), MOST_MOVES)
     check_library(lib, name, moves, like)

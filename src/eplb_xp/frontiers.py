@@ -46,7 +46,8 @@ def frontier(
     previous : Plan, tuple of arrays or array
         The plan in use, as `rebalance_experts` takes it. Empty slots are filled as for no moves.
     max_moves : int
-        The most slots of a layer that may receive an expert that was not on their GPU. Static under ``jax.jit``.
+        The most slots of a layer that may receive an expert that was not on their GPU. Static under ``jax.jit``. More
+        than all slots, each at ``far_cost``, are as many.
     policy : str or Policy
         Only whether it is a ring counts, in which experts of one replica alone move: no plan is made anew.
     max_replicas : int, optional
@@ -54,7 +55,8 @@ def frontier(
     gpus_per_node, far_cost : int
         What a move from another node counts, as `rebalance_experts` has it.
     sample_weights : [samples] numbers, optional
-        What each sample counts, as `rebalance_experts` has it.
+        What each sample counts, as `rebalance_experts` has it. With them ``busiest`` is a share of all tokens, each
+        counted as its sample is.
 
     Returns
     -------
@@ -123,9 +125,10 @@ def plan_at(frontier: Frontier[A], moves: int | A, *, max_replicas: int | None =
     Raises
     ------
     TypeError
-        Where ``moves`` is not of integers, or of another library.
+        Where ``frontier`` is none, or ``moves`` is not of integers, or of another library.
     ValueError
-        Where its shape is another or, in host memory, one is below 0.
+        Where the shape of ``moves`` is another, ``max_replicas`` is less than 1 or, in host memory, a number of moves
+        is below 0 or an expert has more replicas.
 
     Examples
     --------
@@ -138,10 +141,15 @@ def plan_at(frontier: Frontier[A], moves: int | A, *, max_replicas: int | None =
     array([[3, 1, 5, 2, 0, 4, 1, 4],
            [3, 5, 2, 4, 0, 4, 0, 1]])
     """
+    _check_frontier(frontier)
     lib = library_of("phy2log", frontier.phy2log)
     _, number, replicas = frontier.phy2log.shape
     experts = frontier.logcnt.shape[-1]
     width = replicas - experts + 1 if max_replicas is None else check_integer("max_replicas", max_replicas)
+    if max_replicas is not None and lib.is_readable(frontier.logcnt):
+        most = int(lib.to_numpy(frontier.logcnt).max(initial=0))
+        if most > width:
+            raise ValueError(f"max_replicas must be at least {most}, which an expert of the frontier has, got {width}")
     at = as_budget(lib, "moves", moves, frontier.phy2log)
     here = lib.arange(number, frontier.phy2log)[None, :] == lib.xp.clip(at, None, number - 1)
     phy2log = lib.xp.max(lib.xp.where(here[:, :, None], frontier.phy2log, -1), axis=1)
@@ -171,7 +179,7 @@ def spend(frontier: Frontier[A], total: int | A) -> A:
     Raises
     ------
     TypeError
-        Where ``total`` is no integer, or of another library.
+        Where ``frontier`` is none, or ``total`` is no integer, or of another library.
     ValueError
         Where it has dimensions or, in host memory, is below 0.
 
@@ -190,9 +198,18 @@ def spend(frontier: Frontier[A], total: int | A) -> A:
     >>> spend(found, 3)
     array([2, 1])
     """
+    _check_frontier(frontier)
     lib = library_of("busiest", frontier.busiest)
+    shape = tuple(getattr(total, "shape", ()))
+    if shape != ():
+        raise ValueError(f"total must be an integer or an array of no dimensions, got shape {shape}")
     # As one batch of layers.
     busiest: Any = frontier.busiest
     most = as_budget(lib, "total", total, busiest[None, :, :])
     (made,) = lib.run(spending.spend, most[0, :], busiest)
     return cast("A", made)
+
+
+def _check_frontier(frontier: Any) -> None:
+    if not isinstance(frontier, Frontier):
+        raise TypeError(f"frontier must be a Frontier, which eplb_xp.frontier makes, got {type(frontier).__name__}")

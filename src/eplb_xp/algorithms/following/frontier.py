@@ -55,17 +55,20 @@ def frontier(
 
     # As many rows as there are layers and numbers of moves.
     number = max_moves + 1
-    expert, before = xp.reshape(best.expert, (layers * number, -1)), for_each(lib, begun.before, number)
-    slots = keep_slots(lib, transposed(lib, expert, sizes.num_replicas // sizes.num_gpus), before, sizes.num_gpus)
-    load = xp.reshape(for_each(lib, xp.reshape(system.load, (layers, -1)), number), (-1, samples, experts))
+    rows, replicas = layers * number, sizes.num_replicas
+    expert, before = xp.reshape(best.expert, (rows, replicas)), for_each(lib, begun.before, number)
+    slots = keep_slots(lib, transposed(lib, expert, replicas // sizes.num_gpus), before, sizes.num_gpus)
+    load = for_each(lib, xp.reshape(system.load, (layers, samples * experts)), number)
+    load = xp.reshape(load, (rows, samples, experts))
     placing = placing_of(lib, slots, experts, sizes.num_gpus)
     total = judged(lib, placing, loads_of(lib, system._replace(load=load), placing, sizes.num_gpus)).total
     total, at = _best_so_far(lib, xp.reshape(total, (layers, number)))
-    row = xp.reshape(at + lib.arange(layers, at)[:, None] * number, (-1,))
+    row = xp.reshape(at + lib.arange(layers, at)[:, None] * number, (rows,))
     slots = lib.take(slots, row, axis=0)
     count = runs_of(lib, slots, experts).length
     slots, count = (xp.reshape(x, (layers, number, x.shape[-1])) for x in (slots, count))
-    return Frontier(slots, count, *_figures(lib, system.load, total, weight, sizes.num_gpus))
+    unit = scaled(lib, weight[:, 0, :]).unit if divides and samples == 1 else None
+    return Frontier(slots, count, *_figures(lib, system.load, total, unit, sizes.num_gpus))
 
 
 def aims(max_moves: int) -> Aims:
@@ -85,12 +88,15 @@ def _best_so_far(lib: Standard, total: Array) -> tuple[Array, Array]:
     return least, xp.astype(last, lib.index_dtype)
 
 
-def _figures(lib: Standard, load: Array, total: Array, weight: Array, num_gpus: int) -> tuple[Array, Array]:
-    """What the busiest GPU has and the balancedness: [layers, marks] both, the better the lower the first is."""
+def _figures(lib: Standard, load: Array, total: Array, unit: Array | None, num_gpus: int) -> tuple[Array, Array]:
+    """What the busiest GPU has and the balancedness: [layers, marks] both, the better the lower the first is.
+
+    The first is in tokens, given what a unit is of them, or a share of all loads.
+    """
     xp = lib.xp
     everything = tree_sum(lib, over_samples(lib, load))[:, None]
     idle = total == 0.0
     balance = xp.clip(xp.where(idle, 1.0, everything / num_gpus) / xp.where(idle, 1.0, total), None, 1.0)
-    if weight.shape[1] == 1:
-        return total * scaled(lib, weight[:, 0, :]).unit, balance
+    if unit is not None:
+        return total * unit, balance
     return total / xp.where(everything == 0.0, 1.0, everything), balance
