@@ -16,6 +16,7 @@ from tests.support.libraries import NumPyArray
 from tests.support.paths import ROOT
 
 COMMANDS = ("demo", "plan", "evaluate", "sweep")
+FOLLOWING = {"--samples", "--half-life", "--previous", "--max-moves", "--expert-bytes", "--gpus-per-node", "--far-cost"}
 READING = {"--steps", "--layers", "--index-column", "--no-index-column"}
 
 
@@ -48,7 +49,8 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
             {f"--{name.replace('_', '-')}" for name in SIZES}
             | READING
             | {"--policy", "--max-replicas", "--backend", "--output", "-o", "--plot", "--json"}
-            | {"--samples", "--half-life", "--previous", "--max-moves", "--min-gain", "--expert-bytes"},
+            | FOLLOWING
+            | {"--min-gain"},
         ),
         ("evaluate", {"--num-gpus", "--num-groups", "--num-nodes", "--plot", "--json"} | READING),
         ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--policy", "--plot", "--json"} | READING),

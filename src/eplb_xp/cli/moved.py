@@ -14,6 +14,7 @@ class Moved(NamedTuple):
     slots: Numbers  # [layers]
     of: int  # slots of a layer
     num_nodes: int
+    across: int  # slots of all layers, from another node
     bytes: MovedBytes | None  # where it is known what an expert has
 
     @property
@@ -32,9 +33,19 @@ class Moved(NamedTuple):
         return int(self.slots.max())
 
 
-def moved(previous: Numbers, phy2log: Numbers, layout: Layout, expert_bytes: int | None) -> Moved:
-    """Count it; nodes that GPUs don't divide over count as one."""
-    nodes = layout.num_nodes if layout.num_gpus % layout.num_nodes == 0 else 1
+def nodes_of(layout: Layout, gpus_per_node: int | None) -> int:
+    """Nodes whose GPUs are near each other; those that GPUs don't divide over count as one."""
+    if gpus_per_node is not None:
+        return layout.num_gpus // gpus_per_node
+    return layout.num_nodes if layout.num_gpus % layout.num_nodes == 0 else 1
+
+
+def moved(
+    previous: Numbers, phy2log: Numbers, layout: Layout, gpus_per_node: int | None, expert_bytes: int | None
+) -> Moved:
+    """Count it."""
+    nodes = nodes_of(layout, gpus_per_node)
     found = moves(previous, phy2log, layout.num_gpus, nodes)
     number = None if expert_bytes is None else found.bytes(expert_bytes)
-    return Moved(found.received.sum(axis=1), layout.num_replicas, nodes, number)
+    across = int(found.sent_across.sum())
+    return Moved(found.received.sum(axis=1), layout.num_replicas, nodes, across, number)

@@ -74,6 +74,30 @@ ExpertBytes = Annotated[
         "1000. Says how many bytes move.",
     ),
 ]
+GpusPerNode = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="With --previous, GPUs near each other: what moves between others is counted as across nodes.",
+    ),
+]
+FarCost = Annotated[
+    int | None,
+    typer.Option(
+        metavar="C",
+        help="With --max-moves and --gpus-per-node, what a move across nodes counts in the budget; by default 1.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PLAN",
+        help="Write the plan as .npz or .json: phy2log, log2phy, logcnt, the sizes, what it was made with, the "
+        "balancedness of each layer, which layers they are, and which had no tokens.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
 Plot = Annotated[Path | None, typer.Option("--plot", metavar="PNG", help="Draw a picture: .png, .pdf or .svg.")]
 Steps = Annotated[

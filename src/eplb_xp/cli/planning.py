@@ -49,12 +49,21 @@ class Planned(NamedTuple):
     times: Times | None = None
 
 
+class Reach(NamedTuple):
+    """Which GPUs are near each other, and what a move between others counts."""
+
+    gpus_per_node: int | None = None
+    far_cost: int = 1
+
+
 class Following(NamedTuple):
     """The plan in use, and how much of it may change."""
 
     previous: Numbers  # phy2log [layers, replicas]
     max_moves: int | None = None
     min_gain: float = 0.0
+    gpus_per_node: int | None = None
+    far_cost: int = 1
 
 
 class Planner(NamedTuple):
@@ -80,17 +89,11 @@ class Planner(NamedTuple):
 
     def _calls(self, load: Numbers, layout: Layout) -> Callable[[], Plan[Numbers]]:
         """What makes the plan at each call, the loads already in the library's array."""
-        try:
-            namespace = importlib.import_module(NAMESPACES[self.backend])
-        except ImportError as error:
-            raise UserError(
-                f'--backend {self.backend} can\'t be imported ({error}): pip install "eplb-xp[{self.backend}]"'
-            ) from error
         # As float32, which planning casts to anyway: JAX would wrap integers beyond int32.
-        weight = namespace.asarray(load.astype(np.float32))
+        weight = in_library(self.backend, load.astype(np.float32))
         settings: dict[str, Any] = {"policy": self.policy, "max_replicas": self.max_replicas}
         if self.following is not None:
-            previous = namespace.asarray(self.following.previous.astype(np.int32))
+            previous = in_library(self.backend, self.following.previous.astype(np.int32))
             settings |= {**self.following._asdict(), "previous": previous}
 
         def call() -> Plan[Numbers]:
@@ -99,6 +102,16 @@ class Planner(NamedTuple):
             return Plan(*(np.asarray(each).astype(np.int64, copy=False) for each in made))  # waits for the device
 
         return call
+
+
+def in_library(backend: Backend, array: Numbers) -> Any:
+    """An array of float32 or int32, which JAX has too, in the library's own."""
+    try:
+        return importlib.import_module(NAMESPACES[backend]).asarray(array)
+    except ImportError as error:
+        raise UserError(
+            f'--backend {backend} can\'t be imported ({error}): pip install "eplb-xp[{backend}]"'
+        ) from error
 
 
 def _timed(call: Callable[[], Result]) -> tuple[float, Result]:

@@ -1,9 +1,7 @@
 """``eplb-xp plan``."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from eplb_xp.cli import options
 from eplb_xp.cli.amounts import as_bytes, as_moves
@@ -17,19 +15,8 @@ from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.moved import moved
 from eplb_xp.cli.output import documents, show, tables
 from eplb_xp.cli.plan_files import ENDINGS, write_plan
-from eplb_xp.cli.planning import Backend, Following, Planner
+from eplb_xp.cli.planning import Backend, Following, Planner, Reach
 from eplb_xp.cli.progress import progress
-
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="PLAN",
-        help="Write the plan as .npz or .json: phy2log, log2phy, logcnt, the sizes, what it was made with, the "
-        "balancedness of each layer, which layers they are, and which had no tokens.",
-    ),
-]
 
 
 def plan(
@@ -50,8 +37,10 @@ def plan(
     max_moves: options.MaxMoves = None,
     min_gain: options.MinGain = None,
     expert_bytes: options.ExpertBytes = None,
+    gpus_per_node: options.GpusPerNode = None,
+    far_cost: options.FarCost = None,
     backend: options.Library = Backend.numpy,
-    output: Output = None,
+    output: options.Output = None,
     plot: options.Plot = None,
     json: options.Json = False,
 ) -> None:
@@ -77,7 +66,14 @@ def plan(
     eplb-xp plan loads.npz --num-replicas 288 --num-gpus 32 \
     --previous plan.npz --max-moves 10% --expert-bytes 44M
     """
-    _check_goes_with_previous(previous, max_moves, min_gain, expert_bytes)
+    following_options = {
+        "--max-moves": max_moves,
+        "--min-gain": min_gain,
+        "--expert-bytes": expert_bytes,
+        "--gpus-per-node": gpus_per_node,
+        "--far-cost": far_cost,
+    }
+    _check_goes_with_previous(previous, following_options)
     expert_size = None if expert_bytes is None else as_bytes(expert_bytes)
     budget = None if max_moves is None else as_moves(max_moves, num_replicas)
     loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
@@ -87,7 +83,8 @@ def plan(
     check_target("--plot", plot, options.PICTURES, *sources)
     layout = Layout(num_replicas, num_groups, num_nodes, num_gpus)
     used = [] if previous is None else [read_previous(previous, loads, layout)]
-    following = Following(used[0].plan.phy2log, budget, min_gain or 0.0) if used else None
+    reach = Reach(gpus_per_node, 1 if far_cost is None else far_cost)
+    following = Following(used[0].plan.phy2log, budget, min_gain or 0.0, *reach) if used else None
     planner = Planner(policy, backend, max_replicas, following)
     parts = split(loads.over_time)
     with progress(1 if parts is None else 2, hidden=json) as announce:
@@ -101,11 +98,12 @@ def plan(
             tested = Backtest(tuple(each.plan for each in (*used, earlier)), later, len(past))
         comparison = compare(loads, layout, [*used, planned], tested)._replace(counted=counted)
         if used:
-            found = moved(used[0].plan.phy2log, planned.plan.phy2log, layout, expert_size)
+            found = moved(used[0].plan.phy2log, planned.plan.phy2log, layout, gpus_per_node, expert_size)
             comparison = comparison._replace(moved=found)
     show(comparison, tables.comparison, documents.comparison, json=json)
     if output is not None:
         settings = {**counted._asdict(), "max_moves": max_moves, "min_gain": min_gain}
+        settings |= {"gpus_per_node": gpus_per_node, "far_cost": far_cost}
         write_plan(output, planned, comparison, settings)
     if plot is not None:
         from eplb_xp.cli.output import pictures  # noqa: PLC0415  matplotlib takes a while
@@ -113,11 +111,8 @@ def plan(
         pictures.write(plot, pictures.comparison(comparison))
 
 
-def _check_goes_with_previous(
-    previous: Path | None, max_moves: str | None, min_gain: float | None, expert_bytes: str | None
-) -> None:
+def _check_goes_with_previous(previous: Path | None, given: Mapping[str, object]) -> None:
     """Refuse what says how a plan in use is followed where there is none."""
-    given = {"--max-moves": max_moves, "--min-gain": min_gain, "--expert-bytes": expert_bytes}
     for option, value in given.items():
         if value is not None and previous is None:
             raise UserError(f"{option} goes with --previous: give the plan in use")

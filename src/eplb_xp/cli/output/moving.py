@@ -13,6 +13,8 @@ def lines(moved: Moved) -> str:
         f"\nmoved slots: mean {moved.mean:.2f} of {moved.of} a layer ({percent(moved.mean / moved.of)}), "
         f"most {moved.most} ({percent(moved.most / moved.of)}, layer {moved.most_layer})\n"
     )
+    if moved.num_nodes > 1:
+        text += f"across nodes: {moved.across:,} of the {moved.slots.sum():,} slots of all layers\n"
     if moved.bytes is None:
         return text
     received = moved.bytes.received
@@ -33,6 +35,8 @@ def document(moved: Moved) -> dict[str, Any]:
         "most_layer": moved.most_layer,
         "layers": moved.slots.tolist(),
     }
+    if moved.num_nodes > 1:
+        slots["across_nodes"] = moved.across
     if moved.bytes is None:
         return {"moved_slots": slots}
     received = moved.bytes.received
