@@ -15,7 +15,7 @@ from tests.support.command_line import SIZES, run
 from tests.support.libraries import NumPyArray
 from tests.support.paths import ROOT
 
-COMMANDS = ("demo", "plan", "evaluate", "sweep")
+COMMANDS = ("demo", "plan", "evaluate", "frontier", "sweep")
 FOLLOWING = {"--samples", "--half-life", "--previous", "--max-moves", "--expert-bytes", "--gpus-per-node", "--far-cost"}
 READING = {"--steps", "--layers", "--index-column", "--no-index-column"}
 
@@ -51,6 +51,14 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
             | {"--policy", "--max-replicas", "--backend", "--output", "-o", "--plot", "--json"}
             | FOLLOWING
             | {"--min-gain"},
+        ),
+        (
+            "frontier",
+            {f"--{name.replace('_', '-')}" for name in SIZES}
+            | READING
+            | {"--policy", "--max-replicas", "--backend", "--output", "-o", "--plot", "--json"}
+            | FOLLOWING
+            | {"--spend"},
         ),
         ("evaluate", {"--num-gpus", "--num-groups", "--num-nodes", "--plot", "--json"} | READING),
         ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--policy", "--plot", "--json"} | READING),
@@ -101,6 +109,8 @@ def test_examples_of_the_readme_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 def run_example(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """It works, says nothing but its table or JSON, and writes what it says."""
+    if args[0] == "frontier":
+        args.append("--max-moves=3%")  # a fifth, for as long
     assert run(*args) == 0
     out, err = capsys.readouterr()
     assert err == ""

@@ -55,7 +55,7 @@ def split(over_time: Numbers) -> tuple[Numbers, Numbers] | None:
 
 def judge_later(plan: Plan[Numbers], steps: Numbers, planned: int, layout: Layout) -> Later:
     """Measure a plan of so many steps on those that follow, each under equal and under its best shares."""
-    gpu_load = np.stack([_equal(plan.phy2log, as_units(step) / plan.logcnt, layout.num_gpus) for step in steps])
+    gpu_load = np.stack([equal_load(plan.phy2log, as_units(step) / plan.logcnt, layout.num_gpus) for step in steps])
     best = best_balancedness(plan.phy2log, steps, layout)
     return Later(balancedness(gpu_load), best, steps.max(axis=2) > 0, gpu_load[0], planned)
 
@@ -81,7 +81,7 @@ def best_balancedness(phy2log: Numbers, steps: Numbers, layout: Layout) -> Numbe
     return np.concatenate(found)
 
 
-def _equal(phy2log: Numbers, share: Numbers, num_gpus: int) -> Numbers:
+def equal_load(phy2log: Numbers, share: Numbers, num_gpus: int) -> Numbers:
     """Loads of the GPUs, given that of a replica of each expert [layers, experts]: [layers, gpus]."""
     slot_load = np.take_along_axis(share, phy2log, axis=1)
     return slot_load.reshape(len(phy2log), num_gpus, -1).sum(axis=2)

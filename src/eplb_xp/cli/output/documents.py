@@ -20,7 +20,7 @@ def comparison(compared: Comparison) -> dict[str, Any]:
         {"name": placed.name, **_measured(placed, compared.loads), **_times(placed)} for placed in compared.placements
     ]
     return {
-        **_loads(compared.loads),
+        **of_loads(compared.loads),
         **compared.layout._asdict(),
         **{name: value for name, value in compared.counted._asdict().items() if value is not None},
         "placements": placements,
@@ -49,7 +49,7 @@ def judged(found: Judged) -> dict[str, Any]:
 def swept(found: Sweep) -> dict[str, Any]:
     """A result for each size, the replicas that are worth it for each number of GPUs, and what was skipped."""
     return {
-        **_loads(found.loads),
+        **of_loads(found.loads),
         "policy": found.policy,
         "results": [{**layout._asdict(), **_measured(measured, found.loads)} for layout, measured in found.results],
         "worth": [_worth(found, num_gpus) for num_gpus in found.num_gpus],
@@ -62,7 +62,8 @@ def _worth(found: Sweep, num_gpus: int) -> dict[str, Any]:
     return {**worth, "num_replicas_best": found.worth(num_gpus, best=True)} if found.is_judged_later else worth
 
 
-def _loads(loads: Loads) -> dict[str, Any]:
+def of_loads(loads: Loads) -> dict[str, Any]:
+    """What every document begins with."""
     steps, layers, experts = loads.over_time.shape
     return {
         "title": loads.title,
