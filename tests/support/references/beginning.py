@@ -41,11 +41,11 @@ class Rules:
     def node_of(self, gpu: int) -> int:
         return gpu // (self.gpus // self.nodes)
 
-    def price(self, before: list[list[int]], gpu: int, expert: int) -> int:
-        """Of an expert that comes to a GPU, given what GPUs held."""
-        near = self.near_gpus or self.gpus
-        first = gpu // near * near
-        return 1 if any(expert in held for held in before[first : first + near]) else self.far_cost
+    def price(self, there: Slots, gpu: int, expert: int) -> int:
+        """Of an expert that comes to a GPU, given what was in all slots."""
+        of_node = (self.near_gpus or self.gpus) * self.capacity
+        first = gpu * self.capacity // of_node * of_node
+        return 1 if expert in there[first : first + of_node] else self.far_cost
 
 
 @dataclass
@@ -54,6 +54,7 @@ class Begun:
 
     slots: Slots
     before: Slots  # -1 where a replica was added
+    there: Slots  # without all that was added, but for experts that were nowhere: prices go by that
     node: list[int]  # of each expert
 
 
@@ -84,9 +85,10 @@ def begun(previous: Slots, loads: Loads, budget: int, rules: Rules) -> Begun:
     filling = _Filling(slots, list(slots), node, load, rules)
     while filling.missing():
         filling.place_missing()
+    there = list(filling.slots)
     while -1 in filling.slots:
-        filling.fill_one(budget)
-    return Begun(filling.slots, filling.before, node)
+        filling.fill_one(budget, there)
+    return Begun(filling.slots, filling.before, there, node)
 
 
 def nodes_of_experts(previous: Slots, rules: Rules) -> list[int]:
@@ -155,7 +157,7 @@ class _Filling:
             slot = min(spare, key=lambda each: self.share(self.slots[each]))
         self.slots[slot] = self.before[slot] = expert
 
-    def fill_one(self, budget: int) -> None:
+    def fill_one(self, budget: int, there: Slots) -> None:
         """The first empty slot of the lightest GPU: the heaviest replica from elsewhere, or a copy of the lightest."""
         rules = self.rules
         slot = min((slot for slot, expert in enumerate(self.slots) if expert < 0), key=self.gpu_load)
@@ -165,11 +167,10 @@ class _Filling:
         ]
         here = by_gpu(self.slots, rules.gpus)[gpu]
         come, own = [e for e in may if e not in here], [e for e in may if e in here]
-        before = by_gpu(self.before, rules.gpus)
         pairs = enumerate(zip(self.slots, self.before, strict=True))
-        spent = sum(rules.price(before, at // rules.capacity, a) for at, (a, b) in pairs if a != b)
+        spent = sum(rules.price(there, at // rules.capacity, a) for at, (a, b) in pairs if a != b)
         heaviest = max(come, key=self.share) if come else None
-        if heaviest is not None and (spent + rules.price(before, gpu, heaviest) <= budget or not own):
+        if heaviest is not None and (spent + rules.price(there, gpu, heaviest) <= budget or not own):
             self.slots[slot] = heaviest
         else:
             self.slots[slot] = self.before[slot] = min(own, key=self.share)

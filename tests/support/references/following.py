@@ -22,6 +22,7 @@ class Search:
 
     start: list[list[int]]
     before: list[list[int]]
+    there: Slots  # for prices
     node: list[int]
     loads: Loads
     budget: int
@@ -38,9 +39,13 @@ class Search:
             is_wide = path < len(wide)
             if path == len(wide):
                 reached = busiest(self.best, self.loads)
-            target = [x + (y - x) * np.float32(part) for x, y in zip(lowest, reached, strict=True)]
-            self.walk(target, path, noise=not is_wide)
+            self.walk(aimed(lowest, reached, part), path, noise=not is_wide)
         return self.best
+
+    def keep(self, now: State) -> None:
+        """The plan, if it is the best of all so far."""
+        if over_samples(busiest(now.held, self.loads)) < over_samples(busiest(self.best, self.loads)):
+            self.best = now.held
 
     def lowest(self) -> list[Float]:
         """The mean GPU load of the node that has most, in each sample."""
@@ -59,9 +64,8 @@ class Search:
         """Steps as long as what is above the target falls; the best plan on the way is kept."""
         held, before, turn, tried = self.start, np.float32(np.inf), 0, set[int]()
         while True:
-            if over_samples(busiest(held, self.loads)) < over_samples(busiest(self.best, self.loads)):
-                self.best = held
-            now = State(held, self.before, self.node, self.loads, target, self.rules, self.way)
+            now = State(held, self.before, self.there, self.node, self.loads, target, self.rules, self.way)
+            self.keep(now)
             everything = tree_sum(now.over)
             g = max((gpu for gpu in now.gpus if gpu not in tried), key=lambda gpu: now.over[gpu], default=None)
             if g is None or not (everything < before and now.over[g] > 0):
@@ -81,11 +85,16 @@ class Search:
             before = everything
 
 
+def aimed(lowest: list[Float], reached: list[Float], part: float) -> list[Float]:
+    """Targets that leave a part of what is above the lowest."""
+    return [x + (y - x) * np.float32(part) for x, y in zip(lowest, reached, strict=True)]
+
+
 def follow(previous: Slots, loads: Loads, budget: int, rules: Rules, way: Way, *, min_gain: float) -> Slots:
     """The slots of a layer after at most so many moves, where they gain enough."""
     start = begun(previous, loads, budget, rules)
     held, before = by_gpu(start.slots, rules.gpus), by_gpu(start.before, rules.gpus)
-    best = Search(held, before, start.node, loads, budget, rules, way).run()
+    best = Search(held, before, start.there, start.node, loads, budget, rules, way).run()
     slots = kept([expert for gpu in best for expert in gpu], start.before, rules.gpus)
     had, has = (over_samples(busiest(by_gpu(x, rules.gpus), loads)) for x in (start.slots, slots))
     return slots if had - has > 0 and had - has >= np.float32(min_gain) * had else start.slots
@@ -96,4 +105,4 @@ def freely(slots: Slots, loads: Loads, rules: Rules, *, changes_counts: bool) ->
     held = by_gpu(slots, rules.gpus)
     node = [rules.node_of(slots.index(expert) // rules.capacity) for expert in range(rules.experts)]
     way = Way(changes_counts, is_free=True)
-    return [expert for gpu in Search(held, held, node, loads, 0, rules, way).run() for expert in gpu]
+    return [expert for gpu in Search(held, held, slots, node, loads, 0, rules, way).run() for expert in gpu]

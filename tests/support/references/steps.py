@@ -41,6 +41,7 @@ class State:
 
     held: list[list[int]]
     before: list[list[int]]
+    there: list[int]  # what was in all slots, for prices
     node: list[int]
     loads: Loads
     target: list[Float]
@@ -83,7 +84,7 @@ class State:
         )
 
     def price(self, gpu: int, expert: int) -> int:
-        return self.rules.price(self.before, gpu, expert)
+        return self.rules.price(self.there, gpu, expert)
 
     def leaves(self, gpu: int, expert: int) -> int:
         """What is got back where a replica leaves that was not there before."""
