@@ -37,7 +37,7 @@ Spend = Annotated[
     typer.Option(
         metavar="TOTAL",
         help="Divide so many moves among all layers, as a number or as a share of all their slots such as 5%, so that "
-        "the busiest GPUs of all layers together have least.",
+        "the busiest GPUs of all layers together have least; no layer gets more than --max-moves.",
     ),
 ]
 
