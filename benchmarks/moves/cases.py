@@ -38,6 +38,7 @@ class Case(NamedTuple):
     wanted: tuple[Wanted, ...]
     seeds: int = 3
     file: Path | None = None
+    layers: int = LAYERS  # of a model; those of several windows or seeds are more
 
     @property
     def is_there(self) -> bool:
@@ -89,5 +90,6 @@ CASES = (
         (Wanted(0.05, 0.94, 0.95), Wanted(0.1, 0.968, 0.978)),
         seeds=1,
         file=GPT_OSS,
+        layers=24,
     ),
 )

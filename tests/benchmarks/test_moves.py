@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from benchmarks.moves import __main__ as moves
-from benchmarks.moves import cases, measuring, planning
+from benchmarks.moves import cases, far, frontier_cost, frontiers, measuring, planning
 from benchmarks.moves.cases import Case, Wanted
 from benchmarks.moves.planning import plan
 from benchmarks.moves.sampling import Trace, brought
 from benchmarks.quality.sizes import Size
-from eplb_xp import evaluate
+from eplb_xp import Frontier, evaluate, plan_at, spend
 from eplb_xp.loads import samples
 from tests.support.libraries import NumPyArray
 from tests.support.references.moving import moved
@@ -38,7 +38,7 @@ def steps(seed: int) -> NumPyArray:
     return np.random.default_rng(seed).integers(1, 100, (12, 2, 8))
 
 
-SMALL = Case("some", SIZE, pair, (Wanted(0.1, 0.5, 0.6), Wanted(0.2, 1.1, 1.2)), seeds=2)
+SMALL = Case("some", SIZE, pair, (Wanted(0.1, 0.5, 0.6), Wanted(0.2, 1.1, 1.2)), seeds=2, layers=3)
 TRACE = Trace("trace", SIZE, steps, 4, 2, 1.5, (-1.0, 0.0))
 
 
@@ -64,6 +64,45 @@ def test_figures_are_those_of_the_plans() -> None:
     assert found.joint.moved <= found.eplb.moved
 
 
+def test_moves_divided_are_no_more_than_as_many_for_each_layer() -> None:
+    found = frontiers.row(SMALL, 5).budgets[-1]
+    made = []
+    for before, now in map(pair, (5, 6)):
+        used = plan(before, SIZE)
+        every = planning.all_plans(now, SIZE, used, max_moves=3)
+        made.append(plan_at(every, 1))
+        assert frontiers.least(every, 1, 3) == min(
+            total for total in range(4) if busiest(every, spend(every, total)) <= busiest(every, np.ones(3, np.int64))
+        )
+    balance = np.concatenate(
+        [evaluate(each, pair(seed)[1], 4).balancedness for each, seed in zip(made, (5, 6), strict=True)]
+    )
+    assert found.frontier == pytest.approx((balance.mean(), balance.min()))
+    assert 0 < found.divided <= found.same <= 3
+    assert found.saved == 1 - found.divided / found.same
+
+
+def busiest(found: Frontier[NumPyArray], each: NumPyArray) -> float:
+    return float(np.take_along_axis(found.busiest, each[:, None], axis=1).astype(np.float64).sum())
+
+
+def test_moves_across_nodes_are_counted() -> None:
+    first, *others = far.among([pair(5), pair(6)], SIZE, 2, 3)
+    assert (first.far_cost, first.budget) == (1, 3)
+    for row in others:
+        every = planning.all_plans(
+            np.concatenate([pair(seed)[1] for seed in (5, 6)]),
+            SIZE,
+            plan(np.concatenate([pair(seed)[0] for seed in (5, 6)]), SIZE),
+            max_moves=9,
+            gpus_per_node=2,
+            far_cost=row.far_cost,
+        )
+        enough = np.flatnonzero(every.balancedness.mean(axis=0) >= first.mean - far.WORSE)
+        assert row.budget == (enough[0] if len(enough) else 9)
+        assert row.far <= row.moved
+
+
 def test_samples_are_judged_on_the_window_that_follows() -> None:
     found = brought(TRACE, 1)
     load = steps(1)
@@ -86,6 +125,8 @@ def test_tables_files_and_picture(
     monkeypatch.setattr(moves, "CASES", (SMALL, missing))
     monkeypatch.setattr(moves, "TRACES", (TRACE,))
     monkeypatch.setattr(moves, "SIZES", ())
+    monkeypatch.setattr(frontier_cost, "SIZES", ())
+    monkeypatch.setattr(moves, "far", lambda seed: far.among([pair(seed)], SIZE, 2, 3))
     with pytest.raises(SystemExit, match="0"):
         moves.run([])
     printed = capsys.readouterr().out
@@ -94,6 +135,8 @@ def test_tables_files_and_picture(
     document = json.loads((tmp_path / "out" / "moves.json").read_text())
     assert [budget["moved"] for budget in document["moves"][0]["budgets"]]
     assert document["samples"][0]["trace"] == "trace"
+    assert [each["far_cost"] for each in document["far"]] == [1, *far.COSTS]
+    assert [each["budget"] for each in document["frontiers"][0]["budgets"]] == [0, 1, 1]
     assert (tmp_path / "out" / "moves.md").read_text().count("\n") == 4
     assert (tmp_path / "out" / "moves.png").stat().st_size > 10_000
 
