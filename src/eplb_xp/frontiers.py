@@ -203,10 +203,10 @@ def spend(frontier: Frontier[A], total: int | A) -> A:
     shape = tuple(getattr(total, "shape", ()))
     if shape != ():
         raise ValueError(f"total must be an integer or an array of no dimensions, got shape {shape}")
-    # As one batch of layers.
-    busiest: Any = frontier.busiest
-    most = as_budget(lib, "total", total, busiest[None, :, :])
-    (made,) = lib.run(spending.spend, most[0, :], busiest)
+    # As of one layer; there may be none.
+    all_layers = lib.xp.sum(frontier.busiest, keepdims=True)[None, :, :]
+    most = as_budget(lib, "total", total, all_layers)
+    (made,) = lib.run(spending.spend, most[0, :], frontier.busiest)
     return cast("A", made)
 
 
