@@ -115,7 +115,14 @@ def test_commands_show_it_and_json_does_not(
     planned = file.with_name("plan.npz")
     assert plan(file, "-o", planned) == 0
     sizes = ("--num-replicas=8", "--num-gpus=4")
-    commands = (["plan", file, *sizes], ["evaluate", planned, file], ["sweep", file], ["demo", "--preset=gpt-oss-20b"])
+    following = (*sizes, "--num-nodes=2", "--num-groups=2", "--previous", planned)
+    commands = (
+        ["plan", file, *sizes],
+        ["evaluate", planned, file],
+        ["frontier", file, *following],
+        ["sweep", file],
+        ["demo", "--preset=gpt-oss-20b"],
+    )
     for command in commands:
         capsys.readouterr()
         with redirect_stderr(Terminal()) as quiet:
