@@ -20,7 +20,7 @@ DIVISIONS = {
     "bounds/lower_bound": 2,
     "bounds/points": 3,
     "evaluation": 3,
-    "following/frontier": 3,
+    "following/frontier": 1,
     "rings/layout": 1,
     "routing/probabilities": 1,
     "sharing/report": 3,

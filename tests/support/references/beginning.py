@@ -65,9 +65,14 @@ def over_samples(values: list[Float]) -> Float:
 
 def shares(load: NumPyArray) -> NumPyArray:
     """Each load over the sum of all, rounded down to 24 bits behind the point, all of them ones for the whole."""
-    total = Fraction(float(tree_sum(load)))
-    parts = [Fraction(float(w)) / total * 2**24 if total else Fraction(0) for w in load]
-    return np.array([min(int(part), 2**24 - 1) for part in parts], np.float32) * np.float32(2.0**-24)
+    total = tree_sum(load)
+    return np.array([share_of(w, total) for w in load], np.float32)
+
+
+def share_of(part: Float, total: Float) -> Float:
+    """What a part is of a total, rounded down to 24 bits behind the point, all of them ones for the whole."""
+    share = Fraction(float(part)) / Fraction(float(total)) if total else Fraction(0)
+    return np.float32(min(int(share * 2**24), 2**24 - 1)) * np.float32(2.0**-24)
 
 
 def loads_of_samples(weight: NumPyArray, *, divides: bool = True) -> Loads:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.support.references.beginning import Loads, Rules, begun, over_samples
+from tests.support.references.beginning import Loads, Rules, begun, over_samples, share_of
 from tests.support.references.following import Search, aimed
 from tests.support.references.moving import Slots, by_gpu, kept
 from tests.support.references.plan import Float, tree_sum
@@ -62,6 +62,6 @@ def frontier(previous: Slots, loads: Loads, max_moves: int, rules: Rules, way: W
             total = over_samples(busiest(by_gpu(slots, rules.gpus), loads))
             best, least = (slots, total) if total < least else (best, least)
         balance = min(everything / np.float32(rules.gpus) / least, ONE) if least > 0 else ONE
-        share = least if len(loads) == 1 else least / (everything if everything > 0 else ONE)
+        share = least if len(loads) == 1 else share_of(least, everything)
         bought.append(Bought(best, [best.count(expert) for expert in range(rules.experts)], share, balance))
     return bought

@@ -5,7 +5,7 @@ previous plan -> paths -> a placing for each number of moves -> a better one of 
 
 from eplb_xp.algorithms.following.beginning import beginning, placing_of, shape_of
 from eplb_xp.algorithms.following.path import judged
-from eplb_xp.algorithms.following.samples import over_samples
+from eplb_xp.algorithms.following.samples import over_samples, share_of
 from eplb_xp.algorithms.following.system import loads_of
 from eplb_xp.algorithms.following.turns import Aims, searched
 from eplb_xp.algorithms.moving.keeping import keep_slots
@@ -95,8 +95,11 @@ def _figures(lib: Standard, load: Array, total: Array, unit: Array | None, num_g
     """
     xp = lib.xp
     everything = tree_sum(lib, over_samples(lib, load))[:, None]
+    # So that it is of a size that can be divided.
+    small = 2.0 ** -(load.shape[1] * load.shape[2]).bit_length()
+    mean = lib.divide(everything * small, xp.full_like(everything, float(num_gpus)))
     idle = total == 0.0
-    balance = xp.clip(xp.where(idle, 1.0, everything / num_gpus) / xp.where(idle, 1.0, total), None, 1.0)
+    balance = xp.clip(xp.where(idle, 1.0, mean) / xp.where(idle, 1.0, total * small), None, 1.0)
     if unit is not None:
         return total * unit, balance
-    return total / xp.where(everything == 0.0, 1.0, everything), balance
+    return share_of(lib, total, everything), balance

@@ -61,13 +61,19 @@ def _upper(lib: Standard, x: Array) -> Array:
 
 
 def _shares(lib: Standard, load: Array) -> Array:
-    """Each load over the sum of its row, rounded down: [rows, experts].
+    """Each load over the sum of its row, rounded down: [rows, experts]."""
+    return share_of(lib, load, tree_sum(lib, load)[:, None])
 
-    By long division, bit by bit: to double is exact, and so is the difference of two numbers less than twice apart.
+
+def share_of(lib: Standard, part: Array, total: Array) -> Array:
+    """What parts are of a total that is no less, rounded down, or nothing of nothing: [rows, items], [rows, 1].
+
+    By long division, bit by bit: to double is exact, and so is the difference of two numbers less than twice apart. So
+    every library has the same.
     """
     xp = lib.xp
-    total = xp.broadcast_to(tree_sum(lib, load)[:, None], load.shape)
-    share, rest = xp.zeros_like(load), load
+    total = xp.broadcast_to(total, part.shape)
+    share, rest = xp.zeros_like(part), part
     for bit in range(1, SHARE_BITS + 1):
         rest = rest + rest
         goes = (rest >= total) & (total > 0.0)
