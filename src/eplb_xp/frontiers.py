@@ -35,7 +35,7 @@ def frontier(
     """Find the plans that follow a previous one by at most 0, 1, 2 and up to ``max_moves`` moves a layer, all at once.
 
     It takes about twice as long as one plan for one number of moves, and each of its plans is about as good as that one
-    would be, less than 0.001 of the balance apart.
+    would be, about 0.001 of the balance apart.
 
     Parameters
     ----------
