@@ -23,8 +23,8 @@ from tests.support.libraries import NUMPY, Library, NumPyArray, every_library
 from tests.support.references.beginning import rules_of
 from tests.support.systems import SYSTEMS, System
 
-few = settings(max_examples=2)
-some = settings(max_examples=max(settings().max_examples // 3, 3))
+few = settings(max_examples=max(settings().max_examples // 25, 1))
+some = settings(max_examples=max(settings().max_examples // 8, 2))
 
 NEAR = System(8, (12, 4, 2, 4), 3)
 FAR = System(8, (12, 1, 1, 4), None, 2, 3)
@@ -34,29 +34,29 @@ FAR = System(8, (12, 1, 1, 4), None, 2, 3)
 @few
 @given(case=cases((6, 1, 8), FAR.sizes))
 def test_frontiers_of_far_moves(library: Library, case: Case) -> None:
-    found = found_by(library, case, FAR, 5)
-    assert_buys(found, case, FAR, 5)
+    found = found_by(library, case, FAR, 3)
+    assert_buys(found, case, FAR, 3)
     assert_figures(found, case, FAR)
-    assert_same(found, of_numpy(case, FAR, 5), exact=library.name != "jax-vmap")
+    assert_same(found, of_numpy(case, FAR, 3), exact=library.name != "jax-vmap")
 
 
 @every_library
 @few
 @given(case=cases((4, 2, 8), NEAR.sizes, NEAR.cap))
 def test_frontiers_of_samples_in_nodes(library: Library, case: Case) -> None:
-    found = found_by(library, case, NEAR, 3)
-    assert_buys(found, case, NEAR, 3)
+    found = found_by(library, case, NEAR, 2)
+    assert_buys(found, case, NEAR, 2)
     assert_figures(found, case, NEAR)
-    assert_same(found, of_numpy(case, NEAR, 3), exact=False)
+    assert_same(found, of_numpy(case, NEAR, 2), exact=False)
 
 
 @pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
 @some
-@given(data=st.data(), samples=st.integers(1, 3), max_moves=st.integers(0, 9), policy=st.sampled_from(["swap", "ring"]))
+@given(data=st.data(), samples=st.integers(1, 3), max_moves=st.integers(0, 5), policy=st.sampled_from(["swap", "ring"]))
 def test_frontiers_of_every_system(
     system: System, data: st.DataObject, *, samples: int, max_moves: int, policy: str
 ) -> None:
-    case = data.draw(cases((4, samples, system.experts), system.sizes, system.cap))
+    case = data.draw(cases((2, samples, system.experts), system.sizes, system.cap))
     found = of_numpy(case, system, max_moves, policy=policy)
     assert_buys(found, case, system, max_moves)
     assert_figures(found, case, system)
@@ -120,14 +120,14 @@ def drifted(layers: int, seed: int) -> tuple[NumPyArray, NumPyArray]:
 
 
 def test_plans_are_as_good_as_those_for_one_number_of_moves() -> None:
-    later, used = drifted(16, 1)
-    found = frontier(later, 72, 1, 1, 8, previous=used, max_moves=12)
+    later, used = drifted(12, 0)
+    found = frontier(later, 72, 1, 1, 8, previous=used, max_moves=8)
     differences = []
-    for moves in (1, 2, 4, 6, 8, 12):
+    for moves in (1, 2, 4, 6, 8):
         plan = rebalance_experts(later, 72, 1, 1, 8, previous=used, max_moves=moves)
         differences.append(found.balancedness[:, moves] - evaluate(plan, later, 8).balancedness)
-    # Measured here: -.0005 in the mean where it is worst, .0002 in the mean of all, -.0115 in the worst layer.
+    # Measured here: -.0006 in the mean where it is worst, .0003 in the mean of all, -.0040 in the worst layer.
     means = np.mean(differences, axis=1)
     assert (means > -0.002).all()
     assert means.mean() > -0.001
-    assert np.min(differences) > -0.03
+    assert np.min(differences) > -0.02
