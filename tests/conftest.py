@@ -39,6 +39,7 @@ LONGEST_FIRST = (
     "tests/backends/jax/test_programs.py",
     "tests/backends/kernels/test_interpreted_rings.py",
     "tests/backends/kernels/test_interpreted_shares.py",
+    "tests/algorithms/following/test_bought.py",
     "tests/backends/torch/test_transforms.py",
     "tests/backends/launching/test_shares_from_jax_batches.py",
     "tests/backends/launching/test_shares_from_jax_programs.py",
