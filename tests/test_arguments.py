@@ -91,7 +91,13 @@ def test_a_placement_too_many(call: Call, old: Any) -> None:
         ("greedy", "pass policy='greedy'"),
         ("deepseek", NAMES),
         (POLICIES["swap"], r"pass policy=Policy\(.*\)"),
-        (True, "by keyword there are policy, max_replicas, previous, max_moves, min_gain, sample_weights"),
+        (
+            True,
+            (
+                "by keyword there are policy, max_replicas, previous, max_moves, min_gain, gpus_per_node, far_cost, "
+                "sample_weights"
+            ),
+        ),
     ],
 )
 def test_a_sixth_argument(sixth: Any, instead: str) -> None:

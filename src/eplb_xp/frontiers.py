@@ -143,7 +143,7 @@ def plan_at(frontier: Frontier[A], moves: int | A, *, max_replicas: int | None =
     """
     _check_frontier(frontier)
     lib = library_of("phy2log", frontier.phy2log)
-    _, number, replicas = frontier.phy2log.shape
+    replicas = frontier.phy2log.shape[-1]
     experts = frontier.logcnt.shape[-1]
     width = replicas - experts + 1 if max_replicas is None else check_integer("max_replicas", max_replicas)
     if max_replicas is not None and lib.is_readable(frontier.logcnt):
@@ -151,8 +151,10 @@ def plan_at(frontier: Frontier[A], moves: int | A, *, max_replicas: int | None =
         if most > width:
             raise ValueError(f"max_replicas must be at least {most}, which an expert of the frontier has, got {width}")
     at = as_budget(lib, "moves", moves, frontier.phy2log)
-    here = lib.arange(number, frontier.phy2log)[None, :] == lib.xp.clip(at, None, number - 1)
-    phy2log = lib.xp.max(lib.xp.where(here[:, :, None], frontier.phy2log, -1), axis=1)
+    xp, held = lib.xp, cast("Any", frontier.phy2log)
+    number = xp.cumulative_sum(xp.ones_like(held[:, :, 0], dtype=lib.index_dtype), axis=1, dtype=lib.index_dtype)
+    here = number - 1 == xp.clip(at, None, held.shape[1] - 1)
+    phy2log = xp.max(held * xp.astype(here, held.dtype)[:, :, None], axis=1)
     log2phy, logcnt = lib.run(slots.logical_maps, phy2log, num_experts=experts, width=width)
     return Plan(phy2log, log2phy, logcnt)
 
