@@ -1,7 +1,7 @@
 """What it costs to put an expert on a GPU that did not hold it: a move, or as many as one from another node counts."""
 
 from eplb_xp.algorithms.following.system import Shape, by_gpu
-from eplb_xp.algorithms.moving.copies import copies, kept
+from eplb_xp.algorithms.moving.counting import moved
 from eplb_xp.algorithms.rows import transposed
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
@@ -43,10 +43,9 @@ def spent_on(lib: Standard, phy2log: Array, held: Array, price: Array, *, shape:
     In what was held, -1 is nothing.
     """
     gpus = shape.num_gpus
-    stays = kept(lib, copies(lib, phy2log, gpus), copies(lib, held, gpus))
     expert = by_gpu(lib, transposed(lib, phy2log, gpus), gpus)
     each = price_on(lib, price, expert, lib.arange(gpus, expert)[None, None, :], shape=shape)
-    return total_price(lib, ~stays, each)
+    return total_price(lib, moved(lib, phy2log, held, gpus), each)
 
 
 def total_price(lib: Standard, moved: Array, price: Array | float) -> Array:

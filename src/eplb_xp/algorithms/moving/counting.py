@@ -1,4 +1,4 @@
-"""How many experts a new plan moves."""
+"""Which experts a new plan moves."""
 
 from eplb_xp.algorithms.moving.copies import copies, kept
 from eplb_xp.backends.standard import Standard
@@ -6,9 +6,8 @@ from eplb_xp.types import Array
 
 
 def moved(lib: Standard, phy2log: Array, previous: Array, num_gpus: int) -> Array:
-    """How many slots of each layer hold an expert that their GPU did not hold, or not as often: [layers].
+    """Whether each slot holds an expert that its GPU did not hold, or not as often: [layers, slots of a GPU, gpus].
 
     Both plans are [layers, slots]; in the previous one -1 is a slot that held nothing.
     """
-    stays = kept(lib, copies(lib, phy2log, num_gpus), copies(lib, previous, num_gpus))
-    return lib.xp.count_nonzero(~stays, axis=(1, 2))
+    return ~kept(lib, copies(lib, phy2log, num_gpus), copies(lib, previous, num_gpus))
