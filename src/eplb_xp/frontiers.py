@@ -98,7 +98,7 @@ def frontier(
     load = by_layer(lib, weight)
     used = previous_slots(lib, previous, load, sizes)
     check_values_if_free(lib, weight)
-    load = load if sample_weights is None else weighed(lib, sample_weights, load)
+    load = weighed(lib, sample_weights, load)
     settings: dict[str, Any] = {"sizes": sizes, "policy": policy, "divides": sample_weights is None, **far}
     return cast("Frontier[A]", lib.run(paths.frontier, used, load, **settings, max_moves=most))
 

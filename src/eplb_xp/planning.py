@@ -155,11 +155,11 @@ def rebalance_experts(
             return result
     load = by_layer(lib, weight)
     if previous is None:
-        return _fresh(lib, _weighed(lib, sample_weights, load), **settings)
+        return _fresh(lib, weighed(lib, sample_weights, load), **settings)
     slots, gain = previous_slots(lib, previous, load, sizes), as_min_gain(lib, min_gain, load)
     budget = None if max_moves is None else as_budget(lib, "max_moves", max_moves, load)
     check_values_if_free(lib, weight)
-    load = _weighed(lib, sample_weights, load)
+    load = weighed(lib, sample_weights, load)
     if budget is None:
         fresh = _fresh(lib, load, **settings)
         result = lib.run(follow.renew, slots, gain, fresh.phy2log, load, **settings)
@@ -171,10 +171,6 @@ def rebalance_experts(
         fresh = _fresh(lib, lib.float32(load) * lib.float32(may_be_fresh), **settings)
         result = lib.run(follow.follow_or_renew, slots, budget, gain, fresh.phy2log, load, **settings, **far)
     return result
-
-
-def _weighed(lib: Standard, sample_weights: Any, load: Any) -> Any:
-    return load if sample_weights is None else weighed(lib, sample_weights, load)
 
 
 def _fresh(lib: Standard, load: Any, *, sizes: Sizes, policy: Policy, divides: bool) -> Plan[Any]:

@@ -15,7 +15,9 @@ def by_layer(lib: Standard, weight: Any) -> Any:
 
 
 def weighed(lib: Standard, sample_weights: Any, weight: Any) -> Any:
-    """Loads [layers, samples, experts] times the weights of their samples, but for a factor."""
+    """Loads [layers, samples, experts] times the weights of their samples, if they have any, but for a factor."""
+    if sample_weights is None:
+        return weight
     layers, number, _ = weight.shape
     check_library(lib, "sample_weights", sample_weights, weight)
     if not lib.is_real(sample_weights):
