@@ -10,13 +10,14 @@ import numpy as np
 from jax import export, lax
 
 from eplb_xp.algorithms import pipeline
+from eplb_xp.algorithms.following import follow
 from eplb_xp.algorithms.routing import route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.jax_on_numpy import on_numpy
-from eplb_xp.backends.launching import from_jax, routes_from_jax, shares_from_jax
+from eplb_xp.backends.launching import follows_from_jax, from_jax, routes_from_jax, shares_from_jax
 from eplb_xp.backends.launching.varying import pvary, varying
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.steps import WITHOUT_KERNELS
@@ -164,6 +165,7 @@ def _share_of_plan(lib: Standard, *arrays: jax.Array, num_gpus: int, rounds: int
 
 for taken, kernels in (
     (pipeline.plan, from_jax.plan),
+    (follow.follow, follows_from_jax.follow),
     (shares.share, shares_from_jax.share),
     (shares.share_of_plan, _share_of_plan),
     (route.route_in_turn, routes_from_jax.route_in_turn),

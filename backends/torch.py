@@ -10,11 +10,12 @@ import torch
 from torch._higher_order_ops.while_loop import while_loop
 
 from eplb_xp.algorithms import pipeline
+from eplb_xp.algorithms.following import follow
 from eplb_xp.algorithms.routing import route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
-from eplb_xp.backends.launching import from_torch, routes_from_torch, shares_from_torch
+from eplb_xp.backends.launching import follows_from_torch, from_torch, routes_from_torch, shares_from_torch
 from eplb_xp.backends.standard import Carry, Standard
 from eplb_xp.backends.steps import WITHOUT_KERNELS
 from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
@@ -25,7 +26,10 @@ from eplb_xp.saving import name_to_torch
 from eplb_xp.types import Array, Prepared, Shares
 
 # Steps that kernels take over on a GPU.
-WITH_KERNELS = (pipeline.plan, shares.share, shares.share_of_plan, route.route_in_turn, route.route_by_quota)
+WITH_KERNELS = (
+    *(pipeline.plan, follow.follow, shares.share, shares.share_of_plan),
+    *(route.route_in_turn, route.route_by_quota),
+)
 
 
 class Torch(Standard):
@@ -170,6 +174,7 @@ def _share_of_plan(
 
 for taken, kernels in (
     (pipeline.plan, from_torch.plan),
+    (follow.follow, follows_from_torch.follow),
     (shares.share, shares_from_torch.share),
     (shares.share_of_plan, _share_of_plan),
     (route.route_in_turn, routes_from_torch.route_in_turn),
