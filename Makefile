@@ -161,11 +161,9 @@ bench-start: $(READY)  ## Time importing and first plans, before and after JAX's
 	@echo "Starting processes (some minutes, most of them compiling)"
 	@$(BIN)/python -m benchmarks.start
 
-docs: $(VENV)/.docs  ## Pages in build/docs; every example of pages and docstrings is run
+docs: $(VENV)/.docs  ## Pages in build/docs; test runs the examples in them
 	@echo "Building build/docs"
 	@$(BIN)/sphinx-build -q -E -W --keep-going -b html -d build/doctrees docs build/docs
-	@echo "Running the examples"
-	@$(BIN)/python -m pytest --quiet docs src README.md
 
 $(VENV)/.docs: $(READY)
 	@$(BIN)/python -m pip install -qq --group docs
