@@ -45,6 +45,15 @@ class Jax(Standard):
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         return lax.while_loop(cond, body, _varying_as_result(body, carry))
 
+    def while_rows(
+        self,
+        is_open: Callable[[Carry], Array],
+        body: Callable[[Carry, tuple[Array, ...]], Carry],
+        carry: Carry,
+        fixed: tuple[Array, ...] = (),
+    ) -> Carry:
+        return self.while_loop(lambda now: self.xp.any(is_open(now)), lambda now: body(now, fixed), carry)
+
     def fori_loop(
         self, lower: int, upper: int, body: Callable[[int, Any], Any], carry: Any, *, unrolls: bool = True
     ) -> Any:
@@ -166,6 +175,7 @@ def _share_of_plan(lib: Standard, *arrays: jax.Array, num_gpus: int, rounds: int
 for taken, kernels in (
     (pipeline.plan, from_jax.plan),
     (follow.follow, follows_from_jax.follow),
+    (follow.follow_or_renew, follows_from_jax.follow_or_renew),
     (shares.share, shares_from_jax.share),
     (shares.share_of_plan, _share_of_plan),
     (route.route_in_turn, routes_from_jax.route_in_turn),

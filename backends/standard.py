@@ -39,6 +39,42 @@ class Standard:
             carry = body(carry)
         return carry
 
+    def while_rows(
+        self,
+        is_open: Callable[[Carry], Array],
+        body: Callable[[Carry, tuple[Array, ...]], Carry],
+        carry: Carry,
+        fixed: tuple[Array, ...] = (),
+    ) -> Carry:
+        """Repeat ``body`` while a row of the carry is open [rows, 1]; rows that aren't stay what they are.
+
+        All arrays have a row each, those that stay the same too; the carry is a named tuple. Rows are worked on by
+        themselves, so here those that are done leave the batch, whenever they are half of it.
+        """
+        xp = self.xp
+        state = (*carry, *fixed)
+        place = self.arange(state[0].shape[0], state[0])
+        done: list[tuple[Array, ...]] = []
+        while True:
+            now, rest = type(carry)(*state[: len(carry)]), state[len(carry) :]
+            is_closed = ~xp.reshape(is_open(now), place.shape)
+            closed = int(xp.sum(xp.astype(is_closed, self.index_dtype)))
+            if closed == place.shape[0]:
+                break
+            if 2 * closed >= place.shape[0]:
+                order = xp.argsort(xp.astype(is_closed, xp.int32), stable=True)
+                state, place = tuple(xp.take(x, order, axis=0) for x in state), xp.take(place, order)
+                number = place.shape[0] - closed
+                done.append((*(x[number:] for x in state[: len(carry)]), place[number:]))
+                state, place = tuple(x[:number] for x in state), place[:number]
+                continue
+            state = (*body(now, rest), *rest)
+        if not done:
+            return now
+        *parts, place = (xp.concat(parts, axis=0) for parts in zip((*now, place), *done, strict=True))
+        order = xp.argsort(place)
+        return type(carry)(*(xp.take(x, order, axis=0) for x in parts))
+
     def fori_loop(
         self, lower: int, upper: int, body: Callable[[int, Any], Any], carry: Any, *, unrolls: bool = True
     ) -> Any:

@@ -27,7 +27,7 @@ from eplb_xp.types import Array, Prepared, Shares
 
 # Steps that kernels take over on a GPU.
 WITH_KERNELS = (
-    *(pipeline.plan, follow.follow, shares.share, shares.share_of_plan),
+    *(pipeline.plan, follow.follow, follow.follow_or_renew, shares.share, shares.share_of_plan),
     *(route.route_in_turn, route.route_by_quota),
 )
 
@@ -57,6 +57,17 @@ class Torch(Standard):
             return flat(body(_of_kind(kind, leaves)))
 
         return _of_kind(kind, while_loop(flat_cond, flat_body, flat(carry)))
+
+    def while_rows(
+        self,
+        is_open: Callable[[Carry], Array],
+        body: Callable[[Carry, tuple[Array, ...]], Carry],
+        carry: Carry,
+        fixed: tuple[Array, ...] = (),
+    ) -> Carry:
+        if not torch.compiler.is_compiling():
+            return super().while_rows(is_open, body, carry, fixed)
+        return self.while_loop(lambda now: xp.any(is_open(now)), lambda now: body(now, fixed), carry)
 
     @property
     def index_dtype(self) -> Any:
@@ -175,6 +186,7 @@ def _share_of_plan(
 for taken, kernels in (
     (pipeline.plan, from_torch.plan),
     (follow.follow, follows_from_torch.follow),
+    (follow.follow_or_renew, follows_from_torch.follow_or_renew),
     (shares.share, shares_from_torch.share),
     (shares.share_of_plan, _share_of_plan),
     (route.route_in_turn, routes_from_torch.route_in_turn),

@@ -20,9 +20,20 @@ from eplb_xp.types import Array, Plan
 
 def follow(lib: Standard, *arrays: jax.Array, **settings: Any) -> Plan[jax.Array] | Refusal:
     """The plan, by kernels where it is made on an NVIDIA GPU, or why the once-written code makes it anywhere."""
-    how = _launch(arrays[-1], **settings)
-    reason = how if isinstance(how, Refusal) else from_jax.refusal(arrays[-1])
+    reason = _refusal(arrays[-1], **settings)
     return lib.call(_follow, *arrays, **settings) if reason is None else reason
+
+
+def follow_or_renew(lib: Standard, *arrays: jax.Array, **settings: Any) -> Plan[jax.Array] | Refusal:
+    """The search like that; whether a fresh plan is better is found by the once-written code."""
+    reason = _refusal(arrays[-1], **settings)
+    return lib.call(_follow_or_renew, *arrays, **settings) if reason is None else reason
+
+
+def _refusal(weight: jax.Array, **settings: Any) -> Refusal | None:
+    """Why the kernels may not run, if they may not."""
+    how = _launch(weight, **settings)
+    return how if isinstance(how, Refusal) else from_jax.refusal(weight)
 
 
 def _launch(weight: Any, *, sizes: Sizes, policy: Policy, far_cost: int, **_: Any) -> Launch | Refusal:
@@ -31,6 +42,12 @@ def _launch(weight: Any, *, sizes: Sizes, policy: Policy, far_cost: int, **_: An
 
 def _follow(lib: Standard, *arrays: Array, **settings: Any) -> Plan[Array]:
     return Plan(*_followed(*arrays, lib=lib, **settings))
+
+
+def _follow_or_renew(lib: Standard, *arrays: Array, **settings: Any) -> Plan[Array]:
+    previous, budget, min_gain, fresh, weight = arrays
+    found = _follow(lib, previous, budget, jnp.zeros_like(min_gain), weight, **settings)
+    return once_written.or_renewed(lib, previous, budget, min_gain, fresh, found.phy2log, weight, **settings)
 
 
 def _results(*arrays: Any, lib: Standard, sizes: Sizes, **_: Any) -> Sequence[tuple[tuple[int, ...], Any]]:

@@ -1,9 +1,11 @@
 """Plans that follow others for CUDA tensors, by the kernels of `kernels/following`."""
 
 import functools
+from typing import Any
 
 import torch
 
+from eplb_xp.algorithms.following import follow as once_written
 from eplb_xp.backends.launching import from_torch
 from eplb_xp.backends.launching.following import Launch, launch
 from eplb_xp.backends.standard import Standard
@@ -25,6 +27,17 @@ def follow(
     """The plan by the kernels, or why the once-written code makes it."""
     follower = follower_of(tensors[-1].shape, sizes, policy, far_cost)
     return follower if isinstance(follower, Refusal) else follower(*tensors)
+
+
+def follow_or_renew(lib: Standard, *tensors: torch.Tensor, **settings: Any) -> Plan[torch.Tensor] | Refusal:
+    """The search by the kernels; whether a fresh plan is better is found by the once-written code."""
+    previous, budget, min_gain, fresh, weight = tensors
+    found = follow(lib, previous, budget, torch.zeros_like(min_gain), weight, **settings)
+    if isinstance(found, Refusal):
+        return found
+    given = (previous, budget, min_gain, fresh, found.phy2log, weight)
+    made: Plan[torch.Tensor] = lib.call(once_written.or_renewed, *given, **settings)
+    return made
 
 
 @functools.lru_cache(maxsize=1024)

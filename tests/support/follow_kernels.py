@@ -87,10 +87,14 @@ def drawn(
     *,
     moves: int = 2,
     is_planned: bool = False,
+    is_doubled: bool = False,
     empty: float = 0.0,
     min_gain: float = 0.0,
 ) -> Case:
-    """Plans of earlier loads or any, so many of their slots empty, loads that have changed since, and budgets."""
+    """Plans of earlier loads, any or doubled, so many slots empty; loads that have changed since, and budgets.
+
+    In doubled ones all replicas of an expert are on one GPU, or on two.
+    """
     rng = np.random.default_rng(seed)
     old = rng.lognormal(0, 1, (layers, shape.experts)).astype(np.float32)
     new = (old * rng.lognormal(0, rng.choice([0.1, 0.5], (layers, 1)), old.shape)).astype(np.float32)
@@ -99,6 +103,9 @@ def drawn(
     sizes = (shape.replicas, shape.groups, shape.nodes, shape.gpus)
     if is_planned:
         previous = rebalance_experts(old, *sizes, policy=shape.its_policy, max_replicas=shape.most).phy2log
+    elif is_doubled:
+        each = shape.replicas // shape.experts
+        previous = np.stack([np.repeat(rng.permutation(shape.experts), each) for _ in range(layers)])
     else:
         rules = rules_of(new[:, None], sizes, shape.most)
         previous = np.array([placement(rng, rules) for _ in range(layers)])
@@ -123,9 +130,18 @@ def launch_of(layers: int, shape: Shape, paths: Paths = ALL) -> Launch:
     return replace(how, sizes=replace(how.sizes, wide_aims=WIDE[: paths[0]], narrow_aims=NARROW[: paths[1]]))
 
 
-def followed(
+class Walked(NamedTuple):
+    """What kernels leave behind: blocks of memory, row by row."""
+
+    layers: NumPyArray
+    wide: NumPyArray
+    narrow: NumPyArray
+    plan: Plan[NumPyArray]
+
+
+def walked(
     case: Case, paths: Paths = FEW, *, is_spread: bool = False, poison: int = POISON, block: int | None = None
-) -> Plan[NumPyArray]:
+) -> Walked:
     """The plan by interpreted kernels, which begin with poison in all their memory.
 
     Loads that are spread are not next to each other; so many experts are looked at at once.
@@ -145,7 +161,13 @@ def followed(
     walk[of_wide,](of_layers, of_layers, wide, Static(its))
     walk[of_narrow,](of_layers, wide, narrow, Static(how.of_narrow))
     choose[of_choose,](min_gain, of_layers, wide, narrow, plans, *maps, Static(its))
-    return Plan(*(x.numpy() for x in maps))
+    blocks = (x.reshape(number, -1).numpy() for x, number in zip((of_layers, wide, narrow), how.programs, strict=False))
+    return Walked(*blocks, Plan(*(x.numpy() for x in maps)))
+
+
+def followed(case: Case, paths: Paths = FEW, **options: Any) -> Plan[NumPyArray]:
+    """The same, the plan alone."""
+    return walked(case, paths, **options).plan
 
 
 def check(interpreted: Interpreted, case: Case, paths: Paths = FEW, **options: Any) -> Plan[NumPyArray]:

@@ -115,7 +115,7 @@ def test_what_is_no_expert_or_load(poisoned: list[int]) -> None:
     shuffled = rng.random(len(previous)) < 0.5
     previous[shuffled] = rng.permuted(previous[shuffled], axis=1)
     weight = np.where(rng.random(given.weight.shape) < 0.1, np.float32(np.nan), given.weight)
-    weight[:20] *= np.float32(1e37)
+    weight[:20] *= np.float32(1e35)
     weight[20:40] = 0
     given = given._replace(previous=previous, weight=weight)
     assert_equal(follow_on_gpu(given), given)
@@ -133,6 +133,24 @@ def of_users(seed: int, layers: int = 58) -> tuple[Case, torch.Tensor, torch.Ten
     given = drawn(seed, SMALL, layers, moves=4)
     given = given._replace(budget=np.full_like(given.budget, 4))
     return given, CUDA.asarray(given.previous), CUDA.asarray(given.weight[:, 0])
+
+
+@pytest.mark.parametrize("min_gain", [0.0, 0.05])
+@pytest.mark.parametrize("moves", [[0, 2, 24], 6, 24], ids=str)
+def test_budgets_that_a_fresh_plan_may_be_within(
+    moves: int | list[int], min_gain: float, poisoned: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The kernels search, and what comes after it is the once-written code's."""
+    given, previous, weight = of_users(60, 3)
+    in_turn = moves if isinstance(moves, int) else np.array(moves)
+    on_device = moves if isinstance(moves, int) else torch.tensor(moves, device="cuda")
+    with caplog.at_level(logging.DEBUG, logger="eplb_xp"):
+        made = planned(previous, weight, max_moves=on_device, min_gain=min_gain)
+    assert not [message for message in caplog.messages if message.startswith("follow")]
+    assert poisoned
+    options: Any = {"previous": given.previous, "max_moves": in_turn, "min_gain": min_gain}
+    want = rebalance_experts(given.weight[:, 0], 24, 1, 1, 8, **options)
+    assert_same(Plan(*(x.numpy(force=True) for x in made)), want)
 
 
 def test_the_host_never_waits(poisoned: list[int]) -> None:

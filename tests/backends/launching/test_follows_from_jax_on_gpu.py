@@ -15,8 +15,17 @@ from eplb_xp.backends.launching import following as launching
 from eplb_xp.backends.launching import from_jax
 from eplb_xp.backends.takeover import SWITCH
 from tests.support.follow_kernels import Case, Shape, drawn, launch_of
-from tests.support.jax_follows import SHAPE, assert_each_followed, assert_followed, case, followed
+from tests.support.jax_follows import (
+    SHAPE,
+    as_numpy,
+    assert_each_followed,
+    assert_followed,
+    case,
+    followed,
+    followed_shapes,
+)
 from tests.support.jax_kernels import CUSTOM_CALL
+from tests.support.plans import assert_same
 
 pytestmark = pytest.mark.cuda
 
@@ -67,6 +76,21 @@ def test_other_sizes(device: Any, shape: Shape) -> None:
     arrays = on(device, given)
     assert has_kernels(follow, *arrays)
     assert_followed(follow(*arrays), given)
+
+
+def test_a_budget_for_each_layer(device: Any) -> None:
+    """A fresh plan may be within it, so the kernels do no more than the search."""
+    given = case(layers=6)
+    budget = np.array([0, 1, 2, 6, 9, 12], np.int32)
+
+    @jax.jit
+    def follow(budget: Any, previous: Any, weight: Any) -> Plan[Any]:
+        return rebalance_experts(weight, 12, 1, 1, 4, previous=previous, max_moves=budget)
+
+    arrays = jax.device_put(budget, device), *on(device, given)
+    assert followed_shapes(follow, *arrays) == [(6, 1, 8)]
+    want = rebalance_experts(given.weight[:, 0], 12, 1, 1, 4, previous=given.previous, max_moves=budget)
+    assert_same(as_numpy(follow(*arrays)), want)
 
 
 def test_64_bits(device: Any) -> None:

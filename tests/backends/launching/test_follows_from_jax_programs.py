@@ -31,7 +31,7 @@ from tests.support.jax_follows import (
     followed,
     followed_shapes,
 )
-from tests.support.jax_kernels import CUSTOM_CALL
+from tests.support.jax_kernels import CUSTOM_CALL, planned_shapes
 
 # What is tested is what is traced and lowered.
 pytestmark = pytest.mark.usefixtures("plainly_compiled", "with_gpu")
@@ -139,14 +139,13 @@ def test_what_kernels_do_not_know_is_left_to_xla(
     assert f"follow runs without its kernel: the kernels follow a plan {reason}" in caplog.text
 
 
-def test_budgets_that_may_be_large_are_left_to_xla() -> None:
-    """A fresh plan may be within them; that one is made by kernels."""
-
+def test_of_plans_that_may_be_fresh_kernels_search() -> None:
     def follow(previous: Any, weight: Any) -> Plan[Any]:
         return rebalance_experts(weight, 12, 1, 1, 4, previous=previous, max_moves=3)
 
     given = arrays_of(CASE)
-    assert followed_shapes(follow, *given) == []
+    assert followed_shapes(follow, *given) == [(4, 1, 8)]
+    assert planned_shapes(follow, *given) == [(4, 8)]
 
 
 def test_the_switch_is_read_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
