@@ -125,7 +125,7 @@ bench: $(READY)  ## Time every policy on every library against a NumPy loop: a t
 	@mkdir -p out && rm -f out/bench.json
 	@$(BIN)/python -m pytest -p benchmarks.speed.plugin --benchmark-quiet --benchmark-json out/bench.json --quiet $(BENCH) benchmarks/speed
 
-bench-gpu: $(READY)  ## Plans, shares and routes on an NVIDIA GPU, checked, then timed: a table, out/gpu.json, .md and .png
+bench-gpu: $(READY)  ## Plans, few moves, shares and routes on an NVIDIA GPU, checked, then timed: a table, out/gpu.json, .md and .png
 	@echo "Checking plans on the GPU, then timing them (about five minutes, most of them compiling)"
 	@$(BIN)/python -m benchmarks.gpu $(GPU)
 

@@ -161,8 +161,8 @@ def walked(
     walk[of_wide,](of_layers, of_layers, wide, Static(its))
     walk[of_narrow,](of_layers, wide, narrow, Static(how.of_narrow))
     choose[of_choose,](min_gain, of_layers, wide, narrow, plans, *maps, Static(its))
-    blocks = (x.reshape(number, -1).numpy() for x, number in zip((of_layers, wide, narrow), how.programs, strict=False))
-    return Walked(*blocks, Plan(*(x.numpy() for x in maps)))
+    blocks = [x.reshape(number, -1).numpy() for x, number in zip((of_layers, wide, narrow), how.programs, strict=False)]
+    return Walked(blocks[0], blocks[1], blocks[2], Plan(*(x.numpy() for x in maps)))
 
 
 def followed(case: Case, paths: Paths = FEW, **options: Any) -> Plan[NumPyArray]:

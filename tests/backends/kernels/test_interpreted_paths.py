@@ -33,8 +33,9 @@ def leaf_of(gpu: int, gpus: int) -> int:
 
 def masks(holds: NumPyArray) -> NumPyArray:
     """A bit for each leaf whose GPU holds an expert: [gpus, experts] -> [experts]."""
-    gpus = len(holds)
-    return sum(holds[gpu].astype(np.int64) << leaf_of(gpu, gpus) for gpu in range(gpus))
+    leaves = np.array([leaf_of(gpu, len(holds)) for gpu in range(len(holds))])
+    words: NumPyArray = (holds.astype(np.int64) << leaves[:, None]).sum(axis=0)
+    return words
 
 
 def counts(places: NumPyArray, experts: int, gpus: int) -> NumPyArray:
