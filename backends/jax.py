@@ -19,7 +19,8 @@ from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.jax_on_numpy import on_numpy
 from eplb_xp.backends.launching import follows_from_jax, from_jax, routes_from_jax, shares_from_jax
 from eplb_xp.backends.launching.varying import pvary, varying
-from eplb_xp.backends.standard import Carry, Standard
+from eplb_xp.backends.loops import Carry
+from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.steps import WITHOUT_KERNELS
 from eplb_xp.backends.takeover import Refusal, Step, register
 from eplb_xp.types import Array, Frontier, Moves, Plan, Prepared, Report, SharedReport, Shares

@@ -4,15 +4,14 @@ Subclasses replace what their library does differently or better. README.md list
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from array_api_compat import device
 
+from eplb_xp.backends.loops import Carry, while_rows
 from eplb_xp.backends.takeover import Refusal, Step, take_over
 from eplb_xp.types import Array
-
-Carry = TypeVar("Carry", bound=tuple[Any, ...])
 
 
 class Standard:
@@ -48,32 +47,10 @@ class Standard:
     ) -> Carry:
         """Repeat ``body`` while a row of the carry is open [rows, 1]; rows that aren't stay what they are.
 
-        All arrays have a row each, those that stay the same too; the carry is a named tuple. Rows are worked on by
-        themselves, so here those that are done leave the batch, whenever they are half of it.
+        The carry is a named tuple. It and what is fixed have rows; an array of one dimension is of them all. Rows are
+        worked on by themselves, so those that are done may leave the batch.
         """
-        xp = self.xp
-        state = (*carry, *fixed)
-        place = self.arange(state[0].shape[0], state[0])
-        done: list[tuple[Array, ...]] = []
-        while True:
-            now, rest = type(carry)(*state[: len(carry)]), state[len(carry) :]
-            is_closed = ~xp.reshape(is_open(now), place.shape)
-            closed = int(xp.sum(xp.astype(is_closed, self.index_dtype)))
-            if closed == place.shape[0]:
-                break
-            if 2 * closed >= place.shape[0]:
-                order = xp.argsort(xp.astype(is_closed, xp.int32), stable=True)
-                state, place = tuple(xp.take(x, order, axis=0) for x in state), xp.take(place, order)
-                number = place.shape[0] - closed
-                done.append((*(x[number:] for x in state[: len(carry)]), place[number:]))
-                state, place = tuple(x[:number] for x in state), place[:number]
-                continue
-            state = (*body(now, rest), *rest)
-        if not done:
-            return now
-        *parts, place = (xp.concat(parts, axis=0) for parts in zip((*now, place), *done, strict=True))
-        order = xp.argsort(place)
-        return type(carry)(*(xp.take(x, order, axis=0) for x in parts))
+        return while_rows(self, is_open, body, carry, fixed)
 
     def fori_loop(
         self, lower: int, upper: int, body: Callable[[int, Any], Any], carry: Any, *, unrolls: bool = True

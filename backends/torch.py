@@ -16,7 +16,8 @@ from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.launching import follows_from_torch, from_torch, routes_from_torch, shares_from_torch
-from eplb_xp.backends.standard import Carry, Standard
+from eplb_xp.backends.loops import Carry
+from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.steps import WITHOUT_KERNELS
 from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
 from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
