@@ -53,7 +53,7 @@ class Narrowing {
         there[r] = Ints{};
         if (!ours.is_shared_[r]) continue;
         for (int s = 0; s < kCapacity; ++s) {
-          const Ints same = ints_at(expert + s * width + p) == ours.expert_[r];
+          const Ints same = as_bits(ints_at(expert + s * width + p) == ours.expert_[r]);
           there[r] |= same;
           theirs[s] = (Floats)((Ints)theirs[s] | same);  // no number, which is never less
         }

@@ -16,30 +16,80 @@ class Pairs {
   TwoSwaps best(Table& table, const Items& items, int pack) {
     const Hidden hidden(table, items, pack);
     const float high = table.pack_load[pack];
-    float best = kInfinite, best_off = kInfinite;
-    int other_pack = -1;
-    int32_t* looked_at = table.at;
-    for (int p = 0; p < table.packs; ++p) looked_at[p] = 0;
-    int left = kLookedAt / (number_ * number_);
-    left = left < 1 ? 1 : left > table.packs ? table.packs : left;
-    for (; left > 0; --left) {
-      const int p = next_lightest(table, looked_at);
-      const float halved = (high + table.pack_load[p]) * 0.5f;
-      if (halved >= best) break;  // as it is for all that follow
-      read(table, p, high);
-      const float off = nearest();
-      if (halved + off < best) {
-        best = halved + off;
-        best_off = off;
-        other_pack = p;
-      }
+    int number = kLookedAt / (number_ * number_);
+    number = number < 1 ? 1 : number > table.packs ? table.packs : number;
+    int other_pack;
+    if (number == table.packs && capacity_ == 4) {
+      other_pack = best_of_all<4>(table, high);
+    } else if (number == table.packs && capacity_ == 5) {
+      other_pack = best_of_all<5>(table, high);
+    } else {
+      other_pack = best_of_lightest(table, high, number);
     }
     if (other_pack < 0) return {{0, 0}, {0, 0}, 0, kInfinite};
     read(table, other_pack, high);
-    return found(table, pack, other_pack, best, best_off);
+    return found(table, pack, other_pack, high);
   }
 
  private:
+  // The pack of the best exchange, packs side by side; none where the busier is no less busy after it.
+  template <int kCapacity>
+  static int best_of_all(const Table& table, float high) {
+    constexpr int kPairs = kCapacity * (kCapacity - 1) / 2;
+    Floats best = all(high), best_load{};
+    Ints best_first = all(-1);
+    for (int p = 0; p < table.width; p += kLanes) {
+      const Floats pack_load = floats_at(table.pack_load + p);
+      const Floats halved = (high + pack_load) * 0.5f, more = (high - pack_load) * 0.5f;
+      if (!any(halved < best)) continue;
+      Floats ours[kPairs], off = all(kInfinite);
+      each_pair<kCapacity>(table.going + p, table.width, [&](int pair, Floats load) { ours[pair] = load; });
+      each_pair<kCapacity>(table.load + p, table.width, [&](int, Floats load) {
+        const Floats wanted = load + more;
+        for (int pair = 0; pair < kPairs; ++pair) off = smaller(magnitude(ours[pair] - wanted), off);
+      });
+      const Floats busier = halved + off;
+      const Ints better = (busier < best) | ((busier == best) & (best_first >= 0) & (pack_load < best_load));
+      best = better ? busier : best;
+      best_load = better ? pack_load : best_load;
+      best_first = better ? all(p) : best_first;
+    }
+    int found = -1;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      if (best_first[lane] < 0 || best[lane] != smallest(best)) continue;
+      const int pack = best_first[lane] + lane;
+      const float theirs = table.pack_load[pack], least = found < 0 ? kInfinite : table.pack_load[found];
+      if (theirs < least || (theirs == least && pack < found)) found = pack;
+    }
+    return found;
+  }
+
+  // The loads of all pairs of items, in the order of `itertools.combinations`.
+  template <int kCapacity, typename Do>
+  static void each_pair(const float* load, int width, Do with) {
+    Floats items[kCapacity];
+    for (int r = 0; r < kCapacity; ++r) items[r] = floats_at(load + r * width);
+    for (int one = 0, pair = 0; one < kCapacity - 1; ++one)
+      for (int two = one + 1; two < kCapacity; ++two, ++pair) with(pair, items[one] + items[two]);
+  }
+
+  // The same, of so many of the lightest packs, pairs of ours side by side.
+  int best_of_lightest(const Table& table, float high, int number) {
+    int found = -1;
+    float best = high;
+    for (int p = 0; p < table.packs; ++p) table.at[p] = 0;
+    for (; number > 0; --number) {
+      const int pack = next_lightest(table, table.at);
+      const float halved = (high + table.pack_load[pack]) * 0.5f;
+      if (halved >= best) break;  // as it is for all that follow
+      read(table, pack, high);
+      const float busier = halved + nearest();
+      found = busier < best ? pack : found;
+      best = smaller(busier, best);
+    }
+    return found;
+  }
+
   static int next_lightest(const Table& table, int32_t* looked_at) {
     int found = -1;
     float least = kInfinite;
@@ -74,7 +124,9 @@ class Pairs {
     return smallest(off);
   }
 
-  TwoSwaps found(const Table& table, int pack, int other_pack, float best, float off) const {
+  // Its pairs, which have been read.
+  TwoSwaps found(const Table& table, int pack, int other_pack, float high) const {
+    const float off = nearest(), busier = (high + table.pack_load[other_pack]) * 0.5f + off;
     int ours = 0, theirs = 0;
     auto is_it = [&] { return __builtin_fabsf(ours_[ours] - wanted_[theirs]) == off; };
     while (!is_it())
@@ -82,7 +134,7 @@ class Pairs {
         ours = 0;
         ++theirs;
       }
-    TwoSwaps swaps{{0, 0}, {0, 0}, other_pack, best};
+    TwoSwaps swaps{{0, 0}, {0, 0}, other_pack, busier};
     places(ours, table.width, pack, swaps.ours);
     places(theirs, table.width, other_pack, swaps.theirs);
     return swaps;

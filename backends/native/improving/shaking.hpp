@@ -72,26 +72,33 @@ class Shaking {
     const Floats pack_load = floats_at(table.pack_load + first);
     const Floats their_pack_load = reversed(floats_at(table.pack_load + other));
     const Ints met = (other + kLanes - 1) - lane_numbers() < first;
+    Ints stays[kCapacity], goes[kCapacity];
+    for (int r = 0; r < kCapacity; ++r) stays[r] = met;
+    for (int r = 0; r < kCapacity; ++r)
+      for (int o = 0; o < kCapacity; ++o) {
+        const Ints same = as_bits(expert[r] == their_expert[o]);
+        stays[r] |= same;
+        stays[o] |= same;
+      }
     Floats found = all(-1.0f);
-    Ints rank = all(kCapacity);
     for (int r = 0; r < kCapacity; ++r) {
       const Floats after = busier(pack_load, their_pack_load, load[r] - their_load[r]);
-      Ints stays = met | (after >= high);
-      for (int o = 0; o < kCapacity; ++o) stays |= (expert[r] == their_expert[o]) | (their_expert[r] == expert[o]);
-      const Ints better = ~stays & (after > found);
-      found = better ? after : found;
-      rank = better ? all(r) : rank;
+      stays[r] |= as_bits(after >= high);
+      goes[r] = as_bits(after > found) & ~stays[r];
+      found = larger((Floats)((Ints)after | stays[r]), found);  // where it stays it is no number
+      for (int o = 0; o < r; ++o) goes[o] &= ~goes[r];
     }
     Floats total{}, their_total{};
     for (int r = 0; r < kCapacity; ++r) {
-      const Ints goes = rank == r;
-      const Floats comes = goes ? their_load[r] : load[r], theirs = goes ? load[r] : their_load[r];
-      total = r == 0 ? comes : total + comes;
+      const Ints load_change = ((Ints)load[r] ^ (Ints)their_load[r]) & goes[r];
+      const Ints expert_change = (expert[r] ^ their_expert[r]) & goes[r];
+      const Floats ours = (Floats)((Ints)load[r] ^ load_change), theirs = (Floats)((Ints)their_load[r] ^ load_change);
+      total = r == 0 ? ours : total + ours;
       their_total = r == 0 ? theirs : their_total + theirs;
-      store(table.load + r * width + first, comes);
+      store(table.load + r * width + first, ours);
       store(table.load + r * width + other, reversed(theirs));
-      store(table.expert + r * width + first, goes ? their_expert[r] : expert[r]);
-      store(table.expert + r * width + other, reversed(goes ? expert[r] : their_expert[r]));
+      store(table.expert + r * width + first, expert[r] ^ expert_change);
+      store(table.expert + r * width + other, reversed(their_expert[r] ^ expert_change));
     }
     store(table.pack_load + first, total);
     store(table.pack_load + other, reversed(their_total));

@@ -36,9 +36,7 @@ struct BestOfLanes {
   Swap best(int width) const {
     Swap swap{0, 0, 0, smallest(busier)};
     if (!swap.is_there()) return swap;
-    swap.other = INT32_MAX;
-    for (int lane = 0; lane < kLanes; ++lane)
-      if (busier[lane] == swap.busier && place[lane] + lane < swap.other) swap.other = place[lane] + lane;
+    swap.other = smallest(busier == swap.busier ? place + lane_numbers() : all(INT32_MAX));
     swap.other_pack = swap.other % width;
     return swap;
   }

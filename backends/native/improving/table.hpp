@@ -98,10 +98,8 @@ struct Table {
   int first_of(float wanted) const { return first_of(pack_load, wanted); }
 
   static int first_of(const float* row, float wanted) {
-    int p = 0;
-    while (!any(floats_at(row + p) == wanted)) p += kLanes;
-    while (row[p] != wanted) ++p;
-    return p;
+    for (int p = 0;; p += kLanes)
+      if (const unsigned lanes = lanes_where(floats_at(row + p) == wanted)) return p + __builtin_ctz(lanes);
   }
 
   // Change the places of two items; what their packs have then is for others to say.
