@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 
 import pytest
 
@@ -35,8 +34,15 @@ class NumPyNative(Library):
 @contextmanager
 def natively() -> Iterator[None]:
     """Native code may take over, and nothing else."""
-    with mock.patch.dict(os.environ, {SWITCH: NATIVE}):
+    before = os.environ.get(SWITCH)
+    os.environ[SWITCH] = NATIVE
+    try:
         yield
+    finally:
+        if before is None:
+            del os.environ[SWITCH]
+        else:
+            os.environ[SWITCH] = before
 
 
 def native_plan(weight: NumPyArray, sizes: Sizes, policy: Policy, lanes: int) -> Plan[NumPyArray]:

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from eplb_xp import POLICIES, Plan, rebalance_experts
 from eplb_xp.backends.launching import from_numpy
@@ -45,17 +43,6 @@ def native(monkeypatch: pytest.MonkeyPatch) -> Iterator[mock.Mock]:
     monkeypatch.delenv(SWITCH, raising=False)
     with mock.patch.object(from_numpy, "plan", wraps=from_numpy.plan) as watched:
         yield watched
-
-
-@needs_native
-@pytest.mark.parametrize("asarray", [np.array, torch.tensor, jnp.array])
-def test_arrays_in_host_memory_get_it(
-    asarray: Any, weight: NumPyArray, expected: Plan[NumPyArray], native: mock.Mock
-) -> None:
-    plan = rebalance_experts(asarray(weight), *SIZES)
-    assert native.call_count == 1
-    for ours, theirs in zip(plan, expected, strict=True):
-        np.testing.assert_array_equal(np.asarray(ours), theirs)
 
 
 def test_the_variable_switches_it_off(
