@@ -36,6 +36,8 @@ def test_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SWITCH, raising=False)
     weight = np.random.default_rng(0).lognormal(5, 1, (7, 32)).astype(np.float32)
     for given in (torch.tensor(weight).to(torch.bfloat16), jnp.asarray(weight, jnp.bfloat16)):
-        expected = once_written_plan(np.asarray(jnp.asarray(weight, jnp.bfloat16)), check_sizes(32, *SIZES), POLICIES["swap"])
+        expected = once_written_plan(
+            np.asarray(jnp.asarray(weight, jnp.bfloat16)), check_sizes(32, *SIZES), POLICIES["swap"]
+        )
         plan = rebalance_experts(given, *SIZES, policy="swap")
         np.testing.assert_array_equal(np.asarray(plan.phy2log), expected.phy2log)
