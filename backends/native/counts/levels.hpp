@@ -39,9 +39,10 @@ class Levels {
   template <typename May>
   int hand_out(bool to_lightest, int k, May may_have, Candidate& found) const {
     const int experts = shape_.node_experts;
-    for (int i = 0; i < experts && k < shape_.spares; ++i) {
-      const int32_t expert = order_[to_lightest ? experts - 1 - i : i];
-      if (may_have(found.count[expert])) found.spare[k++] = expert;
+    const int32_t *expert = to_lightest ? order_ + experts - 1 : order_, step = to_lightest ? -1 : 1;
+    for (int i = 0; i < experts && k < shape_.spares; ++i, expert += step) {
+      found.spare[k] = *expert;  // written over by the next, if it may not
+      k += may_have(found.count[*expert]);
     }
     return k;
   }

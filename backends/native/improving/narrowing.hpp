@@ -21,15 +21,11 @@ class Narrowing {
     const float margin = high_ * 0x1p-19f;  // more than all rounding
     const float least = estimate();
     BestOfLanes found;
-    if (!(least <= bound + margin)) return found.best(table_.width);
-    const int first = table_.first_of(table_.estimate, least) / kLanes * kLanes;
-    look_closely(first, found);
-    bound = smaller(smallest(found.busier), bound);
-    for (int p = 0; p < table_.width; p += kLanes) {
-      if (p == first || !any(floats_at(table_.estimate + p) <= bound + margin)) continue;
-      look_closely(p, found);
-      bound = smaller(smallest(found.busier), bound);
-    }
+    if (!(least <= bound + margin)) return Swap{0, 0, 0, kInfinite};
+    // What is the least, and what it may turn out to be.
+    const Floats nearly = all(least + 2 * margin);
+    for (int p = 0; p < table_.width; p += kLanes)
+      if (any(floats_at(table_.estimate + p) <= nearly)) look_closely(p, found);
     return found.best(table_.width);
   }
 

@@ -95,11 +95,9 @@ struct Table {
   }
 
   // The first pack with this load.
-  int first_of(float wanted) const { return first_of(pack_load, wanted); }
-
-  static int first_of(const float* row, float wanted) {
+  int first_of(float wanted) const {
     for (int p = 0;; p += kLanes)
-      if (const unsigned lanes = lanes_where(floats_at(row + p) == wanted)) return p + __builtin_ctz(lanes);
+      if (const unsigned lanes = lanes_where(floats_at(pack_load + p) == wanted)) return p + __builtin_ctz(lanes);
   }
 
   // Change the places of two items; what their packs have then is for others to say.
