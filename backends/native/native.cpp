@@ -47,6 +47,7 @@ namespace {
 
 int most_lanes() {
 #ifdef EPLB_XP_HAS_EIGHT
+  __builtin_cpu_init();  // this may be before all else that is
   if (__builtin_cpu_supports("avx2")) return 8;
 #endif
   return 4;
@@ -78,7 +79,7 @@ bool fit(const Buffers& given, const Shape& shape, int64_t layers, int64_t size)
 }
 
 template <typename Index>
-void plan_with(const Buffers& given, const Shape& shape, int64_t layers, int lanes, int threads) {
+void plan_with(const Buffers& given, const Shape& shape, int64_t layers, [[maybe_unused]] int lanes, int threads) {
   const auto* weight = static_cast<const float*>(given.weight.buf);
   auto* phy2log = static_cast<Index*>(given.phy2log.buf);
   auto* log2phy = static_cast<Index*>(given.log2phy.buf);
