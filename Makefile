@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Built with the installation, and again where a source has changed.
+NATIVE := $(VENV)/.native
+NATIVE_SOURCES := setup.py $(wildcard backends/native/*.cpp backends/native/*.hpp backends/native/*/*.hpp)
 # For PyTorch's builds without CUDA, name its index of them in PIP_EXTRA_INDEX_URL, which pip reads.
 TORCH ?= torch==2.13.0
 # JAX must not take the memory that torch needs.
@@ -35,7 +38,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint lint-workflows wheel fuzz mutate bench bench-gpu bench-growth bench-moves bench-quality bench-settings bench-search bench-shares bench-start docs clean
+.PHONY: help demo test test-lowest lint lint-workflows wheel fuzz sanitize mutate bench bench-gpu bench-growth bench-moves bench-quality bench-settings bench-search bench-shares bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -49,6 +52,10 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install -qq --editable ".[jax,torch,cli]" --group dev
 	@touch $@
 
+$(NATIVE): $(READY) $(NATIVE_SOURCES)
+	@$(BIN)/python setup.py -q build_ext --inplace
+	@touch $@
+
 demo: $(READY)  ## Plan generated loads: tables, out/loads.npz, out/plan.npz and out/plan.png
 	@echo "Planning generated loads with every policy"
 	@mkdir -p out
@@ -56,7 +63,7 @@ demo: $(READY)  ## Plan generated loads: tables, out/loads.npz, out/plan.npz and
 	@echo "Writing the plan of the default policy, joint"
 	@$(BIN)/eplb-xp plan out/loads.npz --num-replicas 288 --num-gpus 32 -o out/plan.npz
 
-test: lint  ## Lint, types and tests
+test: lint $(NATIVE)  ## Lint, types and tests
 	@echo "Testing on $$(nproc) cores (some minutes)"
 	@$(BIN)/python -m pytest $(PROCESSES)
 
@@ -102,9 +109,26 @@ $(TOOLS_VENV)/.ready: pyproject.toml
 	@$(TOOLS_VENV)/bin/python -m pip install -qq --group tools
 	@touch $@
 
-fuzz: $(READY)  ## New random cases for every property on every library, MINUTES=10 in all
+fuzz: $(NATIVE)  ## New random cases for every property on every library, MINUTES=10 in all
 	@echo "Fuzzing on $$(nproc) cores for about $(MINUTES) minutes"
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -p tests.fuzz --minutes $(MINUTES) --numprocesses auto --quiet tests
+
+sanitize: build/address build/thread  ## Native code under AddressSanitizer, UBSan and ThreadSanitizer, built with them
+	@echo "Testing with what was built (a minute)"
+	@$(call sanitized,address,libasan.so)
+	@$(call sanitized,thread,libtsan.so) -k "threads or callers"
+
+build/address: SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+build/thread: SANITIZERS := -fsanitize=thread
+build/address build/thread: $(READY) $(NATIVE_SOURCES)
+	@echo "Building with $(SANITIZERS) (half a minute)"
+	@rm -rf $@
+	@CFLAGS="$(SANITIZERS)" CXXFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)" \
+		$(BIN)/python setup.py -q build_ext --build-temp $@/objects --build-lib $@
+
+sanitized = LD_PRELOAD=$$(g++ -print-file-name=$2) ASAN_OPTIONS=detect_leaks=0 EPLB_XP_TEST_LIBRARIES=numpy \
+	$(BIN)/python -m pytest --quiet -p tests.sanitized --native build/$1 \
+	tests/backends/native/test_plans.py tests/backends/native/test_calls.py
 
 mutate: $(MUTATION_VENV)/.ready  ## Break the algorithms, one small change at a time: the tests must fail
 	@echo "Trying $(MUTANTS) on $$(nproc) cores (out/mutation.log)"
@@ -120,7 +144,7 @@ $(MUTATION_VENV)/.ready: pyproject.toml
 	@$(MUTATION_VENV)/bin/python -m pip install -qq --no-deps --editable .
 	@touch $@
 
-bench: $(READY)  ## Time every policy on every library against a NumPy loop: a table, out/bench.json
+bench: $(NATIVE)  ## Time every policy on every library against a NumPy loop: a table, out/bench.json
 	@echo "Checking every plan, then timing it (about three minutes)"
 	@mkdir -p out && rm -f out/bench.json
 	@$(BIN)/python -m pytest -p benchmarks.speed.plugin --benchmark-quiet --benchmark-json out/bench.json --quiet $(BENCH) benchmarks/speed

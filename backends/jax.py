@@ -22,7 +22,7 @@ from eplb_xp.backends.launching.varying import pvary, varying
 from eplb_xp.backends.loops import Carry
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.steps import WITHOUT_KERNELS
-from eplb_xp.backends.takeover import Refusal, Step, register
+from eplb_xp.backends.takeover import TRITON, Refusal, Step, is_switched_on, register
 from eplb_xp.types import Array, Frontier, Moves, Plan, Prepared, Report, SharedReport, Shares
 
 # XLA fuses what is not in a loop.
@@ -159,7 +159,8 @@ LIBRARY = Jax()
 def _taken(step: Step, by_kernels: Step, lib: Standard, *arrays: jax.Array, **sizes: Any) -> Any:
     """A step by NumPy in host memory, by the kernels on a GPU, or a refusal."""
     found = on_numpy(step, lib, *arrays, **sizes)
-    return by_kernels(lib, *arrays, **sizes) if isinstance(found, Refusal) else found
+    goes_on = isinstance(found, Refusal) and is_switched_on(TRITON)
+    return by_kernels(lib, *arrays, **sizes) if goes_on else found
 
 
 def _share_of_plan(lib: Standard, *arrays: jax.Array, num_gpus: int, rounds: int) -> Shares[jax.Array] | Refusal:

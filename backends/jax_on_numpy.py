@@ -10,7 +10,7 @@ import numpy as np
 
 from eplb_xp.backends import numpy
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import Refusal, Step
+from eplb_xp.backends.takeover import Refusal, Step, take_over
 from eplb_xp.policy import Policy
 
 # Slots of all layers and starts, beyond which XLA has compiled and planned before NumPy has planned: 1,000 layers of
@@ -25,9 +25,12 @@ def on_numpy(step: Step, lib: Standard, *arrays: jax.Array, **sizes: Any) -> Any
     """The step by NumPy, its results where the last array is, or a refusal."""
     if not all(lib.is_readable(x) and len(x.devices()) == 1 for x in arrays):
         return Refusal("the arrays are traced, or not in the memory of one host device")
-    if _is_quicker_compiled(*arrays[-1].shape[:2], **sizes):
-        return Refusal("XLA compiles and plans for so many layers before NumPy has planned")
-    result = numpy.LIBRARY.call(step, *map(lib.to_numpy, arrays), **sizes)
+    given = tuple(map(lib.to_numpy, arrays))
+    result = take_over(numpy.LIBRARY, step, given, sizes)
+    if isinstance(result, Refusal):
+        if _is_quicker_compiled(*arrays[-1].shape[:2], **sizes):
+            return Refusal("XLA compiles and plans for so many layers before NumPy has planned")
+        result = numpy.LIBRARY.call(step, *given, **sizes)
     (device,) = arrays[-1].devices() if arrays[-1].committed else (None,)
     found = (x.astype(lib.index_dtype) if x.dtype == np.int64 else x for x in result)
     placed = (jax.device_put(x, device) for x in found)

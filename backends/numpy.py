@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from eplb_xp.algorithms import pipeline
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import Step
+from eplb_xp.backends.takeover import NATIVE, Step, register
 from eplb_xp.types import Array
 
 
@@ -81,6 +82,16 @@ class NumPy(Standard):
 
 
 LIBRARY = NumPy()
+
+
+def _plan(lib: Standard, weight: Array, **sizes: Any) -> Any:
+    """The plan by native code, which is looked for with the first one."""
+    from eplb_xp.backends.launching import from_numpy  # noqa: PLC0415
+
+    return from_numpy.plan(lib, weight, **sizes)
+
+
+register(NumPy, pipeline.plan, _plan, form=NATIVE)
 
 
 def _is_added(dtype: np.dtype[Any], known: type[np.generic]) -> bool:

@@ -19,7 +19,7 @@ from eplb_xp.backends.launching import follows_from_torch, from_torch, routes_fr
 from eplb_xp.backends.loops import Carry
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.steps import WITHOUT_KERNELS
-from eplb_xp.backends.takeover import Refusal, Step, is_switched_on, register
+from eplb_xp.backends.takeover import SWITCH, TRITON, Refusal, Step, is_switched_on, register
 from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
 from eplb_xp.backends.tensors.on_numpy import as_numpy, on_numpy
 from eplb_xp.backends.tensors.operators import as_operator
@@ -122,7 +122,7 @@ class Torch(Standard):
             run = super().run if all(map(is_plain, arrays)) else as_operator
             return run(step, *arrays, **sizes)
         # torch.compile traces the step itself, unless kernels make the plan or torch.func transforms the loops.
-        by_kernels = step in WITH_KERNELS and arrays[-1].is_cuda and from_torch.IS_INSTALLED and is_switched_on()
+        by_kernels = step in WITH_KERNELS and arrays[-1].is_cuda and from_torch.IS_INSTALLED and is_switched_on(TRITON)
         run = as_operator if by_kernels or torch._C._are_functorch_transforms_active() else self.call
         return run(step, *arrays, **sizes)
 
@@ -162,7 +162,9 @@ name_to_torch()
 
 def _taken(step: Step, by_kernels: Step, lib: Standard, *tensors: torch.Tensor, **sizes: Any) -> Any:
     """A step by the kernels on a GPU, by NumPy in host memory, or a refusal."""
-    return by_kernels(lib, *tensors, **sizes) if tensors[-1].is_cuda else on_numpy(step, lib, *tensors, **sizes)
+    if not tensors[-1].is_cuda:
+        return on_numpy(step, lib, *tensors, **sizes)
+    return by_kernels(lib, *tensors, **sizes) if is_switched_on(TRITON) else Refusal(f"{SWITCH} does not name {TRITON}")
 
 
 def _prepare(lib: Standard, phy2log: torch.Tensor, **sizes: Any) -> Prepared[torch.Tensor]:

@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import Phase, settings
 
+from eplb_xp.backends.takeover import SWITCH, TRITON
 from tests.support.command_line import LOAD
 from tests.support.libraries import Library  # first of all, because it says how the libraries start
+
+# The tests are about the once-written code, if they don't say otherwise.
+os.environ.setdefault(SWITCH, TRITON)
 
 settings.register_profile("dev", max_examples=8, deadline=None)
 settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True, print_blob=True)

@@ -21,7 +21,7 @@ def on_numpy(step: Step, _: Standard, *tensors: torch.Tensor, **sizes: Any) -> A
     """The step by NumPy, or a refusal."""
     if any(tensor.device.type != "cpu" for tensor in tensors):
         return Refusal("the tensors are not in host memory")
-    result = numpy.LIBRARY.call(step, *map(as_numpy, tensors), **sizes)
+    result = numpy.LIBRARY.run(step, *map(as_numpy, tensors), **sizes)
     arrays = map(torch.from_numpy, result)
     return type(result)(*arrays) if hasattr(result, "_fields") else tuple(arrays)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from eplb_xp.backends.takeover import SWITCH, is_switched_on
+from eplb_xp.backends.takeover import SWITCH, TRITON, is_switched_on
 
 PACKAGES = ("eplb-xp", "numpy", "torch", "triton", "jax", "jaxlib", "jax-triton")
 
@@ -21,8 +21,8 @@ def why_not() -> str | None:
         return "needs an NVIDIA GPU, and torch finds none"
     if util.find_spec("triton") is None:
         return "needs Triton for the kernels, and it is not installed"
-    if not is_switched_on():
-        return f"needs the kernels, and {SWITCH}=0 turns them off"
+    if not is_switched_on(TRITON):
+        return f"needs the kernels, and {SWITCH} turns them off"
     return None
 
 

@@ -1,12 +1,14 @@
 """What is timed: every policy on both routes on every library, and the plans that must come out first."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any, NamedTuple
 
 # The tests would ask for four of them.
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
+# Native code has rows of its own; all others are of the once-written code.
+os.environ.setdefault("EPLB_XP_KERNELS", "triton")
 
 import pytest
 import torch
@@ -16,11 +18,15 @@ from benchmarks.speed.targets import TARGETS, Target
 from eplb_xp import POLICIES, Plan, rebalance_experts
 from tests.support.libraries import LIBRARIES, NUMPY, Library, NumPyArray
 from tests.support.loads import FAMILIES, batch
+from tests.support.native import needs_native
 from tests.support.plans import NAMES, assert_same, plan
 
 LAYERS, EXPERTS = 58, 256
 ROUTES = {"global": (288, 1, 1, 32), "hierarchical": (288, 8, 4, 32)}  # replicas, groups, nodes, GPUs
-TIMED = ("numpy", "torch", "torch-cuda", "jax", "jax-jit")
+# Few slots a GPU, where joint tries most: for native code alone, with which that takes milliseconds.
+FEW_SLOTS = {"72 GPUs": (288, 1, 1, 72), "64 GPUs": (320, 1, 1, 64), "128 GPUs": (384, 1, 1, 128)}
+ALL_ROUTES = ROUTES | FEW_SLOTS
+TIMED = ("numpy", "numpy-native", "torch", "torch-cuda", "jax", "jax-jit")
 # The baseline scales nothing, so sums overflow there, or loads that the planner counts as zero still count.
 FAMILIES_OF_ORDINARY_SIZE = sorted({*FAMILIES} - {"geometric .5", "subnormal", "near the largest", "huge and tiny"})
 
@@ -50,42 +56,49 @@ class Case(NamedTuple):
 
     def planner(self, loads: Loads) -> Callable[[], Plan[Any]]:
         """Make a plan of loads that are in the library already."""
-        sizes: dict[str, Any] = dict(zip(NAMES, ROUTES[self.route], strict=True))
+        sizes: dict[str, Any] = dict(zip(NAMES, ALL_ROUTES[self.route], strict=True))
         array = self.library.asarray(loads.array())
         return partial(self.library.call, rebalance_experts, array, **sizes, policy=self.policy)
 
     def check(self, loads: Loads) -> None:
         """The plan is that of the baseline for greedy, and that of NumPy for other policies."""
-        got = plan(self.library, loads.array(), ROUTES[self.route], policy=self.policy)
+        got = plan(self.library, loads.array(), ALL_ROUTES[self.route], policy=self.policy)
         assert_same(got, _expected(self.policy, self.route, loads))
 
 
 def baseline_planner(route: str, loads: Loads) -> Callable[[], Plan[NumPyArray]]:
     """The baseline on that route."""
-    return partial(baseline.rebalance_experts, loads.array(), *ROUTES[route])
+    return partial(baseline.rebalance_experts, loads.array(), *ALL_ROUTES[route])
 
 
 @cache
 def _expected(policy: str, route: str, loads: Loads) -> Plan[NumPyArray]:
     if policy == "greedy":
         return baseline_planner(route, loads)()
-    return plan(NUMPY, loads.array(), ROUTES[route], policy=policy)
+    return plan(NUMPY, loads.array(), ALL_ROUTES[route], policy=policy)
 
 
 def _marks(library: Library) -> list[pytest.MarkDecorator]:
+    if library.name == "numpy-native":
+        return [needs_native]
     if library.name != "torch-cuda":
         return []
     no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
     return [pytest.mark.cuda, no_gpu]
 
 
+def _cases() -> Iterator[Case]:
+    for library in LIBRARIES:
+        if library.name in TIMED:
+            yield from (Case(policy, route, library) for policy in POLICIES for route in ROUTES)
+        if library.name == "numpy-native":
+            yield from (Case("joint", route, library) for route in FEW_SLOTS)
+
+
 every_case = pytest.mark.parametrize(
     "case",
     [
-        pytest.param(Case(policy, route, library), marks=_marks(library), id=f"{policy}-{route}-{library.name}")
-        for policy in POLICIES
-        for route in ROUTES
-        for library in LIBRARIES
-        if library.name in TIMED
+        pytest.param(case, marks=_marks(case.library), id=f"{case.policy}-{case.route}-{case.library.name}")
+        for case in sorted(_cases(), key=lambda case: ([*POLICIES].index(case.policy), [*ALL_ROUTES].index(case.route)))
     ],
 )

@@ -21,4 +21,16 @@ TARGETS = {
     ("multistart", "global", "jax-jit"): Target(60, 25),
     # 60 and 25 times greedy's.
     ("joint", "global", "jax-jit"): Target(17, 7),
+    ("greedy", "global", "numpy-native"): Target(0.25, 0.15),
+    ("greedy", "hierarchical", "numpy-native"): Target(0.5, 0.3),
+    ("swap", "global", "numpy-native"): Target(0.5, 0.3),
+    ("swap", "hierarchical", "numpy-native"): Target(1.2, 0.8),
+    ("multistart", "global", "numpy-native"): Target(18, 10),
+    ("multistart", "hierarchical", "numpy-native"): Target(75, 45),
+    # The hierarchical one for Zipf loads: for lognormal ones half of that.
+    ("joint", "global", "numpy-native"): Target(1.0, 0.6),
+    ("joint", "hierarchical", "numpy-native"): Target(8, 4),
+    ("joint", "72 GPUs", "numpy-native"): Target(6, 3.5),
+    ("joint", "64 GPUs", "numpy-native"): Target(7, 4),
+    ("joint", "128 GPUs", "numpy-native"): Target(6, 3.5),
 }

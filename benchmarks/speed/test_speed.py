@@ -7,7 +7,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.shared.timing import finished, seconds
-from benchmarks.speed.candidates import ROUTES, Case, Loads, baseline_planner, every_case
+from benchmarks.speed.candidates import ALL_ROUTES, Case, Loads, baseline_planner, every_case
 from tests.support.plans import NAMES
 
 WARM_UP = 3
@@ -47,7 +47,7 @@ def test_speed(
         "policy": case.policy,
         "route": case.route,
         "library": case.library.name,
-        "sizes": dict(zip(NAMES, ROUTES[case.route], strict=True)),
+        "sizes": dict(zip(NAMES, ALL_ROUTES[case.route], strict=True)),
         "baseline_seconds": times,
         "baseline_median": median(times),
         "ratio": timed.stats.stats.median / median(times),

@@ -16,6 +16,7 @@ def test_every_library_is_there() -> None:
     assert reads_values == {
         "numpy": True,
         "numpy-readonly": True,
+        "numpy-native": True,
         "strict": True,
         "strict-device": False,
         "torch": True,

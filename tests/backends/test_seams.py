@@ -1,8 +1,10 @@
 """The seams: what each library does in its own way, and kernels that take over."""
 
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from unittest import mock
 
 import array_api_strict
 import jax.numpy as jnp
@@ -194,9 +196,8 @@ def calls() -> Iterator[list[int]]:
             return takeover.Refusal("an odd number of layers")
         return pipeline.plan(lib, weight, **sizes)._replace(logcnt="taken over")
 
-    takeover.register(NumPy, pipeline.plan, kernel)
-    yield layers
-    takeover.unregister(NumPy, pipeline.plan)
+    with mock.patch.dict(takeover._kernels, {(NumPy, pipeline.plan): (kernel, None)}):
+        yield layers
 
 
 def taken_over(plan: Any) -> bool:
@@ -209,7 +210,7 @@ def test_a_kernel_takes_over_its_step(weight: Any, calls: list[int]) -> None:
 
 
 def test_a_kernel_is_not_asked_for_another_library(weight: Any, calls: list[int]) -> None:
-    assert not taken_over(rebalance_experts(torch.asarray(weight), 12, 1, 1, 4))
+    assert not taken_over(rebalance_experts(array_api_strict.asarray(weight), 12, 1, 1, 4))
     assert calls == []
 
 
@@ -226,6 +227,30 @@ def test_a_refusal_leaves_the_step_to_the_written_once_code(
 def test_one_variable_turns_all_kernels_off(weight: Any, calls: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPLB_XP_KERNELS", "0")
     assert not taken_over(rebalance_experts(weight, 12, 1, 1, 4))
+    assert calls == []
+
+
+@pytest.mark.parametrize(("value", "on"), [("native", "native"), ("triton", "triton"), ("triton, native", "both")])
+def test_the_variable_names_what_may_take_over(value: str, on: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EPLB_XP_KERNELS", value)
+    assert takeover.is_switched_on()
+    for form in takeover.FORMS:
+        assert takeover.is_switched_on(form) == (on in (form, "both"))
+
+
+def test_unset_the_variable_lets_all_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EPLB_XP_KERNELS", raising=False)
+    assert all(map(takeover.is_switched_on, (None, *takeover.FORMS)))
+
+
+@pytest.mark.parametrize("value", ["", "1", "cuda", "native,", "0,native"])
+def test_other_values_are_refused_when_they_are_used(
+    weight: Any, calls: list[int], value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EPLB_XP_KERNELS", value)
+    message = re.escape(f"EPLB_XP_KERNELS must be 0, or one or more of native, triton, got {value!r}")
+    with pytest.raises(ValueError, match=message):
+        rebalance_experts(weight, 12, 1, 1, 4)
     assert calls == []
 
 

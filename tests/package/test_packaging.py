@@ -1,8 +1,10 @@
 """What is shipped: a wheel, built from the sdist, that holds the backends."""
 
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from pathlib import Path
@@ -15,14 +17,20 @@ from tests.support.paths import ROOT
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that ``python -m build`` makes from the sdist of a copy of the tree."""
-    tree = tmp_path_factory.mktemp("build") / "tree"
-    made = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "build", "dist", "out")
-    shutil.copytree(ROOT, tree, symlinks=True, ignore=made)
+    tree = copied(tmp_path_factory.mktemp("build"))
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", "dist"]
     result = subprocess.run(build, cwd=tree, capture_output=True, text=True, check=False)  # noqa: S603 # our own tree
     assert result.returncode == 0, result.stderr + result.stdout
     (path,) = (tree / "dist").glob("*.whl")
     return path
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the tree, without what was made in it."""
+    tree = folder / "tree"
+    made = shutil.ignore_patterns(".*", "*.egg-info", "*.so", "__pycache__", "build", "dist", "out")
+    shutil.copytree(ROOT, tree, symlinks=True, ignore=made)
+    return tree
 
 
 def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
@@ -32,7 +40,36 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
     assert {"eplb_xp/backends/torch.py", "eplb_xp/backends/jax.py", "eplb_xp/backends/kernels/prepare.py"} <= backends
     pages = {f"eplb_xp/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "backends").rglob("README.md")}
     assert {"eplb_xp/backends/README.md", "eplb_xp/backends/kernels/README.md"} <= pages
-    assert names == modules | backends | pages | {"eplb_xp/py.typed"}
+    native = {name for name in names if name.startswith("eplb_xp/backends/native/_native.")}
+    assert len(native) == (shutil.which("g++") is not None)
+    assert names == modules | backends | pages | native | {"eplb_xp/py.typed"}
+
+
+def test_one_wheel_is_for_all_versions_of_python(wheel: Path) -> None:
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        pytest.skip("Python without a lock has no stable interface")
+    assert "-cp311-abi3-" in wheel.name
+
+
+def test_the_sdist_holds_the_sources_of_native_code(wheel: Path, tmp_path: Path) -> None:
+    (sdist,) = wheel.parent.glob("*.tar.gz")
+    shutil.unpack_archive(sdist, tmp_path, filter="data")
+    (tree,) = tmp_path.iterdir()
+    sources = {path for kind in ("cpp", "hpp") for path in (ROOT / "backends" / "native").rglob(f"*.{kind}")}
+    assert sources
+    for path in sources:
+        assert (tree / "src" / "eplb_xp" / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
+
+
+def test_without_a_compiler_all_else_is_installed(tmp_path: Path) -> None:
+    tree = copied(tmp_path)
+    build = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", "dist"]
+    environment = os.environ | {"CC": "false", "CXX": "false"}
+    subprocess.run(build, cwd=tree, capture_output=True, check=True, env=environment)  # noqa: S603 # our own tree
+    (path,) = (tree / "dist").glob("*.whl")
+    names = zipfile.ZipFile(path).namelist()
+    assert "eplb_xp/backends/native/__init__.py" in names
+    assert not [name for name in names if "_native." in name]
 
 
 def test_the_wheel_plans_on_its_own(wheel: Path, tmp_path: Path) -> None:

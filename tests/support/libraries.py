@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import pytest
 
 from tests.support.library import Library, NumPyArray, ReadOnly, each
+from tests.support.native import NumPyNative, needs_native
 
 __all__ = ["LIBRARIES", "NUMPY", "Library", "NumPyArray", "each", "every_library", "over"]
 
@@ -20,15 +21,13 @@ NUMPY_ALONE = os.environ.get("EPLB_XP_TEST_LIBRARIES") == "numpy"
 if not NUMPY_ALONE:
     from tests.support.other_libraries import OTHERS
 
-    LIBRARIES += OTHERS
+    LIBRARIES += [NumPyNative("numpy-native"), *OTHERS]
 
 
 def over(libraries: Iterable[Library]) -> pytest.MarkDecorator:
     """A test of its own for each of the libraries."""
-    entries = [
-        pytest.param(library, marks=pytest.mark.cuda if library.name == "torch-cuda" else (), id=library.name)
-        for library in libraries
-    ]
+    marks = {"torch-cuda": pytest.mark.cuda, "numpy-native": needs_native}
+    entries = [pytest.param(library, marks=marks.get(library.name, ()), id=library.name) for library in libraries]
     return pytest.mark.parametrize("library", entries)
 
 

@@ -126,6 +126,16 @@ def test_an_expert_of_the_fewest_replicas_does_not_share_in_a_tie(form: ModuleTy
     assert form.hand_out(LIBRARY, load, 1, Range(2, 6)).count.tolist() == [[3, 2, 2]]
 
 
+@pytest.mark.parametrize("form", [ranking, threshold], ids=["table", "search"])
+def test_a_lighter_expert_may_get_one_more_than_heavier_ones(form: ModuleType) -> None:
+    # They are a bit apart, and a third of one is a third of the other: the first expert comes first.
+    load = np.array([[1070192251, 1070192252]], np.int32).view(np.float32)
+    assert form.hand_out(LIBRARY, load, 5, Range(1, 6)).expert.tolist() == [[1, 0, 1, 0, 0]]
+    # With five replicas each so far, sevenths are equal.
+    load = np.array([[1071696398, 1071696400, 1071696399, 1066785802, 1071696399]], np.int32).view(np.float32)
+    assert form.hand_out(LIBRARY, load, 10, Range(5, 9)).count.tolist() == [[8, 8, 7, 5, 7]]
+
+
 @thorough
 @given(data=st.data())
 def test_table_and_search_hand_out_alike(data: st.DataObject) -> None:

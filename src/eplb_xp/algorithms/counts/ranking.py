@@ -1,8 +1,9 @@
 """Few spares: the K largest quotients by sorting all that can be among them.
 
-The expert of rank r, the heaviest being of rank 0, gets K / (r + 1) spares at most, because each of the
-r before it gets at least as many. So the table has K (ln K + 0.6) quotients or less, and its first K,
-sorted, are the spares in the order handed out.
+The expert of rank r, the heaviest being of rank 0, gets (K + r) / (r + 1) spares at most, because each of the
+r before it gets at least one less: not always as many, since quotients of loads that are a bit apart may be
+equal once they are rounded, and the first expert comes first then. So the table has K (ln K + 1.2) quotients or
+less, and its first K, sorted, are the spares in the order handed out.
 """
 
 from eplb_xp.algorithms.counts.spares import Range, Spares
@@ -13,14 +14,20 @@ from eplb_xp.types import Array
 def table_length(experts: int, num_spares: int, within: Range) -> int:
     """How many quotients of each row can be among the largest."""
     room = within.most - within.fewest
-    return sum(min(num_spares // (rank + 1), room) for rank in range(min(experts, num_spares)))
+    return sum(min((num_spares + rank) // (rank + 1), room) for rank in range(_ranks(experts, num_spares, within)))
+
+
+def _ranks(experts: int, num_spares: int, within: Range) -> int:
+    """How many of the heaviest may get any: the first quotient is the load itself if there is one replica so far."""
+    return min(experts, num_spares) if within.fewest == 1 else experts
 
 
 def hand_out(lib: Standard, load: Array, num_spares: int, within: Range) -> Spares:
     """The spares in the order handed out; ties go to the first expert."""
     xp = lib.xp
     rows, experts = load.shape
-    most = num_spares // (lib.arange(min(experts, num_spares), load) + 1)
+    rank = lib.arange(_ranks(experts, num_spares, within), load)
+    most = (num_spares + rank) // (rank + 1)
     room = within.most - within.fewest
     if room < num_spares:
         most = xp.where(most > room, room, most)

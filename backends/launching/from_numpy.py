@@ -1,0 +1,81 @@
+"""Plans for arrays in host memory by the native code of `native/`."""
+
+import functools
+import importlib
+import logging
+import os
+from typing import Any
+
+import numpy as np
+
+from eplb_xp.backends.launching.describing import described
+from eplb_xp.backends.launching.rings import RingShape
+from eplb_xp.backends.standard import Standard
+from eplb_xp.backends.takeover import Refusal
+from eplb_xp.policy import Policy
+from eplb_xp.sizes import Sizes
+from eplb_xp.types import Plan
+
+MODULE = "eplb_xp.backends.native._native"
+THREADS = "EPLB_XP_THREADS"
+MOST_THREADS = 1024
+MOST_REPLICAS = 2**20
+
+# The integers of a shape, in the order of native/shape.hpp.
+INTEGERS = (
+    *("experts", "groups", "nodes", "halves", "node_experts", "fewest", "most", "spares", "gpus", "slots", "packed"),
+    *("width", "apart", "everywhere", "ring", "starts", "noise", "seed", "lightest", "rounds", "finish", "levels"),
+    *("generations", "refined", "parents", "steps"),
+)
+FLOATS = ("threshold", "close")
+
+_log = logging.getLogger("eplb_xp")
+_Shape = tuple[Any, Any, Any, int]  # integers, floats, strides, and the width of log2phy
+
+
+def plan(
+    lib: Standard, weight: np.ndarray[Any, Any], *, sizes: Sizes, policy: Policy, lanes: int | None = None
+) -> Plan[Any] | Refusal:
+    """The plan by native code, or why the once-written code makes it."""
+    native = extension()
+    if isinstance(native, Refusal):
+        return native
+    layers, experts = weight.shape
+    if sizes.num_replicas > MOST_REPLICAS:
+        return Refusal(f"native code plans for at most {MOST_REPLICAS} replicas, got {sizes.num_replicas}")
+    *shape, width = _shape(experts, sizes, policy)
+    with np.errstate(all="ignore"):
+        load = np.ascontiguousarray(lib.float32(weight))
+    maps = [np.empty(size, np.int64) for size in ((layers, sizes.num_replicas), (layers, experts, width), load.shape)]
+    native.plan(load, *shape, *maps, lanes or native.MOST_LANES, threads())
+    return Plan(*maps)
+
+
+@functools.cache
+def extension() -> Any:
+    """The extension module, or why there is none; that is said once."""
+    try:
+        return importlib.import_module(MODULE)
+    except ImportError as error:
+        reason = f"there is no native code, which is built where there is a C++ compiler: {error}"
+        _log.info("%s; plans are made without it", reason)
+        return Refusal(reason)
+
+
+def threads() -> int:
+    """In how many threads layers are planned at once."""
+    value = os.environ.get(THREADS, "1")
+    number = int(value) if value.isascii() and value.isdigit() else 0
+    if not 1 <= number <= MOST_THREADS:
+        raise ValueError(f"{THREADS} must be an integer from 1 to {MOST_THREADS}, got {value!r}")
+    return number
+
+
+@functools.lru_cache(maxsize=1024)
+def _shape(experts: int, sizes: Sizes, policy: Policy) -> _Shape:
+    """What native code reads of sizes and policy."""
+    shape = described(RingShape, experts, sizes, policy)
+    strides = np.array(shape.strides if shape.ring else (), np.int32)
+    integers = np.array([getattr(shape, name) for name in INTEGERS] + [strides.size], np.int32)
+    floats = np.array([getattr(shape, name) for name in FLOATS], np.float32)
+    return integers, floats, strides, shape.width

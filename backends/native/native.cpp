@@ -1,0 +1,150 @@
+// Plans in native code: the row code for each number of lanes, and the extension module that chooses one.
+
+#include <Python.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "memory.hpp"
+#include "shape.hpp"
+#include "threads.hpp"
+
+// All headers of the library come before: none of it is compiled for processors that not everyone has.
+namespace four {
+#define EPLB_XP_LANES 4
+#include "each.hpp"
+#undef EPLB_XP_LANES
+}  // namespace four
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define EPLB_XP_HAS_EIGHT 1
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2")
+#endif
+namespace eight {
+#define EPLB_XP_LANES 8
+#include "each.hpp"
+#undef EPLB_XP_LANES
+}  // namespace eight
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+namespace {
+
+int most_lanes() {
+#ifdef EPLB_XP_HAS_EIGHT
+  __builtin_cpu_init();  // this may be before all else that is
+  if (__builtin_cpu_supports("avx2")) return 8;
+#endif
+  return 4;
+}
+
+const int kMostLanes = most_lanes();
+
+// The integers and floats of a shape, in the order of its fields.
+constexpr Py_ssize_t kIntegers = offsetof(Shape, threshold) / sizeof(int32_t), kFloats = 2;
+
+// Buffers of Python, given back at the end.
+struct Buffers {
+  Py_buffer weight{}, integers{}, floats{}, strides{}, phy2log{}, log2phy{}, logcnt{};
+
+  ~Buffers() {
+    for (Py_buffer* each : {&weight, &integers, &floats, &strides, &phy2log, &log2phy, &logcnt})
+      if (each->obj) PyBuffer_Release(each);
+  }
+};
+
+bool are(const Py_buffer& buffer, int64_t number, int64_t size) { return buffer.len == number * size; }
+
+// Whether the buffers have the sizes of the shape.
+bool fit(const Buffers& given, const Shape& shape, int64_t layers, int64_t size) {
+  return are(given.weight, layers * shape.experts, sizeof(float)) &&
+         are(given.phy2log, layers * shape.layer_slots(), size) &&
+         are(given.log2phy, layers * shape.experts * shape.width, size) &&
+         are(given.logcnt, layers * shape.experts, size);
+}
+
+template <typename Index>
+void plan_with(const Buffers& given, const Shape& shape, int64_t layers, [[maybe_unused]] int lanes, int threads) {
+  const auto* weight = static_cast<const float*>(given.weight.buf);
+  auto* phy2log = static_cast<Index*>(given.phy2log.buf);
+  auto* log2phy = static_cast<Index*>(given.log2phy.buf);
+  auto* logcnt = static_cast<Index*>(given.logcnt.buf);
+  Work(layers).divide(threads, [&](Work& work) {
+#ifdef EPLB_XP_HAS_EIGHT
+    if (lanes == 8) {
+      eight::plan_layers(weight, shape, eight::Maps<Index>{phy2log, log2phy, logcnt}, work);
+      return;
+    }
+#endif
+    four::plan_layers(weight, shape, four::Maps<Index>{phy2log, log2phy, logcnt}, work);
+  });
+}
+
+PyObject* plan(PyObject*, PyObject* arguments) {
+  Buffers given;
+  int lanes = 0, threads = 0;
+  if (!PyArg_ParseTuple(arguments, "y*y*y*y*w*w*w*ii", &given.weight, &given.integers, &given.floats, &given.strides,
+                        &given.phy2log, &given.log2phy, &given.logcnt, &lanes, &threads))
+    return nullptr;
+  Shape shape{};
+  if (!are(given.integers, kIntegers, sizeof(int32_t)) || !are(given.floats, kFloats, sizeof(float))) {
+    PyErr_SetString(PyExc_ValueError, "the shape has other numbers");
+    return nullptr;
+  }
+  std::memcpy(static_cast<void*>(&shape), given.integers.buf, kIntegers * sizeof(int32_t));
+  std::memcpy(&shape.threshold, given.floats.buf, kFloats * sizeof(float));
+  shape.strides = static_cast<const int32_t*>(given.strides.buf);
+  const int64_t layers = shape.experts > 0 ? given.weight.len / (int64_t{shape.experts} * int64_t{sizeof(float)}) : 0;
+  const int64_t numbers = layers * shape.experts, size = numbers > 0 ? given.logcnt.len / numbers : 8;
+  if (!shape.fits() || !are(given.strides, shape.turns, sizeof(int32_t)) || !fit(given, shape, layers, size) ||
+      (size != 4 && size != 8) || (lanes != 4 && lanes != kMostLanes) || threads < 1) {
+    PyErr_SetString(PyExc_ValueError, "the arrays do not fit the shape, or there are no such lanes or threads");
+    return nullptr;
+  }
+  bool has_memory = true;
+  Py_BEGIN_ALLOW_THREADS
+  try {
+    if (size == 8) {
+      plan_with<int64_t>(given, shape, layers, lanes, threads);
+    } else {
+      plan_with<int32_t>(given, shape, layers, lanes, threads);
+    }
+  } catch (const std::bad_alloc&) {
+    has_memory = false;
+  }
+  Py_END_ALLOW_THREADS
+  if (!has_memory) return PyErr_NoMemory();
+  Py_RETURN_NONE;
+}
+
+PyMethodDef methods[] = {
+    {"plan", plan, METH_VARARGS,
+     "plan(weight, integers, floats, strides, phy2log, log2phy, logcnt, lanes, threads)\n--\n\nWrite the maps of a plan."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+int start(PyObject* module) { return PyModule_AddIntConstant(module, "MOST_LANES", kMostLanes); }
+
+PyModuleDef_Slot slots[] = {{Py_mod_exec, reinterpret_cast<void*>(start)}, {0, nullptr}};
+
+PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_native", "Plans in native code.", 0, methods, slots,
+                          nullptr,               nullptr,   nullptr};
+
+}  // namespace
+
+PyMODINIT_FUNC PyInit__native() { return PyModuleDef_Init(&definition); }

@@ -1,0 +1,1 @@
+"""Native code for plans in host memory."""
