@@ -15,9 +15,6 @@ from eplb_xp.backends.takeover import SWITCH, TRITON
 from tests.support.command_line import LOAD
 from tests.support.libraries import Library  # first of all, because it says how the libraries start
 
-# The tests are about the once-written code, if they don't say otherwise.
-os.environ.setdefault(SWITCH, TRITON)
-
 settings.register_profile("dev", max_examples=8, deadline=None)
 settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("fuzz", max_examples=25, deadline=None, print_blob=True)
@@ -86,6 +83,20 @@ def file(tmp_path: Path) -> Path:
     """Loads in a file, for the command line."""
     np.savez(tmp_path / "loads.npz", load=LOAD)
     return tmp_path / "loads.npz"
+
+
+# Rooms whose tests have the forms that users have. Others are about the once-written code, if they don't say otherwise.
+AS_USERS = ("cli", "docs", "loads")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forms(request: pytest.FixtureRequest) -> Generator[None]:
+    """No native code, unless the environment or the room says so."""
+    room = request.path.relative_to(Path(__file__).parent).parts[0]
+    with pytest.MonkeyPatch.context() as patch:
+        if room not in AS_USERS and SWITCH not in os.environ:
+            patch.setenv(SWITCH, TRITON)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
