@@ -194,4 +194,4 @@ $(VENV)/.docs: $(READY)
 	@touch $@
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) $(LOWEST_VENV) $(MUTATION_VENV) $(TOOLS_VENV) $(WHEEL_VENV) mutants out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(LOWEST_VENV) $(MUTATION_VENV) $(TOOLS_VENV) $(WHEEL_VENV) mutants out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info backends/native/*.so
