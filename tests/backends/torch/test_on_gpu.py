@@ -20,17 +20,20 @@ pytestmark = pytest.mark.cuda
 def reads_of(function: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """How often the host waited for the device, and how often a loop read its condition."""
     conditions = 0
-    original = Torch.while_loop
 
-    def counting(self: Torch, cond: Callable[[Any], Any], body: Callable[[Any], Any], carry: Any) -> Any:
-        def counted(carry: Any) -> Any:
-            nonlocal conditions
-            conditions += 1
-            return cond(carry)
+    def counted(loop: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(self: Torch, goes_on: Callable[[Any], Any], *others: Any) -> Any:
+            def condition(carry: Any) -> Any:
+                nonlocal conditions
+                conditions += 1
+                return goes_on(carry)
 
-        return original(self, counted, body, carry)
+            return loop(self, condition, *others)
 
-    monkeypatch.setattr(Torch, "while_loop", counting)
+        return counting
+
+    for name in ("while_loop", "while_rows"):
+        monkeypatch.setattr(Torch, name, counted(getattr(Torch, name)))
     torch.cuda.synchronize()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
