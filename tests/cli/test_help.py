@@ -15,7 +15,7 @@ from tests.support.command_line import SIZES, run
 from tests.support.libraries import NumPyArray
 from tests.support.paths import ROOT
 
-COMMANDS = ("demo", "plan", "evaluate", "frontier", "sweep")
+COMMANDS = ("demo", "plan", "evaluate", "frontier", "sweep", "info")
 FOLLOWING = {"--samples", "--half-life", "--previous", "--max-moves", "--expert-bytes", "--gpus-per-node", "--far-cost"}
 READING = {"--steps", "--layers", "--index-column", "--no-index-column"}
 
@@ -61,6 +61,7 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
             | {"--spend"},
         ),
         ("evaluate", {"--num-gpus", "--num-groups", "--num-nodes", "--plot", "--json"} | READING),
+        ("info", {"--json"}),
         ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--policy", "--plot", "--json"} | READING),
     ],
 )

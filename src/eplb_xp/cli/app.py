@@ -8,6 +8,7 @@ import typer
 from eplb_xp.cli.commands.demo import demo
 from eplb_xp.cli.commands.evaluate import evaluate
 from eplb_xp.cli.commands.frontier import frontier
+from eplb_xp.cli.commands.info import info
 from eplb_xp.cli.commands.plan import plan
 from eplb_xp.cli.commands.sweep import sweep
 from eplb_xp.cli.errors import UserError, one_line
@@ -17,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, plan, evaluate, frontier, sweep):
+for command in (demo, plan, evaluate, frontier, sweep, info):
     app.command()(command)
 
 

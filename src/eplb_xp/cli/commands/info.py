@@ -1,0 +1,23 @@
+"""``eplb-xp info``."""
+
+from eplb_xp.cli import options
+from eplb_xp.cli.errors import refusals
+from eplb_xp.cli.installation import installation
+from eplb_xp.cli.output import installation as output
+from eplb_xp.cli.output import show
+
+
+def info(*, json: options.Json = False) -> None:
+    """Say what is installed, and which forms of the code plan here: native code, Triton's kernels.
+
+    EPLB_XP_KERNELS names the forms that may be used, by default native,triton; 0 turns them off.
+
+    For example:
+
+    eplb-xp info
+
+    eplb-xp info --json
+    """
+    with refusals():
+        found = installation()
+    show(found, output.table, output.document, json=json)

@@ -1,0 +1,64 @@
+"""What ``eplb-xp info`` says of an installation."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+import eplb_xp
+from eplb_xp.backends.launching import from_numpy
+from eplb_xp.backends.takeover import SWITCH, Refusal
+from tests.support.command_line import run
+
+
+def found(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    assert run("info", "--json") == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def test_versions_are_those_of_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    document = found(capsys)
+    assert document["version"] == eplb_xp.__version__
+    assert document["packages"]["numpy"] == np.__version__
+    assert [form["name"] for form in document["forms"]] == ["native", "triton", "triton"]
+
+
+def test_native_code_is_named_with_its_lanes_and_threads(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SWITCH, raising=False)
+    native = from_numpy.extension()
+    if isinstance(native, Refusal):
+        pytest.skip(native.reason)
+    monkeypatch.setenv(from_numpy.THREADS, "3")
+    form = found(capsys)["forms"][0]
+    assert form["is_used"]
+    assert f"{native.MOST_LANES} lanes, 3 threads" in form["reason"]
+
+
+def test_what_is_missing_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SWITCH, raising=False)
+    monkeypatch.setattr(from_numpy, "extension", lambda: Refusal("there is no native code here"))
+    form = found(capsys)["forms"][0]
+    assert not form["is_used"]
+    assert form["reason"] == "there is no native code here"
+    assert run("info") == 0
+    assert "no native code" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("value", "why"), [("0", "turns all forms off"), ("triton", "names other forms")])
+def test_a_form_that_is_switched_off(
+    value: str, why: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, value)
+    form = found(capsys)["forms"][0]
+    assert not form["is_used"]
+    assert form["reason"] == f"{SWITCH}={value} {why}"
+
+
+def test_settings_that_there_are_not(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SWITCH, "fast")
+    assert run("info") == 2
+    assert capsys.readouterr().err.startswith(f"eplb-xp: {SWITCH} must be 0")
