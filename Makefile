@@ -38,7 +38,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint lint-workflows wheel fuzz sanitize mutate bench bench-gpu bench-growth bench-moves bench-quality bench-settings bench-search bench-shares bench-start docs clean
+.PHONY: help demo test test-lowest lint lint-workflows wheel wheels fuzz sanitize mutate bench bench-gpu bench-growth bench-moves bench-quality bench-settings bench-search bench-shares bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -101,6 +101,11 @@ wheel: $(TOOLS_VENV)/.ready  ## Sdist and wheel in dist/, checked; the wheel pla
 	@$(WHEEL_VENV)/bin/python -I -c 'import numpy as np, eplb_xp; \
 		plan = eplb_xp.rebalance_experts(np.array([[45, 40, 25, 50, 30, 50]]), 8, 1, 1, 4); \
 		print("eplb-xp", eplb_xp.__version__, "with NumPy", np.__version__, "plans", plan.phy2log)'
+
+wheels: $(TOOLS_VENV)/.ready  ## Wheels with native code for this kind of machine, each tried; needs Docker
+	@echo "Building wheelhouse/ (some minutes)"
+	@$(TOOLS_VENV)/bin/python -m cibuildwheel --platform linux --output-dir wheelhouse
+	@$(TOOLS_VENV)/bin/twine check --strict wheelhouse/*
 
 $(TOOLS_VENV)/.ready: pyproject.toml
 	@echo "Setting up $(TOOLS_VENV)"
@@ -194,4 +199,4 @@ $(VENV)/.docs: $(READY)
 	@touch $@
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) $(LOWEST_VENV) $(MUTATION_VENV) $(TOOLS_VENV) $(WHEEL_VENV) mutants out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info backends/native/*.so
+	rm -rf $(VENV) $(LOWEST_VENV) $(MUTATION_VENV) $(TOOLS_VENV) $(WHEEL_VENV) mutants out build dist wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info backends/native/*.so
