@@ -1,7 +1,7 @@
 """Plans for arrays in host memory by the native code of `native/`."""
 
 import functools
-import importlib
+import importlib.util
 import logging
 import os
 from typing import Any
@@ -20,6 +20,7 @@ MODULE = "eplb_xp.backends.native._native"
 THREADS = "EPLB_XP_THREADS"
 MOST_THREADS = 1024
 MOST_REPLICAS = 2**20
+IS_BUILT = importlib.util.find_spec(MODULE) is not None
 
 # The integers of a shape, in the order of native/shape.hpp.
 INTEGERS = (

@@ -37,7 +37,7 @@ def primitive(
     step.def_impl(functools.partial(_at_once, step))
     step.def_abstract_eval(functools.partial(_abstract, results))
     batching.primitive_batchers[step] = functools.partial(_batched, step)
-    mlir.register_lowering(step, functools.partial(_lowered_plainly, once_written=once_written))
+    mlir.register_lowering(step, functools.partial(_lowered, by=once_written))
     lowered = functools.partial(_lowered_for_cuda, once_written=once_written, kernels=kernels)
     mlir.register_lowering(step, lowered, platform="cuda")
     if native is not None:
@@ -83,25 +83,22 @@ def _batched(
 
 def _lowered(ctx: mlir.LoweringRuleContext, *arrays: Any, by: Way, is_x64: bool, **settings: Any) -> Any:
     """A way, with indices as they were where the program was traced."""
+    del settings["forms"]
     with jax.enable_x64(is_x64):
         return mlir.lower_fun(by, multiple_results=True)(ctx, *arrays, **settings)
 
 
-def _lowered_plainly(ctx: mlir.LoweringRuleContext, *arrays: Any, once_written: Way, forms: Any, **settings: Any) -> Any:
-    return _lowered(ctx, *arrays, by=once_written, **settings)
-
-
 def _lowered_for_cpu(
-    ctx: mlir.LoweringRuleContext, *arrays: Any, once_written: Way, native: Way, forms: tuple[str, ...], **settings: Any
+    ctx: mlir.LoweringRuleContext, *arrays: Any, once_written: Way, native: Way, **settings: Any
 ) -> Any:
-    by = native if NATIVE in forms and not _is_exported(ctx) else once_written
+    by = once_written if NATIVE not in settings["forms"] or _is_exported(ctx) else native
     return _lowered(ctx, *arrays, by=by, **settings)
 
 
 def _lowered_for_cuda(
-    ctx: mlir.LoweringRuleContext, *arrays: Any, once_written: Way, kernels: Way, forms: tuple[str, ...], **settings: Any
+    ctx: mlir.LoweringRuleContext, *arrays: Any, once_written: Way, kernels: Way, **settings: Any
 ) -> Any:
-    if TRITON not in forms or _is_exported(ctx):
+    if TRITON not in settings["forms"] or _is_exported(ctx):
         return _lowered(ctx, *arrays, by=once_written, **settings)
     with compiling.quickly():
         return _lowered(ctx, *arrays, by=kernels, **settings)

@@ -28,16 +28,15 @@ def registered() -> Refusal | None:
     """Tell XLA of the handler, once; or why XLA doesn't take it."""
     try:
         ffi.register_ffi_target(TARGET, from_numpy.extension().xla_handler(), platform="cpu", api_version=1)
-    except Exception as error:  # noqa: BLE001 # of jaxlib's own class
+    except Exception as error:  # of jaxlib's own class
         return Refusal(f"this jaxlib does not take native code: {error}")
     return None
 
 
 def plan(
-    load: Array, results: Sequence[tuple[tuple[int, ...], Any]], *, sizes: Sizes, policy: Policy
+    load: Array, results: Sequence[tuple[tuple[int, ...], Any]], *, sizes: Sizes, policy: Policy, threads: int
 ) -> tuple[Array, ...]:
     """The maps of a plan for loads of float32, of these shapes and dtypes."""
     integers, floats, strides, _ = from_numpy.shape_of(load.shape[1], sizes, policy)
-    threads = np.array([from_numpy.threads()], np.int32)
-    call = ffi.ffi_call(TARGET, [jax.ShapeDtypeStruct(*result) for result in results])
-    return tuple(call(load, integers=integers, floats=floats, strides=strides, threads=threads))
+    numbers = {"integers": integers, "floats": floats, "strides": strides, "threads": np.array([threads], np.int32)}
+    return tuple(ffi.ffi_call(TARGET, [jax.ShapeDtypeStruct(*result) for result in results])(load, **numbers))
