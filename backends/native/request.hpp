@@ -22,7 +22,7 @@ struct Request {
     std::memcpy(&shape.threshold, floats.data, kFloats * sizeof(float));
     shape.strides = static_cast<const int32_t*>(strides.data);
     const bool is_there = lanes == 4 || lanes == most_lanes;
-    if (!shape.fits() || !strides.are(shape.turns, sizeof(int32_t)) || !fits(shape) || !is_there || threads < 1)
+    if (!strides.are(shape.turns, sizeof(int32_t)) || !shape.fits() || !fits(shape) || !is_there || threads < 1)
       return "the arrays do not fit the shape, or there are no such lanes or threads";
     return nullptr;
   }
