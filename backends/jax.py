@@ -156,10 +156,10 @@ class Jax(Standard):
 LIBRARY = Jax()
 
 
-def _taken(step: Step, by_kernels: Step, lib: Standard, *arrays: jax.Array, **sizes: Any) -> Any:
-    """A step by NumPy in host memory, by the kernels on a GPU, or a refusal."""
+def _taken(step: Step, by_kernels: Step, form: str | None, lib: Standard, *arrays: jax.Array, **sizes: Any) -> Any:
+    """A step by NumPy in host memory, by other code of a form, or of any, or a refusal."""
     found = on_numpy(step, lib, *arrays, **sizes)
-    goes_on = isinstance(found, Refusal) and is_switched_on(TRITON)
+    goes_on = isinstance(found, Refusal) and is_switched_on(form)
     return by_kernels(lib, *arrays, **sizes) if goes_on else found
 
 
@@ -174,16 +174,16 @@ def _share_of_plan(lib: Standard, *arrays: jax.Array, num_gpus: int, rounds: int
     return shares_from_jax.share(lib, *its, *others, num_gpus=num_gpus, rounds=rounds)
 
 
-for taken, kernels in (
-    (pipeline.plan, from_jax.plan),
-    (follow.follow, follows_from_jax.follow),
-    (follow.follow_or_renew, follows_from_jax.follow_or_renew),
-    (shares.share, shares_from_jax.share),
-    (shares.share_of_plan, _share_of_plan),
-    (route.route_in_turn, routes_from_jax.route_in_turn),
-    (route.route_by_quota, routes_from_jax.route_by_quota),
+for taken, kernels, form in (
+    (pipeline.plan, from_jax.plan, None),
+    (follow.follow, follows_from_jax.follow, TRITON),
+    (follow.follow_or_renew, follows_from_jax.follow_or_renew, TRITON),
+    (shares.share, shares_from_jax.share, TRITON),
+    (shares.share_of_plan, _share_of_plan, TRITON),
+    (route.route_in_turn, routes_from_jax.route_in_turn, TRITON),
+    (route.route_by_quota, routes_from_jax.route_by_quota, TRITON),
 ):
-    register(Jax, taken, functools.partial(_taken, taken, kernels))
+    register(Jax, taken, functools.partial(_taken, taken, kernels, form))
 for step in (*WITHOUT_KERNELS, prepared.prepare):
     register(Jax, step, functools.partial(on_numpy, step))
 

@@ -15,11 +15,11 @@ from eplb_xp.algorithms.routing import route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
-from eplb_xp.backends.launching import follows_from_torch, from_torch, routes_from_torch, shares_from_torch
+from eplb_xp.backends.launching import follows_from_torch, from_numpy, from_torch, routes_from_torch, shares_from_torch
 from eplb_xp.backends.loops import Carry
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.steps import WITHOUT_KERNELS
-from eplb_xp.backends.takeover import SWITCH, TRITON, Refusal, Step, is_switched_on, register
+from eplb_xp.backends.takeover import NATIVE, SWITCH, TRITON, Refusal, Step, is_switched_on, register
 from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
 from eplb_xp.backends.tensors.on_numpy import as_numpy, on_numpy
 from eplb_xp.backends.tensors.operators import as_operator
@@ -121,10 +121,20 @@ class Torch(Standard):
         if not torch.compiler.is_compiling():
             run = super().run if all(map(is_plain, arrays)) else as_operator
             return run(step, *arrays, **sizes)
-        # torch.compile traces the step itself, unless kernels make the plan or torch.func transforms the loops.
-        by_kernels = step in WITH_KERNELS and arrays[-1].is_cuda and from_torch.IS_INSTALLED and is_switched_on(TRITON)
-        run = as_operator if by_kernels or torch._C._are_functorch_transforms_active() else self.call
-        return run(step, *arrays, **sizes)
+        # torch.compile traces the step itself, unless other code takes over or torch.func transforms the loops.
+        is_taken = _is_taken_natively if arrays[-1].is_cpu else _is_taken_by_kernels
+        opaque = is_taken(step, arrays[-1], **sizes) or torch._C._are_functorch_transforms_active()
+        return (as_operator if opaque else self.call)(step, *arrays, **sizes)
+
+
+def _is_taken_by_kernels(step: Step, last: Array, **_: Any) -> bool:
+    return step in WITH_KERNELS and last.is_cuda and from_torch.IS_INSTALLED and is_switched_on(TRITON)
+
+
+def _is_taken_natively(step: Step, _: Array, **sizes: Any) -> bool:
+    if step is not pipeline.plan or not from_numpy.IS_BUILT or not is_switched_on(NATIVE):
+        return False
+    return bool(sizes["sizes"].num_replicas <= from_numpy.MOST_REPLICAS)
 
 
 # A carry as its type, the kinds of its parts, and the number of its arrays.

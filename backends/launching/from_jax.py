@@ -1,4 +1,4 @@
-"""Plans for JAX arrays by the kernels of `kernels/`, as one primitive."""
+"""Plans for JAX arrays by the kernels of `kernels/` or the native code of `native/`, as one primitive."""
 
 import functools
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.backends.launching import compiling
+from eplb_xp.backends.launching import compiling, from_numpy, xla
 from eplb_xp.backends.launching.launch import DTYPES, launch
 from eplb_xp.backends.launching.primitives import primitive
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import Refusal
+from eplb_xp.backends.takeover import NATIVE, SWITCH, TRITON, Refusal, is_switched_on
 from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Plan
@@ -21,22 +21,32 @@ _launch = functools.lru_cache(maxsize=1024)(launch)
 
 
 def plan(lib: Standard, weight: jax.Array, *, sizes: Sizes, policy: Policy) -> Plan[jax.Array] | Refusal:
-    """The plan, by kernels where it is made on an NVIDIA GPU, or why the once-written code makes it anywhere."""
-    reason = refusal(weight)
-    if reason is not None:
-        return reason
-    layers, experts = weight.shape
-    how = _launch(layers, experts, sizes, policy)
-    if isinstance(how, Refusal):
-        return how
-    return lib.call(_plan, weight, sizes=sizes, policy=policy)
+    """The plan, by kernels on NVIDIA GPUs, native code on CPUs, or why the once-written code makes it anywhere."""
+    reasons = {form: _refusal_of(form, weight, sizes, policy) for form in (TRITON, NATIVE)}
+    forms = tuple(form for form, reason in reasons.items() if reason is None)
+    if not forms:
+        return Refusal("; ".join(dict.fromkeys(reason.reason for reason in reasons.values() if reason is not None)))
+    threads = from_numpy.threads() if NATIVE in forms else 1
+    return lib.call(_plan, weight, sizes=sizes, policy=policy, forms=forms, threads=threads)
+
+
+def _refusal_of(form: str, weight: jax.Array, sizes: Sizes, policy: Policy) -> Refusal | None:
+    """Why a form of code may not plan, if it may not."""
+    if not is_switched_on(form):
+        return Refusal(f"{SWITCH} does not name {form}")
+    if form == NATIVE:
+        return _is_explicit(weight) or xla.refusal(sizes)
+    how = refusal(weight) or _launch(*weight.shape, sizes, policy)
+    return how if isinstance(how, Refusal) else None
 
 
 def refusal(weight: jax.Array) -> Refusal | None:
     """Why no kernel may run on these loads, if it may not."""
     reason = missing()
-    if reason is not None:
-        return Refusal(reason)
+    return Refusal(reason) if reason is not None else _is_explicit(weight)
+
+
+def _is_explicit(weight: jax.Array) -> Refusal | None:
     if jax.typeof(weight).sharding.mesh.explicit_axes:
         return Refusal("the loads are sharded over explicit axes of a mesh")
     return None
@@ -67,8 +77,8 @@ def as_loads(weight: Array) -> Array:
     return weight.astype(jnp.int32 if jnp.issubdtype(weight.dtype, jnp.integer) else jnp.float32)
 
 
-def _plan(lib: Standard, weight: Array, *, sizes: Sizes, policy: Policy) -> Plan[Array]:
-    return Plan(*_planned(weight, lib=lib, sizes=sizes, policy=policy))
+def _plan(lib: Standard, weight: Array, **settings: Any) -> Plan[Array]:
+    return Plan(*_planned(weight, lib=lib, **settings))
 
 
 def _results(weight: Any, *, lib: Standard, sizes: Sizes, **_: Any) -> Sequence[tuple[tuple[int, ...], Any]]:
@@ -78,11 +88,11 @@ def _results(weight: Any, *, lib: Standard, sizes: Sizes, **_: Any) -> Sequence[
     return [(shape, lib.index_dtype) for shape in shapes]
 
 
-def _by_once_written(weight: Array, *, lib: Standard, sizes: Sizes, policy: Policy) -> tuple[Array, ...]:
+def _by_once_written(weight: Array, *, lib: Standard, sizes: Sizes, policy: Policy, **_: Any) -> tuple[Array, ...]:
     return tuple(pipeline.plan(lib, weight, sizes=sizes, policy=policy))
 
 
-def _by_kernels(weight: Array, *, lib: Standard, sizes: Sizes, policy: Policy) -> tuple[Array, ...]:
+def _by_kernels(weight: Array, *, lib: Standard, sizes: Sizes, policy: Policy, **_: Any) -> tuple[Array, ...]:
     layers, experts = weight.shape
     how = _launch(layers, experts, sizes, policy)
     if isinstance(how, Refusal):  # of a whole batch
@@ -109,4 +119,8 @@ def _by_kernels(weight: Array, *, lib: Standard, sizes: Sizes, policy: Policy) -
     return tuple(maps[:3])
 
 
-_planned = primitive("plan", _results, once_written=_by_once_written, kernels=_by_kernels)
+def _by_native_code(weight: Array, *, lib: Standard, sizes: Sizes, **settings: Any) -> tuple[Array, ...]:
+    return xla.plan(lib.float32(weight), _results(weight, lib=lib, sizes=sizes), sizes=sizes, **settings)
+
+
+_planned = primitive("plan", _results, once_written=_by_once_written, kernels=_by_kernels, native=_by_native_code)

@@ -1,7 +1,7 @@
 """Plans for arrays in host memory by the native code of `native/`."""
 
 import functools
-import importlib
+import importlib.util
 import logging
 import os
 from typing import Any
@@ -20,6 +20,7 @@ MODULE = "eplb_xp.backends.native._native"
 THREADS = "EPLB_XP_THREADS"
 MOST_THREADS = 1024
 MOST_REPLICAS = 2**20
+IS_BUILT = importlib.util.find_spec(MODULE) is not None
 
 # The integers of a shape, in the order of native/shape.hpp.
 INTEGERS = (
@@ -37,18 +38,24 @@ def plan(
     lib: Standard, weight: np.ndarray[Any, Any], *, sizes: Sizes, policy: Policy, lanes: int | None = None
 ) -> Plan[Any] | Refusal:
     """The plan by native code, or why the once-written code makes it."""
-    native = extension()
+    native = extension_for(sizes)
     if isinstance(native, Refusal):
         return native
     layers, experts = weight.shape
-    if sizes.num_replicas > MOST_REPLICAS:
-        return Refusal(f"native code plans for at most {MOST_REPLICAS} replicas, got {sizes.num_replicas}")
-    *shape, width = _shape(experts, sizes, policy)
+    *shape, width = shape_of(experts, sizes, policy)
     with np.errstate(all="ignore"):
         load = np.ascontiguousarray(lib.float32(weight))
     maps = [np.empty(size, np.int64) for size in ((layers, sizes.num_replicas), (layers, experts, width), load.shape)]
     native.plan(load, *shape, *maps, lanes or native.MOST_LANES, threads())
     return Plan(*maps)
+
+
+def extension_for(sizes: Sizes) -> Any:
+    """The extension module, or why it does not plan for these sizes."""
+    native = extension()
+    if not isinstance(native, Refusal) and sizes.num_replicas > MOST_REPLICAS:
+        return Refusal(f"native code plans for at most {MOST_REPLICAS} replicas, got {sizes.num_replicas}")
+    return native
 
 
 @functools.cache
@@ -72,7 +79,7 @@ def threads() -> int:
 
 
 @functools.lru_cache(maxsize=1024)
-def _shape(experts: int, sizes: Sizes, policy: Policy) -> _Shape:
+def shape_of(experts: int, sizes: Sizes, policy: Policy) -> _Shape:
     """What native code reads of sizes and policy."""
     shape = described(RingShape, experts, sizes, policy)
     strides = np.array(shape.strides if shape.ring else (), np.int32)

@@ -1,8 +1,8 @@
-"""Steps of JAX arrays as primitives, for which there are two ways: kernels and the once-written code.
+"""Steps of JAX arrays as primitives, for which there are several ways: kernels, native code and the once-written code.
 
-A tracer has no device. So both ways are one primitive while JAX transforms a program, and which of them it becomes is
-settled when the program is compiled for a platform: the kernels for NVIDIA GPUs, else the once-written code. Only that
-one is traced.
+A tracer has no device. So all ways are one primitive while JAX transforms a program, and which of them it becomes is
+settled when the program is compiled for a platform: the kernels for NVIDIA GPUs, native code for CPUs, else the
+once-written code. Only that one is traced.
 """
 
 import functools
@@ -19,6 +19,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from eplb_xp.backends.launching import compiling
 from eplb_xp.backends.launching.varying import as_others
 from eplb_xp.backends.standard import Standard
+from eplb_xp.backends.takeover import NATIVE, TRITON
 from eplb_xp.types import Array
 
 # A way to take a step: arrays, of which the first axis is that of layers, the library, and settings by name.
@@ -27,8 +28,10 @@ Way = Callable[..., Sequence[Array]]
 Results = Callable[..., Sequence[tuple[tuple[int, ...], Any]]]
 
 
-def primitive(name: str, results: Results, *, once_written: Way, kernels: Way) -> Callable[..., list[Array]]:
-    """The step, either way."""
+def primitive(
+    name: str, results: Results, *, once_written: Way, kernels: Way, native: Way | None = None
+) -> Callable[..., list[Array]]:
+    """The step, whichever way; other forms than the once-written code only as far as they are named."""
     step = Primitive(f"eplb_xp_{name}")
     step.multiple_results = True
     step.def_impl(functools.partial(_at_once, step))
@@ -37,11 +40,14 @@ def primitive(name: str, results: Results, *, once_written: Way, kernels: Way) -
     mlir.register_lowering(step, functools.partial(_lowered, by=once_written))
     lowered = functools.partial(_lowered_for_cuda, once_written=once_written, kernels=kernels)
     mlir.register_lowering(step, lowered, platform="cuda")
+    if native is not None:
+        lowered = functools.partial(_lowered_for_cpu, once_written=once_written, native=native)
+        mlir.register_lowering(step, lowered, platform="cpu")
 
-    def bind(*arrays: Array, lib: Standard, **settings: Any) -> list[Array]:
+    def bind(*arrays: Array, lib: Standard, forms: tuple[str, ...] = (TRITON,), **settings: Any) -> list[Array]:
         is_x64 = lib.index_dtype == jnp.int64
         given = as_others(map(lax.stop_gradient, arrays))
-        found: list[Array] = step.bind(*given, lib=lib, is_x64=is_x64, **settings)
+        found: list[Array] = step.bind(*given, lib=lib, forms=forms, is_x64=is_x64, **settings)
         return found
 
     return bind
@@ -77,16 +83,27 @@ def _batched(
 
 def _lowered(ctx: mlir.LoweringRuleContext, *arrays: Any, by: Way, is_x64: bool, **settings: Any) -> Any:
     """A way, with indices as they were where the program was traced."""
+    del settings["forms"]
     with jax.enable_x64(is_x64):
         return mlir.lower_fun(by, multiple_results=True)(ctx, *arrays, **settings)
+
+
+def _lowered_for_cpu(
+    ctx: mlir.LoweringRuleContext, *arrays: Any, once_written: Way, native: Way, **settings: Any
+) -> Any:
+    by = once_written if NATIVE not in settings["forms"] or _is_exported(ctx) else native
+    return _lowered(ctx, *arrays, by=by, **settings)
 
 
 def _lowered_for_cuda(
     ctx: mlir.LoweringRuleContext, *arrays: Any, once_written: Way, kernels: Way, **settings: Any
 ) -> Any:
-    # What is exported must run on other GPUs and with other versions, which kernels in a program need not.
-    is_exported = ctx.module_context.lowering_parameters.for_export
-    if is_exported:
+    if TRITON not in settings["forms"] or _is_exported(ctx):
         return _lowered(ctx, *arrays, by=once_written, **settings)
     with compiling.quickly():
         return _lowered(ctx, *arrays, by=kernels, **settings)
+
+
+def _is_exported(ctx: mlir.LoweringRuleContext) -> bool:
+    """What is exported must run on other machines and with other versions, which other forms in a program need not."""
+    return bool(ctx.module_context.lowering_parameters.for_export)

@@ -2,10 +2,13 @@
 
 #include <Python.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <new>
 #include <thread>
@@ -14,7 +17,9 @@
 
 #include "memory.hpp"
 #include "shape.hpp"
+#include "request.hpp"
 #include "threads.hpp"
+#include "xla.hpp"
 
 // All headers of the library come before: none of it is compiled for processors that not everyone has.
 namespace four {
@@ -55,8 +60,35 @@ int most_lanes() {
 
 const int kMostLanes = most_lanes();
 
-// The integers and floats of a shape, in the order of its fields.
-constexpr Py_ssize_t kIntegers = offsetof(Shape, threshold) / sizeof(int32_t), kFloats = 2;
+template <typename Index>
+void plan_with(const Request& asked, const Shape& shape) {
+  const auto* weight = static_cast<const float*>(asked.weight.data);
+  auto* phy2log = static_cast<Index*>(asked.phy2log.data);
+  auto* log2phy = static_cast<Index*>(asked.log2phy.data);
+  auto* logcnt = static_cast<Index*>(asked.logcnt.data);
+  Work(asked.layers(shape)).divide(asked.threads, [&](Work& work) {
+#ifdef EPLB_XP_HAS_EIGHT
+    if (asked.lanes == 8) {
+      eight::plan_layers(weight, shape, eight::Maps<Index>{phy2log, log2phy, logcnt}, work);
+      return;
+    }
+#endif
+    four::plan_layers(weight, shape, four::Maps<Index>{phy2log, log2phy, logcnt}, work);
+  });
+}
+
+// Make the plan, or say why not.
+const char* make(const Request& asked) {
+  Shape shape{};
+  const char* reason = asked.read(shape, kMostLanes);
+  if (reason) return reason;
+  if (asked.index_size(shape) == 8) {
+    plan_with<int64_t>(asked, shape);
+  } else {
+    plan_with<int32_t>(asked, shape);
+  }
+  return nullptr;
+}
 
 // Buffers of Python, given back at the end.
 struct Buffers {
@@ -68,32 +100,7 @@ struct Buffers {
   }
 };
 
-bool are(const Py_buffer& buffer, int64_t number, int64_t size) { return buffer.len == number * size; }
-
-// Whether the buffers have the sizes of the shape.
-bool fit(const Buffers& given, const Shape& shape, int64_t layers, int64_t size) {
-  return are(given.weight, layers * shape.experts, sizeof(float)) &&
-         are(given.phy2log, layers * shape.layer_slots(), size) &&
-         are(given.log2phy, layers * shape.experts * shape.width, size) &&
-         are(given.logcnt, layers * shape.experts, size);
-}
-
-template <typename Index>
-void plan_with(const Buffers& given, const Shape& shape, int64_t layers, [[maybe_unused]] int lanes, int threads) {
-  const auto* weight = static_cast<const float*>(given.weight.buf);
-  auto* phy2log = static_cast<Index*>(given.phy2log.buf);
-  auto* log2phy = static_cast<Index*>(given.log2phy.buf);
-  auto* logcnt = static_cast<Index*>(given.logcnt.buf);
-  Work(layers).divide(threads, [&](Work& work) {
-#ifdef EPLB_XP_HAS_EIGHT
-    if (lanes == 8) {
-      eight::plan_layers(weight, shape, eight::Maps<Index>{phy2log, log2phy, logcnt}, work);
-      return;
-    }
-#endif
-    four::plan_layers(weight, shape, four::Maps<Index>{phy2log, log2phy, logcnt}, work);
-  });
-}
+Values values(const Py_buffer& buffer) { return {buffer.buf, buffer.len}; }
 
 PyObject* plan(PyObject*, PyObject* arguments) {
   Buffers given;
@@ -101,40 +108,36 @@ PyObject* plan(PyObject*, PyObject* arguments) {
   if (!PyArg_ParseTuple(arguments, "y*y*y*y*w*w*w*ii", &given.weight, &given.integers, &given.floats, &given.strides,
                         &given.phy2log, &given.log2phy, &given.logcnt, &lanes, &threads))
     return nullptr;
-  Shape shape{};
-  if (!are(given.integers, kIntegers, sizeof(int32_t)) || !are(given.floats, kFloats, sizeof(float))) {
-    PyErr_SetString(PyExc_ValueError, "the shape has other numbers");
-    return nullptr;
-  }
-  std::memcpy(static_cast<void*>(&shape), given.integers.buf, kIntegers * sizeof(int32_t));
-  std::memcpy(&shape.threshold, given.floats.buf, kFloats * sizeof(float));
-  shape.strides = static_cast<const int32_t*>(given.strides.buf);
-  const int64_t layers = shape.experts > 0 ? given.weight.len / (int64_t{shape.experts} * int64_t{sizeof(float)}) : 0;
-  const int64_t numbers = layers * shape.experts, size = numbers > 0 ? given.logcnt.len / numbers : 8;
-  if (!are(given.strides, shape.turns, sizeof(int32_t)) || !shape.fits() || !fit(given, shape, layers, size) ||
-      (size != 4 && size != 8) || (lanes != 4 && lanes != kMostLanes) || threads < 1) {
-    PyErr_SetString(PyExc_ValueError, "the arrays do not fit the shape, or there are no such lanes or threads");
-    return nullptr;
-  }
+  const Request asked{values(given.weight),  values(given.integers), values(given.floats),
+                      values(given.strides), values(given.phy2log),  values(given.log2phy),
+                      values(given.logcnt),  lanes,                  threads};
+  const char* reason = nullptr;
   bool has_memory = true;
   Py_BEGIN_ALLOW_THREADS
   try {
-    if (size == 8) {
-      plan_with<int64_t>(given, shape, layers, lanes, threads);
-    } else {
-      plan_with<int32_t>(given, shape, layers, lanes, threads);
-    }
+    reason = make(asked);
   } catch (const std::bad_alloc&) {
     has_memory = false;
   }
   Py_END_ALLOW_THREADS
   if (!has_memory) return PyErr_NoMemory();
+  if (reason) {
+    PyErr_SetString(PyExc_ValueError, reason);
+    return nullptr;
+  }
   Py_RETURN_NONE;
+}
+
+xla::Error* plan_in_xla(xla::Frame* frame) { return xla::answer(frame, kMostLanes, make); }
+
+PyObject* xla_handler(PyObject*, PyObject*) {
+  return PyCapsule_New(reinterpret_cast<void*>(plan_in_xla), nullptr, nullptr);
 }
 
 PyMethodDef methods[] = {
     {"plan", plan, METH_VARARGS,
      "plan(weight, integers, floats, strides, phy2log, log2phy, logcnt, lanes, threads)\n--\n\nWrite the maps of a plan."},
+    {"xla_handler", xla_handler, METH_NOARGS, "xla_handler()\n--\n\nWhat XLA calls for a plan, as a capsule."},
     {nullptr, nullptr, 0, nullptr},
 };
 

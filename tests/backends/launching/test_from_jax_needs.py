@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import pytest
 
 from eplb_xp.backends.launching import compiling, from_jax, primitives
+from eplb_xp.backends.takeover import TRITON
 from tests.support.jax_kernels import assert_same, loads, plan_for, planned_shapes
 from tests.support.threads import elsewhere
 
@@ -88,4 +89,4 @@ def test_kernels_are_compiled_by_one_thread_at_a_time(monkeypatch: pytest.Monkey
     may_another = partial(compiling.LOCK.acquire, blocking=False)
     by: Any = None
     monkeypatch.setattr(primitives, "_lowered", lambda *_, **__: elsewhere(may_another))
-    assert primitives._lowered_for_cuda(context, None, once_written=by, kernels=by) is False
+    assert primitives._lowered_for_cuda(context, None, once_written=by, kernels=by, forms=(TRITON,)) is False

@@ -1,0 +1,110 @@
+"""Under torch.compile and torch.export a plan in host memory is an operator, inside of which native code plans."""
+
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+
+from eplb_xp import POLICIES, Plan, rebalance_experts
+from eplb_xp.backends.launching import from_numpy
+from eplb_xp.backends.takeover import NATIVE, SWITCH
+from eplb_xp.sizes import check_sizes
+from tests.support.native import needs_native, once_written_plan
+from tests.support.torch_plans import assert_same
+
+pytestmark = needs_native
+
+SIZES = (48, 1, 1, 16)
+
+
+@pytest.fixture(autouse=True)
+def native(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SWITCH, NATIVE)
+    torch.compiler.reset()
+
+
+def loads(seed: int = 0, layers: int = 7) -> torch.Tensor:
+    return torch.asarray(np.random.default_rng(seed).lognormal(5, 1, (layers, 32)).astype(np.float32))
+
+
+def step(weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    plan = rebalance_experts(weight * 2, *SIZES)
+    return *plan, weight.gather(-1, plan.phy2log)
+
+
+def expected(weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    plan = once_written_plan(weight.numpy() * 2, check_sizes(32, *SIZES), POLICIES["joint"])
+    maps = Plan(*map(torch.asarray, plan))
+    return *maps, weight.gather(-1, maps.phy2log)
+
+
+class Recorded:
+    """A backend of torch.compile that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.graphs: list[torch.fx.GraphModule] = []
+
+    def __call__(self, graph: torch.fx.GraphModule, _: Any) -> Any:
+        self.graphs.append(graph)
+        return graph.forward
+
+
+def is_opaque(graph: torch.fx.GraphModule) -> bool:
+    return any("eplb_xp.plan" in str(node.target) for node in graph.graph.nodes)
+
+
+def test_a_plan_is_one_operator() -> None:
+    backend = Recorded()
+    compiled = torch.compile(step, fullgraph=True, backend=backend)
+    with mock.patch.object(from_numpy, "plan", wraps=from_numpy.plan) as watched:
+        for seed, layers in enumerate((7, 5, 9)):
+            assert_same(compiled(loads(seed, layers)), expected(loads(seed, layers)))
+    assert watched.call_count == 3
+    assert [is_opaque(graph) for graph in backend.graphs] == [True, True]  # the second for any number of layers
+
+
+def test_its_shapes_are_known_before() -> None:
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
+    assert_same(compiled(loads()), expected(loads()))
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_export(strict: bool) -> None:
+    class Step(torch.nn.Module):
+        def forward(self, weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return step(weight)
+
+    exported = torch.export.export(Step(), (loads(),), strict=strict)
+    assert is_opaque(exported.graph_module)
+    assert_same(exported.module()(loads(1)), expected(loads(1)))
+
+
+def test_no_gradient_flows_through() -> None:
+    def total(weight: torch.Tensor) -> torch.Tensor:
+        return (weight * rebalance_experts(weight, *SIZES).logcnt).sum()
+
+    weight = loads().requires_grad_()
+    torch.compile(total, fullgraph=True, backend="aot_eager")(weight).backward()
+    plan = once_written_plan(loads().numpy(), check_sizes(32, *SIZES), POLICIES["joint"])
+    assert weight.grad is not None
+    np.testing.assert_array_equal(weight.grad, plan.logcnt)
+
+
+@pytest.mark.parametrize("why", ["switched off", "too many replicas", "not built"])
+def test_else_the_once_written_code_is_traced(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if why == "switched off":
+        monkeypatch.setenv(SWITCH, "triton")
+    elif why == "too many replicas":
+        monkeypatch.setattr(from_numpy, "MOST_REPLICAS", 31)
+    else:
+        monkeypatch.setattr(from_numpy, "IS_BUILT", False)
+    backend = Recorded()
+    sizes = (32, 1, 1, 32)  # few operations
+    greedy = torch.compile(
+        lambda weight: rebalance_experts(weight, *sizes, policy="greedy"), fullgraph=True, backend=backend
+    )
+    plan = once_written_plan(loads().numpy(), check_sizes(32, *sizes), POLICIES["greedy"])
+    assert_same(greedy(loads()), tuple(map(torch.asarray, plan)))
+    assert not any(map(is_opaque, backend.graphs))

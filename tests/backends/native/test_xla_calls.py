@@ -1,0 +1,123 @@
+"""Native code as XLA calls it: versions of its interface, and calls that are none of a plan."""
+
+import ctypes
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import ffi
+
+from eplb_xp import POLICIES, rebalance_experts
+from eplb_xp.backends.launching import from_numpy, xla
+from eplb_xp.backends.takeover import NATIVE, SWITCH, Refusal
+from eplb_xp.sizes import Sizes, check_sizes
+from tests.support import xla_frames
+from tests.support.native import needs_native
+
+pytestmark = needs_native
+
+SIZES = (12, 1, 1, 4)
+INTEGERS, FLOATS, STRIDES, WIDTH = from_numpy.shape_of(8, check_sizes(8, *SIZES), POLICIES["joint"])
+
+
+@pytest.mark.parametrize("minor", [1, 2, 3])
+def test_its_version_is_the_callers(minor: int) -> None:
+    assert xla_frames.version(xla_frames.api(0, minor)) == (0, minor)
+
+
+def test_its_version_is_the_newest_that_it_knows_or_the_oldest_for_who_does_not_say() -> None:
+    assert xla_frames.version(xla_frames.api(0, 9)) == (0, 3)
+    assert xla_frames.version(None) == (0, 1)
+
+
+def test_it_has_no_version_for_what_it_can_not_read() -> None:
+    short = xla_frames.api(0, 3)
+    short.size -= 1
+    for other in (xla_frames.api(1, 0), xla_frames.api(0, 0), short):
+        assert xla_frames.version(other) == (-1, -1)
+    assert xla_frames.version(xla_frames.api(0, 3), size=ctypes.sizeof(xla_frames.Frame) - 1) == (-1, -1)
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 4, 99])
+def test_nothing_is_done_but_executing(stage: int) -> None:
+    assert xla_frames.called(stage, of=xla_frames.api(0, 3)) is None
+
+
+def called(
+    dtype: Any = np.float32,
+    index: Any = np.int32,
+    shapes: Any = ((2, 8), (2, 12), (2, 8, WIDTH), (2, 8)),
+    **changes: Any,
+) -> list[jax.Array]:
+    """What a call by hand returns: of loads and of maps of these shapes, with attributes that a plan has not."""
+    assert xla.registered() is None
+    given = {"integers": INTEGERS, "floats": FLOATS, "strides": STRIDES, "threads": np.array([1], np.int32)} | changes
+    given = {name: value for name, value in given.items() if value is not None}
+    call = ffi.ffi_call(xla.TARGET, [jax.ShapeDtypeStruct(shape, index) for shape in shapes[1:]])
+    return list(jax.block_until_ready(jax.jit(lambda x: call(x, **given))(jnp.ones(shapes[0], dtype))))
+
+
+def test_a_call_by_hand() -> None:
+    with jax.enable_x64(True):
+        for index in (np.int32, np.int64):
+            assert called(index=index)[2].sum() == 24
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"dtype": np.int32}, "this is no call of a plan"),
+        ({"index": np.uint32}, "this is no call of a plan"),
+        ({"threads": None}, "this is no call of a plan"),
+        ({"more": FLOATS}, "this is no call of a plan"),
+        ({"threads": 1}, "this is no call of a plan"),
+        ({"threads": np.array([1, 1], np.int32)}, "this is no call of a plan"),
+        ({"floats": np.zeros(2, np.int32)}, "this is no call of a plan"),
+        ({"threads": np.array([0], np.int32)}, "no such lanes or threads"),
+        ({"integers": INTEGERS[:-1]}, "the shape has other numbers"),
+        ({"floats": FLOATS[:1]}, "the shape has other numbers"),
+        ({"integers": np.roll(INTEGERS, 1)}, "the arrays do not fit the shape"),
+        ({"strides": np.zeros(1, np.int32)}, "the arrays do not fit the shape"),
+    ],
+)
+def test_other_calls_are_errors(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(jax.errors.JaxRuntimeError, match=f"INVALID_ARGUMENT.*{reason}"):
+        called(**changes)
+
+
+def test_too_little_memory_is_an_error() -> None:
+    overcommit = Path("/proc/sys/vm/overcommit_memory")
+    if not overcommit.exists() or overcommit.read_text().strip() == "1":
+        pytest.skip("this system gives memory that it does not have")
+    experts, slots, width = 2**19, 2**20, 4
+    sizes = Sizes(slots, 1, 1, slots // 8, max_replicas=width)
+    integers = from_numpy.shape_of(experts, sizes, POLICIES["joint"])[0].copy()
+    for name, number in (("levels", 1), ("refined", 2), ("parents", 2)):  # tens of terabytes
+        integers[from_numpy.INTEGERS.index(name)] = number * (slots - experts)
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"RESOURCE_EXHAUSTED.*no memory for a plan"):
+        called(integers=integers, shapes=((1, experts), (1, slots), (1, experts, width), (1, experts)))
+
+
+@pytest.fixture
+def refusing() -> Iterator[None]:
+    """A jaxlib that doesn't take the handler."""
+    xla.registered.cache_clear()
+    error = jax.errors.JaxRuntimeError("the handler's API version is incompatible")
+    with mock.patch.object(ffi, "register_ffi_target", side_effect=error):
+        yield
+    xla.registered.cache_clear()
+
+
+@pytest.mark.usefixtures("refusing")
+def test_where_jaxlib_does_not_take_it_the_once_written_code_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SWITCH, NATIVE)
+    refusal = xla.registered()
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "this jaxlib does not take native code: the handler's API version is incompatible"
+    lowered = jax.jit(lambda x: rebalance_experts(x, *SIZES, policy="greedy")).lower(jnp.ones((2, 8)))
+    assert xla.TARGET not in lowered.as_text()
