@@ -149,7 +149,7 @@ bench: $(NATIVE)  ## Time every policy on every library against a NumPy loop: a 
 	@mkdir -p out && rm -f out/bench.json
 	@$(BIN)/python -m pytest -p benchmarks.speed.plugin --benchmark-quiet --benchmark-json out/bench.json --quiet $(BENCH) benchmarks/speed
 
-bench-gpu: $(READY)  ## Plans, shares and routes on an NVIDIA GPU, checked, then timed: a table, out/gpu.json, .md and .png
+bench-gpu: $(READY)  ## Plans, few moves, shares and routes on an NVIDIA GPU, checked, then timed: a table, out/gpu.json, .md and .png
 	@echo "Checking plans on the GPU, then timing them (about five minutes, most of them compiling)"
 	@$(BIN)/python -m benchmarks.gpu $(GPU)
 
@@ -185,11 +185,9 @@ bench-start: $(READY)  ## Time importing and first plans, before and after JAX's
 	@echo "Starting processes (some minutes, most of them compiling)"
 	@$(BIN)/python -m benchmarks.start
 
-docs: $(VENV)/.docs  ## Pages in build/docs; every example of pages and docstrings is run
+docs: $(VENV)/.docs  ## Pages in build/docs; test runs the examples in them
 	@echo "Building build/docs"
 	@$(BIN)/sphinx-build -q -E -W --keep-going -b html -d build/doctrees docs build/docs
-	@echo "Running the examples"
-	@$(BIN)/python -m pytest --quiet docs src README.md
 
 $(VENV)/.docs: $(READY)
 	@$(BIN)/python -m pip install -qq --group docs

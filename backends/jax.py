@@ -10,15 +10,17 @@ import numpy as np
 from jax import export, lax
 
 from eplb_xp.algorithms import pipeline
+from eplb_xp.algorithms.following import follow
 from eplb_xp.algorithms.routing import route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.jax_on_numpy import on_numpy
-from eplb_xp.backends.launching import from_jax, routes_from_jax, shares_from_jax
+from eplb_xp.backends.launching import follows_from_jax, from_jax, routes_from_jax, shares_from_jax
 from eplb_xp.backends.launching.varying import pvary, varying
-from eplb_xp.backends.standard import Carry, Standard
+from eplb_xp.backends.loops import Carry
+from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.steps import WITHOUT_KERNELS
 from eplb_xp.backends.takeover import TRITON, Refusal, Step, is_switched_on, register
 from eplb_xp.types import Array, Frontier, Moves, Plan, Prepared, Report, SharedReport, Shares
@@ -43,6 +45,15 @@ class Jax(Standard):
 
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         return lax.while_loop(cond, body, _varying_as_result(body, carry))
+
+    def while_rows(
+        self,
+        is_open: Callable[[Carry], Array],
+        body: Callable[[Carry, tuple[Array, ...]], Carry],
+        carry: Carry,
+        fixed: tuple[Array, ...] = (),
+    ) -> Carry:
+        return self.while_loop(lambda now: self.xp.any(is_open(now)), lambda now: body(now, fixed), carry)
 
     def fori_loop(
         self, lower: int, upper: int, body: Callable[[int, Any], Any], carry: Any, *, unrolls: bool = True
@@ -165,6 +176,8 @@ def _share_of_plan(lib: Standard, *arrays: jax.Array, num_gpus: int, rounds: int
 
 for taken, kernels in (
     (pipeline.plan, from_jax.plan),
+    (follow.follow, follows_from_jax.follow),
+    (follow.follow_or_renew, follows_from_jax.follow_or_renew),
     (shares.share, shares_from_jax.share),
     (shares.share_of_plan, _share_of_plan),
     (route.route_in_turn, routes_from_jax.route_in_turn),

@@ -4,15 +4,14 @@ Subclasses replace what their library does differently or better. README.md list
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from array_api_compat import device
 
+from eplb_xp.backends.loops import Carry, while_rows
 from eplb_xp.backends.takeover import Refusal, Step, take_over
 from eplb_xp.types import Array
-
-Carry = TypeVar("Carry", bound=tuple[Any, ...])
 
 
 class Standard:
@@ -38,6 +37,20 @@ class Standard:
         while bool(cond(carry)):
             carry = body(carry)
         return carry
+
+    def while_rows(
+        self,
+        is_open: Callable[[Carry], Array],
+        body: Callable[[Carry, tuple[Array, ...]], Carry],
+        carry: Carry,
+        fixed: tuple[Array, ...] = (),
+    ) -> Carry:
+        """Repeat ``body`` while a row of the carry is open [rows, 1]; rows that aren't stay what they are.
+
+        The carry is a named tuple. It and what is fixed have rows; an array of one dimension is of them all. Rows are
+        worked on by themselves, so those that are done may leave the batch.
+        """
+        return while_rows(self, is_open, body, carry, fixed)
 
     def fori_loop(
         self, lower: int, upper: int, body: Callable[[int, Any], Any], carry: Any, *, unrolls: bool = True

@@ -9,7 +9,7 @@ from eplb_xp.algorithms.transfers import moves
 WITHOUT_KERNELS = (
     *(pipeline.place, pipeline.pack_items, pipeline.replicate_loads, evaluation.report, report.shared_report),
     *(quotas.quotas, quotas.quotas_of_rank, probabilities.probabilities),
-    *(follow.follow, follow.follow_or_renew, follow.renew, frontier.frontier, spending.spend),
+    *(follow.renew, frontier.frontier, spending.spend),
     *(for_samples.plan_for_samples, samples.weighed),
     *(moves.moves, slots.logical_maps, slots.expert_counts, slots.expert_floats),
 )

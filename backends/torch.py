@@ -10,12 +10,14 @@ import torch
 from torch._higher_order_ops.while_loop import while_loop
 
 from eplb_xp.algorithms import pipeline
+from eplb_xp.algorithms.following import follow
 from eplb_xp.algorithms.routing import route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
-from eplb_xp.backends.launching import from_torch, routes_from_torch, shares_from_torch
-from eplb_xp.backends.standard import Carry, Standard
+from eplb_xp.backends.launching import follows_from_torch, from_torch, routes_from_torch, shares_from_torch
+from eplb_xp.backends.loops import Carry
+from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.steps import WITHOUT_KERNELS
 from eplb_xp.backends.takeover import SWITCH, TRITON, Refusal, Step, is_switched_on, register
 from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
@@ -25,7 +27,10 @@ from eplb_xp.saving import name_to_torch
 from eplb_xp.types import Array, Prepared, Shares
 
 # Steps that kernels take over on a GPU.
-WITH_KERNELS = (pipeline.plan, shares.share, shares.share_of_plan, route.route_in_turn, route.route_by_quota)
+WITH_KERNELS = (
+    *(pipeline.plan, follow.follow, follow.follow_or_renew, shares.share, shares.share_of_plan),
+    *(route.route_in_turn, route.route_by_quota),
+)
 
 
 class Torch(Standard):
@@ -53,6 +58,17 @@ class Torch(Standard):
             return flat(body(_of_kind(kind, leaves)))
 
         return _of_kind(kind, while_loop(flat_cond, flat_body, flat(carry)))
+
+    def while_rows(
+        self,
+        is_open: Callable[[Carry], Array],
+        body: Callable[[Carry, tuple[Array, ...]], Carry],
+        carry: Carry,
+        fixed: tuple[Array, ...] = (),
+    ) -> Carry:
+        if not torch.compiler.is_compiling():
+            return super().while_rows(is_open, body, carry, fixed)
+        return self.while_loop(lambda now: xp.any(is_open(now)), lambda now: body(now, fixed), carry)
 
     @property
     def index_dtype(self) -> Any:
@@ -172,6 +188,8 @@ def _share_of_plan(
 
 for taken, kernels in (
     (pipeline.plan, from_torch.plan),
+    (follow.follow, follows_from_torch.follow),
+    (follow.follow_or_renew, follows_from_torch.follow_or_renew),
     (shares.share, shares_from_torch.share),
     (shares.share_of_plan, _share_of_plan),
     (route.route_in_turn, routes_from_torch.route_in_turn),

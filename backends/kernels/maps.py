@@ -43,6 +43,15 @@ def _rank(expert, gpu, there, masks_at, S: tl.constexpr):
 
 
 @triton.jit
+def by_expert(expert, slot, there, count, E: tl.constexpr, SLOTS2: tl.constexpr):
+    """Slots in the order of their experts, and their ranks in that of slots; what is not there comes last."""
+    key = tl.sort(tl.where(there, expert * SLOTS2 + slot, 0x7FFFFFFF))
+    expert = tl.minimum(key // SLOTS2, E - 1)
+    rank = tl.arange(0, SLOTS2) - tl.gather(tl.cumsum(count, axis=0) - count, expert, 0)
+    return expert, key % SLOTS2, rank
+
+
+@triton.jit
 def write_maps(own, counts_at, row_at, layer, node, phy2log, log2phy, logcnt, S: tl.constexpr):
     """Write a row's part of the maps; all that it takes from memory must be there for all threads.
 
@@ -65,11 +74,7 @@ def write_maps(own, counts_at, row_at, layer, node, phy2log, log2phy, logcnt, S:
         spare = there & (place_rank < S.capacity)
         item = tl.load(own + S.slot_at + place, mask=spare, other=0) % SINGLE
         local = tl.where(spare, tl.load(row_at + S.spare_at + item, mask=spare, other=0), place_rank - S.capacity)
-        # Ranks in the order of slots.
-        key = tl.sort(tl.where(there, local * S.slots2 + slot, 0x7FFFFFFF))
-        slot = key % S.slots2
-        local = tl.minimum(key // S.slots2, E - 1)
-        rank = place - tl.gather(tl.cumsum(count, axis=0) - count, local, 0)
+        local, slot, rank = by_expert(local, slot, there, count, E, S.slots2)
     else:
         item = tl.load(own + S.slot_at + place, mask=there, other=0) % SINGLE
         if S.by_expert:

@@ -23,6 +23,19 @@ def leaf(place, N: tl.constexpr, LEVELS: tl.constexpr):
 
 
 @triton.jit
+def position(index, N: tl.constexpr, LEVELS: tl.constexpr):
+    """At which place of such a tree each of N values stands."""
+    place = index * 0
+    for j in tl.static_range(LEVELS):
+        # From the first addition to the last.
+        half = (N + 2 ** (j + 1) - 1) // 2 ** (j + 1)
+        right = (index >= half).to(tl.int32)
+        index -= right * half
+        place += right << (LEVELS - 1 - j)
+    return place
+
+
+@triton.jit
 def tree_sum(x, LEVELS: tl.constexpr):
     """The sum of the values at the leaves."""
     for i in tl.static_range(LEVELS):
@@ -43,3 +56,11 @@ def tree_sums(x, ROWS: tl.constexpr, LEVELS: tl.constexpr):
     for i in tl.static_range(LEVELS):
         x = tl.sum(tl.reshape(x, [ROWS, 2, 2 ** (LEVELS - 1 - i)]), axis=1)
     return tl.sum(x, axis=1)
+
+
+@triton.jit
+def column_tree_sums(x, COLUMNS: tl.constexpr, LEVELS: tl.constexpr):
+    """The sums of columns of values at leaves: [COLUMNS]."""
+    for i in tl.static_range(LEVELS):
+        x = tl.sum(tl.reshape(x, [2, 2 ** (LEVELS - 1 - i), COLUMNS]), axis=0)
+    return tl.sum(x, axis=0)

@@ -1,8 +1,9 @@
-"""What is timed on the GPU: every policy on both routes, two sizes more, shares and slots, and growing sizes."""
+"""What is timed on the GPU: every policy on both routes, two sizes more, few moves, shares, slots, growing sizes."""
 
 from typing import Any, NamedTuple
 
 from benchmarks.gpu.batches import ROUTES, SHARES, Routing, Sharing
+from benchmarks.gpu.following import FOLLOWED, Following
 from benchmarks.growth.sizes import Size
 from eplb_xp import POLICIES
 from eplb_xp.cli.errors import UserError
@@ -48,7 +49,7 @@ class Case(NamedTuple):
 
 
 # A plan, or what is done with each batch.
-Work = Case | Sharing | Routing
+Work = Case | Following | Sharing | Routing
 
 
 class Section(NamedTuple):
@@ -63,6 +64,7 @@ class Section(NamedTuple):
 BOTH_ROUTES = tuple(
     Case(policy, **nodes) for policy in POLICIES for nodes in ({"groups": 8, "nodes": 4}, {"groups": 1, "nodes": 1})
 )
+FRESH = tuple(Case("joint", replicas=case.replicas, gpus=case.gpus) for case in FOLLOWED)
 ALONE = Case("greedy", layers=1, replicas=320, gpus=64)
 WIDE = Case("greedy", replicas=384, gpus=128)
 
@@ -73,6 +75,7 @@ def sections(only: str = "", *, quick: bool = False) -> list[Section]:
         Section("a plan in a CUDA graph", "graph", (*BOTH_ROUTES, ALONE, WIDE)),
         Section("called from Python", "eager", BOTH_ROUTES),
         Section("inside jax.jit", "jax", BOTH_ROUTES),
+        Section("few moves and fresh plans in a CUDA graph", "graph", (*FOLLOWED, *FRESH)),
         Section("shares of a batch in a CUDA graph", "graph", SHARES),
         Section("slots of tokens in a CUDA graph", "graph", ROUTES),
         Section("shares and slots, called from Python", "eager", (*SHARES, *ROUTES)),
@@ -83,7 +86,7 @@ def sections(only: str = "", *, quick: bool = False) -> list[Section]:
         for section in everything
     ]
     if not any(section.cases for section in chosen):
-        names = ", ".join(map(repr, map(str, (*everything[0].cases, *SHARES, *ROUTES))))
+        names = ", ".join(map(repr, map(str, (*everything[0].cases, *FOLLOWED, *SHARES, *ROUTES))))
         raise UserError(f"no case has {only!r} in its name; there are {names}, and growing sizes")
     return [section for section in chosen if section.cases]
 

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from benchmarks.gpu.batches import JUDGED, PLANNED, PRESET
 from benchmarks.gpu.cases import Section, Work
+from benchmarks.gpu.following import DRIFT
 from benchmarks.gpu.found import Found, Missing, Times
 from benchmarks.gpu.loads import SETS, TURNS
 from benchmarks.gpu.targets import PUBLISHED, Target, met, target
@@ -30,6 +31,7 @@ STYLES = {"aim": "green", "reach": "green", "missed": "red"}
 
 NOTES = f"""\
 case: policy and route, layers x experts, replicas / GPUs; hierarchical: 8 groups, 4 nodes
+following: a tenth of the slots may move, loads have drifted by {DRIFT} since policy joint made the plan in use
 shares, route: {JUDGED} steps of {PRESET} in turn, after {PLANNED} that policy ring planned from; to 2^-10 where matched
 route: tokens x choices of a layer, replicas / GPUs
 in a CUDA graph: between events around a replay, with a GPU that is busy before it; {SETS} sets of loads in turn

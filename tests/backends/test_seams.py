@@ -139,6 +139,38 @@ def test_loops_keep_the_contract_of_lax(asarray: Any) -> None:
     assert int(total) == 36
 
 
+class Steps(NamedTuple):
+    """Numbers of rows and the steps to where each ends, and the rounds of all rows."""
+
+    number: Any  # [rows, 1]
+    steps: Any  # [rows, 1]
+    rounds: Any  # [1]
+
+
+@every_library
+@pytest.mark.parametrize("rows", [8, 1, 0])
+def test_rows_that_are_done_are_back_in_their_places(asarray: Any, rows: int) -> None:
+    number = np.array([27, 1, 2, 3, 8, 1, 97, 4], np.int32)[:rows, None]
+    factor = np.array([3, 3, 3, 3, 5, 3, 3, 5], np.int32)[:rows, None]  # 5 for powers of two, which never need it
+    lib = library_of("x", asarray(number))
+    xp = lib.xp
+
+    def is_open(now: Steps) -> Any:
+        return now.number != 1
+
+    def collatz(now: Steps, fixed: tuple[Any, ...]) -> Steps:
+        goes_on = is_open(now)
+        after = xp.where(now.number % 2 == 0, now.number // 2, fixed[0] * now.number + 1)
+        steps = now.steps + xp.astype(goes_on, xp.int32)
+        return Steps(xp.where(goes_on, after, now.number), steps, now.rounds + 1)
+
+    start = Steps(asarray(number), asarray(0 * number), asarray(np.zeros(1, np.int32)))
+    end = lib.while_rows(is_open, collatz, start, (asarray(factor),))
+    assert np.asarray(end.number).tolist() == [[1]] * rows
+    assert np.asarray(end.steps)[:, 0].tolist() == [111, 0, 1, 7, 3, 0, 118, 2][:rows]
+    assert np.asarray(end.rounds).tolist() == [max([111, 0, 1, 7, 3, 0, 118, 2][:rows], default=0)]
+
+
 def test_lists_and_unknown_arrays_are_refused() -> None:
     for x in ([[1.0, 2.0]], ((1, 2),), 3.0, None, "loads"):
         with pytest.raises(TypeError, match=f"weight must be an array of NumPy.*got {type(x).__name__}"):

@@ -19,6 +19,9 @@ from eplb_xp.sizes import check_sizes
 from tests.support.libraries import NumPyArray
 from tests.support.loads import batch
 
+# Figures of plans are looked at here, not how long they take.
+pytestmark = pytest.mark.usefixtures("plainly_compiled")
+
 IN_ORDER = ["greedy", *(policy for policy in POLICIES if policy != "greedy")]
 ROWS = [(load.name, size, policy) for load in LOADS for size in SIZES[load.experts] for policy in IN_ORDER]
 RECORDED = [load for load in LOADS if load.file]

@@ -1,6 +1,5 @@
 """How many rounds the loops take: what planning costs on a GPU, where every round is a launch or a host read."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import log2
 
@@ -17,34 +16,12 @@ from eplb_xp.algorithms.improving.parting import part
 from eplb_xp.algorithms.packing.heaviest_first import pack
 from eplb_xp.algorithms.packing.packed import Items, packed
 from eplb_xp.algorithms.scaling import scaled
-from eplb_xp.backends.numpy import NumPy
-from eplb_xp.backends.standard import Carry
 from eplb_xp.sizes import Sizes
-from eplb_xp.types import Array
+from tests.support.counting import Counting
 from tests.support.libraries import NumPyArray
 from tests.support.loads import batch, thorough, weights
 
 LAYERS, EXPERTS = 58, 256
-
-
-class Counting(NumPy):
-    """NumPy that counts the rounds of each loop."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rounds: list[int] = []
-        self.rows: list[int] = []
-
-    def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
-        loop = len(self.rounds)
-        self.rounds.append(0)
-        self.rows.append(carry[0].shape[0])
-
-        def counted(carry: Carry) -> Carry:
-            self.rounds[loop] += 1
-            return body(carry)
-
-        return super().while_loop(cond, counted, carry)
 
 
 # Rounds of the search for the last spare and rounds of the packing, for 288 replicas on 32 GPUs, 320 on 64
@@ -156,7 +133,7 @@ def test_loops_of_a_plan(policy: str, sizes: Sizes, rows: list[int]) -> None:
 def test_each_round_of_parting_leaves_fewer_doubled(data: st.DataObject) -> None:
     packs, capacity = data.draw(st.sampled_from([(4, 3), (3, 8), (8, 2), (2, 5)]))
     items = packs * capacity
-    load = scaled(NumPy(), data.draw(weights((3, items)))).load
+    load = scaled(Counting(), data.draw(weights((3, items)))).load
     # As many replicas of each as there are packs: any packing of them can be parted.
     expert = np.array([data.draw(st.permutations(range(items))) for _ in range(3)]) // packs
     item = np.broadcast_to(np.arange(items), (3, items))

@@ -1,7 +1,5 @@
 """Lanes of candidates: packed and improved as the reference does it, each for itself, and nothing for old ones."""
 
-from collections.abc import Callable
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +9,10 @@ from eplb_xp.algorithms.counts.candidates import Candidates
 from eplb_xp.algorithms.scaling import scaled
 from eplb_xp.algorithms.trying.lanes import improved, packed_candidates
 from eplb_xp.algorithms.trying.shape import Shape, shape_of
-from eplb_xp.backends.numpy import LIBRARY, NumPy
-from eplb_xp.backends.standard import Carry, Standard
+from eplb_xp.backends.numpy import LIBRARY
+from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
+from tests.support.counting import Counting
 from tests.support.libraries import NUMPY, Library, NumPyArray, every_library
 from tests.support.loads import thorough, weights
 from tests.support.references import joint as reference
@@ -74,22 +73,6 @@ def test_lanes_of_many_sizes(data: st.DataObject, steps: list[int], rounds: int,
     policy = Policy(rounds=rounds, finish=finish, levels=1)
     steps = steps if finish else [0] * LANES
     assert_improved(NUMPY, data.draw(candidates(experts, packs, slots)), steps, packs, policy)
-
-
-class Counting(NumPy):
-    """NumPy that counts the rounds of each loop."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rounds: list[int] = []
-
-    def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
-        def counted(carry: Carry) -> Carry:
-            self.rounds[-1] += 1
-            return body(carry)
-
-        self.rounds.append(0)
-        return super().while_loop(cond, counted, carry)
 
 
 def test_candidates_that_are_not_new_take_no_time() -> None:

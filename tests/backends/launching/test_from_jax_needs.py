@@ -18,6 +18,8 @@ from eplb_xp.backends.launching import compiling, from_jax, primitives
 from tests.support.jax_kernels import assert_same, loads, plan_for, planned_shapes
 from tests.support.threads import elsewhere
 
+pytestmark = pytest.mark.usefixtures("plainly_compiled")
+
 
 def test_a_process_without_a_gpu_leaves_plans_to_xla(caplog: pytest.LogCaptureFixture) -> None:
     if from_jax.missing() is None:

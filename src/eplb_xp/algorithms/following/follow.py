@@ -55,12 +55,22 @@ def follow_or_renew(
     previous, max_moves, min_gain, fresh, weight = arrays
     shape = shape_of(sizes, policy, weight.shape[-1], gpus_per_node, far_cost)
     begun = beginning(lib, previous, max_moves, weight, sizes=sizes, shape=shape, divides=divides)
-    slots = _searched(lib, begun, shape)
-    fresh = relabelled(lib, fresh, begun.held, num_gpus=sizes.num_gpus, num_nodes=sizes.num_nodes)
-    fits = spent_on(lib, fresh, begun.held, begun.system.price, shape=shape) <= max_moves
-    fits = fits & (max_moves * FRESH_FROM >= sizes.num_replicas)
-    better = fits & (_busiest(lib, begun, fresh, sizes) < _busiest(lib, begun, slots, sizes))
-    slots = lib.xp.where(better, fresh, slots)
+    slots = _or_fresh(lib, begun, _searched(lib, begun, shape), fresh, sizes=sizes, shape=shape)
+    return plan_of(lib, _gaining(lib, begun, slots, min_gain, sizes), weight.shape[-1], sizes)
+
+
+def or_renewed(
+    lib: Standard, *arrays: Array, sizes: Sizes, policy: Policy, divides: bool, gpus_per_node: int, far_cost: int
+) -> Plan[Array]:
+    """What is left of `follow_or_renew` once there are slots [layers, replicas] by `follow` that need gain nothing.
+
+    The arrays are those of `follow_or_renew`, and before the loads these slots. Where `follow` had left the plan as it
+    was, a fresh one that is better than that is better than what had been found, too.
+    """
+    previous, max_moves, min_gain, fresh, slots, weight = arrays
+    shape = shape_of(sizes, policy, weight.shape[-1], gpus_per_node, far_cost)
+    begun = beginning(lib, previous, max_moves, weight, sizes=sizes, shape=shape, divides=divides)
+    slots = _or_fresh(lib, begun, slots, fresh, sizes=sizes, shape=shape)
     return plan_of(lib, _gaining(lib, begun, slots, min_gain, sizes), weight.shape[-1], sizes)
 
 
@@ -94,6 +104,16 @@ def _searched(lib: Standard, begun: Beginning, shape: Shape) -> Array:
     best = searched(lib, begun.system, placing, shape, FOLLOWING)
     slots = transposed(lib, best.expert[:, 0, :], begun.slots.shape[-1] // shape.num_gpus)
     return keep_slots(lib, slots, begun.before, shape.num_gpus)
+
+
+def _or_fresh(lib: Standard, begun: Beginning, slots: Array, fresh: Array, *, sizes: Sizes, shape: Shape) -> Array:
+    """The slots, or a fresh plan, its GPUs relabelled, where it is within the budget and better."""
+    budget = begun.system.budget
+    fresh = relabelled(lib, fresh, begun.held, num_gpus=sizes.num_gpus, num_nodes=sizes.num_nodes)
+    fits = spent_on(lib, fresh, begun.held, begun.system.price, shape=shape) <= budget
+    fits = fits & (budget * FRESH_FROM >= sizes.num_replicas)
+    better = fits & (_busiest(lib, begun, fresh, sizes) < _busiest(lib, begun, slots, sizes))
+    return lib.xp.where(better, fresh, slots)
 
 
 def _busiest(lib: Standard, begun: Beginning, slots: Array, sizes: Sizes) -> Array:

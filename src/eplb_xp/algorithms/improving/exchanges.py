@@ -39,22 +39,24 @@ def exchange(lib: Standard, packs: Packed, items: Items, policy: Policy, left: A
     num_packs = packs.pack_load.shape[-1]
     least = tree_sum(lib, items.load)[:, None] * policy.threshold
 
-    def unfinished(state: _Exchanging) -> Array:
-        return xp.any(state.left > 0)
+    def is_open(state: _Exchanging) -> Array:
+        return state.left > 0
 
-    def swapping(state: _Exchanging) -> Array:
-        return xp.any(state.swaps)
+    def swaps(state: _Exchanging) -> Array:
+        return state.swaps
 
-    def swap_once(state: _Exchanging) -> _Exchanging:
+    def swap_once(state: _Exchanging, fixed: tuple[Array, ...]) -> _Exchanging:
         *parts, left, swaps = state
+        (least,) = fixed
         now = Table(*parts)
         best = best_swap(lib, now, policy)
         helps = swaps & (best.less * num_packs > least)
         left = xp.where(helps, left - 1, left)
         return _Exchanging(*swap_twice(lib, now, best.places, best.places, helps), left, helps & (left > 0))
 
-    def exchange_once(state: _Exchanging) -> _Exchanging:
-        *parts, left, _ = lib.while_loop(swapping, swap_once, state)
+    def exchange_once(state: _Exchanging, fixed: tuple[Array, ...]) -> _Exchanging:
+        *parts, left, _ = lib.while_rows(swaps, swap_once, state, fixed)
+        (least,) = fixed
         now = Table(*parts)
         best = best_pairs(lib, now)
         helps = (left > 0) & (best.less * num_packs > least)
@@ -62,5 +64,5 @@ def exchange(lib: Standard, packs: Packed, items: Items, policy: Policy, left: A
         return _Exchanging(*swap_twice(lib, now, best.first, best.second, helps), left, left > 0)
 
     start = _Exchanging(*table(lib, packs, items), left, left > 0)
-    found = lib.while_loop(unfinished, exchange_once, start)
+    found = lib.while_rows(is_open, exchange_once, start, (least,))
     return slots(lib, Table(*found[:4]))

@@ -38,17 +38,18 @@ def refine(lib: Standard, packs: Packed, items: Items, policy: Policy, left: Arr
     num_packs = packs.pack_load.shape[-1]
     least = tree_sum(lib, items.load)[:, None] * policy.threshold
 
-    def unfinished(refinement: _Refinement) -> Array:
-        return xp.any(refinement.left > 0)
+    def is_open(refinement: _Refinement) -> Array:
+        return refinement.left > 0
 
-    def swap_best(refinement: _Refinement) -> _Refinement:
+    def swap_best(refinement: _Refinement, fixed: tuple[Array, ...]) -> _Refinement:
         *parts, left = refinement
+        (least,) = fixed
         now = Table(*parts)
         best = best_swap(lib, now, policy)
         helps = (left > 0) & (best.less * num_packs > least)
         return _Refinement(*swap(lib, now, best.places, helps), xp.where(helps, left - 1, 0))
 
-    found = lib.while_loop(unfinished, swap_best, _Refinement(*table(lib, packs, items), left))
+    found = lib.while_rows(is_open, swap_best, _Refinement(*table(lib, packs, items), left), (least,))
     return slots(lib, Table(*found[:4]))
 
 

@@ -39,19 +39,19 @@ def shake(lib: Standard, packs: Packed, items: Items, policy: Policy, left: Arra
     """
     xp = lib.xp
     num_packs = packs.pack_load.shape[-1]
-    total = tree_sum(lib, items.load)[:, None]
     close = 1.0 + policy.tolerance
-    largest = xp.max(items.load, axis=-1, keepdims=True) * close
+    bounds = tree_sum(lib, items.load)[:, None], xp.max(items.load, axis=-1, keepdims=True) * close
 
-    def rounds_of_open(pack_load: Array, left: Array) -> Array:
+    def rounds_of_open(pack_load: Array, left: Array, total: Array, largest: Array) -> Array:
         busiest = xp.max(pack_load, axis=-1, keepdims=True)
         return xp.where((busiest > largest) & (busiest * num_packs > total * close), left, 0)
 
-    def unfinished(shaking: _Shaking) -> Array:
-        return xp.any(shaking.left > 0)
+    def is_open(shaking: _Shaking) -> Array:
+        return shaking.left > 0
 
-    def one_round(shaking: _Shaking) -> _Shaking:
+    def one_round(shaking: _Shaking, bounds: tuple[Array, ...]) -> _Shaking:
         *parts, left, number = shaking
+        total, largest = bounds
         now = Table(*parts)
         best = best_swap(lib, now, policy)
         helps = best.less * num_packs > total * policy.threshold
@@ -62,12 +62,11 @@ def shake(lib: Standard, packs: Packed, items: Items, policy: Policy, left: Arra
         pack_load = load[:, :num_packs]
         for first in range(num_packs, load.shape[-1], num_packs):
             pack_load = pack_load + load[:, first : first + num_packs]
-        return _Shaking(item, load, expert, pack_load, rounds_of_open(pack_load, left - 1), number + 1)
+        return _Shaking(item, load, expert, pack_load, rounds_of_open(pack_load, left - 1, total, largest), number + 1)
 
     start = table(lib, packs, items)
-    found = lib.while_loop(
-        unfinished, one_round, _Shaking(*start, rounds_of_open(start.pack_load, left), lib.arange(1, packs.item))
-    )
+    left = rounds_of_open(start.pack_load, left, *bounds)
+    found = lib.while_rows(is_open, one_round, _Shaking(*start, left, lib.arange(1, packs.item)), bounds)
     return slots(lib, Table(*found[:4]))
 
 

@@ -1,0 +1,1 @@
+"""Experts that stay on their GPU keep their slot."""
