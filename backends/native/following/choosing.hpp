@@ -1,0 +1,93 @@
+// algorithms/following/choosing.py: the best of all steps, whose number is column * capacity + rank of ours.
+
+// What a step must gain, as a share of the mean GPU load.
+constexpr float kLeastGain = 0x1p-20f;
+// Steps that cost nothing go before all others.
+constexpr float kFree = 0x1p20f;
+
+typedef uint32_t Unsigned __attribute__((vector_size(4 * EPLB_XP_LANES)));
+
+struct Step {
+  int rank;    // of our expert
+  int column;  // the expert of a rewriting, then the place of a copy, then that of a swap
+  float score;  // 0 where there is none
+};
+
+class Choice {
+ public:
+  Choice(const FollowingShape& shape, float least)
+      : capacity_(shape.capacity()),
+        far_cost_(shape.far_cost),
+        gpus_(static_cast<float>(shape.gpus)),
+        least_(least),
+        small_(0x1p0f),
+        score_{},
+        key_{},
+        steps_(lane_numbers() * shape.capacity()) {
+    for (int64_t items = int64_t{shape.samples} * shape.experts; items > 0; items >>= 1) small_ *= 0.5f;
+  }
+
+  void begin(float left, bool is_noisy, uint32_t drawn) {
+    left_ = left;
+    is_noisy_ = is_noisy;
+    drawn_ = drawn;
+    score_ = Floats{};
+    key_ = all(INT32_MAX);
+  }
+
+  // The next kind of steps, of which there are so many for each of our experts; their columns come after those before.
+  void begin_kind(int first_column, int number) {
+    drawn_ = hashed(drawn_ + 1);
+    first_column_ = first_column;
+    number_ = number;
+  }
+
+  // Whether so much is enough of a gain.
+  Ints gains(Floats gain) const { return gain * gpus_ > least_; }
+
+  // Steps side by side that gain so much, from this one of the kind on.
+  void consider(Floats gain, Floats cost, int first, int rank) {
+    const Ints may = as_bits(gains(gain)) & as_bits(cost <= left_);
+    if (!any(may)) return;
+    Floats score = may ? for_each_move(gain, cost) : Floats{};
+    if (!any(score * (is_noisy_ ? 2.0f : 1.0f) > score_)) return;
+    if (is_noisy_) score *= factors(static_cast<uint32_t>(rank * number_ + first));
+    const Ints better = score > score_;
+    score_ = better ? score : score_;
+    key_ = better ? steps_ + ((first_column_ + first) * capacity_ + rank) : key_;
+  }
+
+  // Of equal ones the first by column, then by rank.
+  Step best() const {
+    const float score = largest(score_);
+    const int32_t key = smallest(score_ == score ? key_ : all(INT32_MAX));
+    return {key % capacity_, key / capacity_, score};
+  }
+
+ private:
+  Floats for_each_move(Floats gain, Floats cost) const {
+    if (far_cost_ == 1) return gain * (cost > 1.0f ? all(0.5f) : cost < 1.0f ? all(kFree) : all(1.0f));
+    gain *= small_;
+    const Floats most = all(2.0f * static_cast<float>(far_cost_));
+    const Floats divided = gain / (cost > 1.0f ? smaller(cost, most) : all(1.0f));
+    return cost > 1.0f ? divided : cost < 1.0f ? gain * kFree : gain;
+  }
+
+  // 1 + u, u in [0, 1) a hash: the upper bits, which the last step of hashing leaves as they are.
+  Floats factors(uint32_t first) const {
+    Unsigned x = ((Unsigned)lane_numbers() + (drawn_ + first)) & kMask;
+    x = ((x ^ x >> 16) * 0x45D9F3Bu) & kMask;
+    x = ((x ^ x >> 15) * 0x2C1B3C6Du) & kMask;
+    return (Floats)((x >> 8 & 0x7FF000u) | 0x3F800000u);
+  }
+
+  int capacity_, far_cost_;
+  float gpus_, least_, small_;
+  float left_ = 0.0f;  // of the budget
+  bool is_noisy_ = false;
+  uint32_t drawn_ = 0;
+  int first_column_ = 0, number_ = 0;
+  Floats score_;
+  Ints key_;
+  Ints steps_;
+};

@@ -1,0 +1,217 @@
+// algorithms/following/steps.py: steps that take load from the busiest GPU, what each gains and how much it costs.
+
+class Steps {
+ public:
+  Steps(const FollowingShape& shape, const System& system, const Placing& placing, View& view, Memory& memory)
+      : shape_(shape),
+        system_(system),
+        placing_(placing),
+        view_(view),
+        load_before_(memory.take<float>(int64_t{shape.samples} * placing.width)),
+        paid_(memory.take<float>(shape.experts)),
+        paid_in_(memory.take<int32_t>(shape.experts)),
+        share_(memory.take<float>(int64_t{shape.samples} * placing.capacity)),
+        less_(memory.take<float>(int64_t{shape.samples} * placing.capacity)),
+        left_(memory.take<float>(int64_t{shape.samples} * (placing.capacity > kLanes ? placing.capacity : kLanes))),
+        gain_(memory.take<float>(placing.capacity)),
+        rank_(memory.take<int32_t>(placing.capacity)),
+        changed_{0, 0},
+        round_(0) {}
+
+  // Before a path.
+  void begin() {
+    for (int e = 0; e < shape_.experts; ++e) paid_in_[e] = -1;
+    for (int i = 0; i < shape_.samples * placing_.width; ++i) load_before_[i] = -kInfinite;
+    round_ = 0;
+  }
+
+  // All steps, for a choice.
+  void look(Choice& choice) {
+    for (int i = 0; i < shape_.samples; ++i)
+      for (int r = 0; r < placing_.capacity; ++r) {
+        const int place = r * placing_.width + view_.gpu;
+        share_[i * placing_.capacity + r] = placing_.held[i * placing_.places() + place];
+        less_[i * placing_.capacity + r] = placing_.less[i * placing_.expert_width + placing_.expert[place]];
+      }
+    if (shape_.samples == 1) {
+      look_at<false>(choice);
+    } else {
+      look_at<true>(choice);
+    }
+  }
+
+  // A step was taken: these experts have changed their GPUs, or how many replicas they have.
+  void remember(int32_t one, int32_t other) {
+    changed_[0] = one;
+    changed_[1] = other;
+  }
+
+ private:
+  template <bool kSeveral>
+  void look_at(Choice& choice) {
+    if (shape_.changes_counts) {
+      choice.begin_kind(0, shape_.experts);
+      rewrite<kSeveral>(choice);
+      choice.begin_kind(shape_.experts, shape_.slots);
+      copy<kSeveral>(choice);
+    }
+    choice.begin_kind(shape_.changes_counts ? shape_.experts + shape_.slots : 0, shape_.slots);
+    swap<kSeveral>(choice);
+  }
+
+  // A slot of the busiest GPU is given to another expert, its own having replicas elsewhere.
+  template <bool kSeveral>
+  void rewrite(Choice& choice) {
+    const int samples = kSeveral ? shape_.samples : 1, gpu = view_.gpu, width = placing_.width;
+    int number = 0;
+    for (int r = 0; r < placing_.capacity; ++r) {
+      const int place = r * width + gpu;
+      if (!placing_.has_others[place]) continue;
+      const int32_t expert = placing_.expert[place];
+      const float* more = placing_.held_more + place;
+      const bool is_doubled = placing_.holders.at(expert, gpu) > 1;
+      gain_[number] = view_.ours_over - view_.over_holders(expert, gpu, [&](int i, int g) {
+        const float excess = view_.excess[i * width + g];
+        return above(excess + more[i * placing_.places()]) - above(excess);
+      });
+      for (int i = 0; i < samples; ++i)
+        left_[i * placing_.capacity + number] = view_.excess[i * width + gpu] - share_[i * placing_.capacity + r] +
+                                                (is_doubled ? more[i * placing_.places()] : 0.0f);
+      rank_[number++] = r;
+    }
+    if (number == 0) return;
+    const Ints most = all(shape_.most), node = all(gpu / shape_.gpus_of_node());
+    for (int e = 0; e < placing_.expert_width; e += kLanes) {
+      const Ints may = (ints_at(placing_.count + e) < most) & (ints_at(system_.node + e) == node);
+      const Floats comes = may ? floats_at(view_.comes_of + e) : all(kInfinite);
+      for (int k = 0; k < number; ++k) {
+        Floats after = above(left_[k] + floats_at(placing_.less + e));
+        for (int i = 1; i < samples; ++i)
+          after += above(left_[i * placing_.capacity + k] + floats_at(placing_.less + i * placing_.expert_width + e));
+        const float back = placing_.back[rank_[k] * width + gpu];
+        choice.consider(gain_[k] - after, comes - back, e, rank_[k]);
+      }
+    }
+  }
+
+  // An expert of the busiest GPU gets one replica more, in place of one that has others.
+  template <bool kSeveral>
+  void copy(Choice& choice) {
+    const int samples = kSeveral ? shape_.samples : 1, capacity = placing_.capacity, width = placing_.width;
+    find_paid();
+    float most = 0.0f;
+    for (int r = 0; r < capacity; ++r) most = larger(gain_[r] = relief(r), most);
+    for (int s = 0; s < capacity; ++s)
+      for (int p = 0; p < width; p += kLanes) {
+        const int place = s * width + p;
+        const Ints has_others = ints_at(placing_.has_others + place);
+        unsigned lanes = lanes_where(has_others);
+        if (lanes == 0) continue;
+        Floats paid{};
+        Ints is_doubled{};
+        for (; lanes != 0; lanes &= lanes - 1) {
+          const int lane = __builtin_ctz(lanes);
+          const int32_t expert = placing_.expert[place + lane];
+          paid[lane] = paid_[expert];
+          is_doubled[lane] = placing_.holders.at(expert, p + lane) > 1 ? -1 : 0;
+        }
+        Floats own{};
+        for (int i = 0; i < samples; ++i) {
+          const Floats excess = floats_at(view_.excess + i * width + p);
+          const Floats more = floats_at(placing_.held_more + i * placing_.places() + place);
+          own = i == 0 ? above(excess + more) : own + above(excess + more);
+          const Floats share = floats_at(placing_.held + i * placing_.places() + place);
+          store(left_ + i * kLanes, excess - share + (is_doubled ? more : Floats{}));
+        }
+        paid -= own;
+        if (!any(choice.gains(most - paid) & has_others)) continue;
+        const Floats leaves = has_others ? -floats_at(placing_.back + place) : all(kInfinite);
+        for (int r = 0; r < capacity; ++r) {
+          Floats after = above(floats_at(left_) + less_[r]);
+          for (int i = 1; i < samples; ++i) after += above(floats_at(left_ + i * kLanes) + less_[i * capacity + r]);
+          choice.consider(gain_[r] - paid - after, floats_at(view_.copied + r * width + p) + leaves,
+                          s * shape_.gpus + p, r);
+        }
+      }
+  }
+
+  // An expert of the busiest GPU and one of another swap places.
+  template <bool kSeveral>
+  void swap(Choice& choice) {
+    const int samples = kSeveral ? shape_.samples : 1, capacity = placing_.capacity, width = placing_.width;
+    for (int s = 0; s < capacity; ++s)
+      for (int p = 0; p < width; p += kLanes) {
+        const int place = s * width + p;
+        const Floats comes = floats_at(view_.comes + place), both = view_.ours_over + floats_at(view_.over + p);
+        for (int r = 0; r < capacity; ++r) {
+          Floats after = after_swap(0, place, p, r);
+          for (int i = 1; i < samples; ++i) after += after_swap(i, place, p, r);
+          choice.consider(both - after, comes + floats_at(view_.goes + r * width + p), s * shape_.gpus + p, r);
+        }
+      }
+  }
+
+  // What both GPUs have above the target of a sample after a swap.
+  Floats after_swap(int sample, int place, int p, int r) const {
+    const float* excess = view_.excess + sample * placing_.width;
+    const Floats less = share_[sample * placing_.capacity + r] - floats_at(placing_.held + sample * placing_.places() + place);
+    return above(excess[view_.gpu] - less) + above(floats_at(excess + p) + less);
+  }
+
+  // What holders of one of our experts have less above the target once it has one replica more.
+  float relief(int r) {
+    const int32_t expert = placing_.expert[r * placing_.width + view_.gpu];
+    return view_.over_holders(expert, -1, [&](int i, int g) {
+      const float excess = view_.excess[i * placing_.width + g];
+      const int at = i * placing_.capacity + r;
+      return above(excess) - above(excess - (share_[at] - less_[at]));
+    });
+  }
+
+  // What holders of each expert that has others have more above the target once it has one replica fewer. It stays what
+  // it was where they are the same ones, with the same loads.
+  void find_paid() {
+    if (round_ > 0)
+      for (const int32_t expert : changed_)
+        if (placing_.count[expert] > 1) find_paid(expert);
+    for (int p = 0; p < placing_.width; p += kLanes) {
+      Ints differs{};
+      for (int i = 0; i < shape_.samples; ++i) {
+        const float* load = placing_.gpu_load + i * placing_.width + p;
+        float* before = load_before_ + i * placing_.width + p;
+        differs |= floats_at(load) != floats_at(before);
+        store(before, floats_at(load));
+      }
+      for (unsigned lanes = lanes_where(differs); lanes != 0; lanes &= lanes - 1) {
+        const int g = p + __builtin_ctz(lanes);
+        for (int place = g; place < placing_.places(); place += placing_.width)
+          if (placing_.has_others[place]) find_paid(placing_.expert[place]);
+      }
+    }
+    ++round_;
+  }
+
+  void find_paid(int32_t expert) {
+    if (paid_in_[expert] == round_) return;
+    paid_in_[expert] = round_;
+    paid_[expert] = view_.over_holders(expert, -1, [&](int i, int g) {
+      const float excess = view_.excess[i * placing_.width + g];
+      return above(excess + placing_.more[i * placing_.expert_width + expert]) - above(excess);
+    });
+  }
+
+  const FollowingShape& shape_;
+  const System& system_;
+  const Placing& placing_;
+  View& view_;
+  float* load_before_;  // [samples * width] of each GPU when it was last looked at
+  float* paid_;         // [experts]
+  int32_t* paid_in_;    // [experts] the round in which that was found
+  float* share_;        // [samples * capacity] of our replicas
+  float* less_;         // [samples * capacity]
+  float* left_;         // [samples * capacity or lanes] what is left on a GPU once a replica has left it
+  float* gain_;         // [capacity] what a step with one of ours gains at first
+  int32_t* rank_;       // [capacity]
+  int32_t changed_[2];
+  int32_t round_;
+};
