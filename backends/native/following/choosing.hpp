@@ -4,6 +4,8 @@
 constexpr float kLeastGain = 0x1p-20f;
 // Steps that cost nothing go before all others.
 constexpr float kFree = 0x1p20f;
+// No score that counts is less.
+constexpr float kLeastScore = 0x1p-126f;
 
 typedef uint32_t Unsigned __attribute__((vector_size(4 * EPLB_XP_LANES)));
 
@@ -20,10 +22,12 @@ class Choice {
         far_cost_(shape.far_cost),
         gpus_(static_cast<float>(shape.gpus)),
         least_(least),
-        small_(0x1p0f),
+        small_(1.0f),
+        dearest_(shape.far_cost == 1 ? 0.5f : 1.0f),
         score_{},
         key_{},
         steps_(lane_numbers() * shape.capacity()) {
+    if (shape.far_cost == 1) return;
     for (int64_t items = int64_t{shape.samples} * shape.experts; items > 0; items >>= 1) small_ *= 0.5f;
   }
 
@@ -31,6 +35,7 @@ class Choice {
     left_ = left;
     is_noisy_ = is_noisy;
     drawn_ = drawn;
+    best_ = kLeastScore;
     score_ = Floats{};
     key_ = all(INT32_MAX);
   }
@@ -42,19 +47,25 @@ class Choice {
     number_ = number;
   }
 
-  // Whether so much is enough of a gain.
-  Ints gains(Floats gain) const { return gain * gpus_ > least_; }
+  // What a gain is multiplied by at most, where a step costs no less than this.
+  Floats most_for(Floats cost) const {
+    const float noise = (is_noisy_ ? 2.0f : 1.0f) * small_;
+    const Floats most = cost < 1.0f ? all(kFree * noise) : cost > 1.0f ? all(dearest_ * noise) : all(noise);
+    return cost <= left_ ? most : Floats{};
+  }
+
+  // Whether a gain multiplied by that might be of the best step.
+  bool may_be_best(Floats score) const { return any(score >= best_); }
 
   // Steps side by side that gain so much, from this one of the kind on.
   void consider(Floats gain, Floats cost, int first, int rank) {
-    const Ints may = as_bits(gains(gain)) & as_bits(cost <= left_);
-    if (!any(may)) return;
-    Floats score = may ? for_each_move(gain, cost) : Floats{};
-    if (!any(score * (is_noisy_ ? 2.0f : 1.0f) > score_)) return;
+    Floats score = as_bits(gain * gpus_ > least_) & as_bits(cost <= left_) ? for_each_move(gain, cost) : Floats{};
     if (is_noisy_) score *= factors(static_cast<uint32_t>(rank * number_ + first));
     const Ints better = score > score_;
+    if (!any(better)) return;
     score_ = better ? score : score_;
     key_ = better ? steps_ + ((first_column_ + first) * capacity_ + rank) : key_;
+    best_ = larger(largest(score_), best_);
   }
 
   // Of equal ones the first by column, then by rank.
@@ -82,11 +93,14 @@ class Choice {
   }
 
   int capacity_, far_cost_;
-  float gpus_, least_, small_;
+  float gpus_, least_;
+  float small_;    // so that gains are of a size that can be divided; 1 where none is
+  float dearest_;  // what gains are multiplied by at most where they cost more than one move
   float left_ = 0.0f;  // of the budget
   bool is_noisy_ = false;
   uint32_t drawn_ = 0;
   int first_column_ = 0, number_ = 0;
+  float best_ = kLeastScore;  // of all lanes
   Floats score_;
   Ints key_;
   Ints steps_;

@@ -47,6 +47,9 @@ class Steps {
   }
 
  private:
+  // More than gains are rounded by, as a share of the load of the busiest GPU.
+  static constexpr float kRounding = 0x1p-19f;
+
   template <bool kSeveral>
   void look_at(Choice& choice) {
     if (shape_.changes_counts) {
@@ -64,6 +67,7 @@ class Steps {
   void rewrite(Choice& choice) {
     const int samples = kSeveral ? shape_.samples : 1, gpu = view_.gpu, width = placing_.width;
     int number = 0;
+    float most_gain = 0.0f, dearest = 0.0f;
     for (int r = 0; r < placing_.capacity; ++r) {
       const int place = r * width + gpu;
       if (!placing_.has_others[place]) continue;
@@ -77,6 +81,8 @@ class Steps {
       for (int i = 0; i < samples; ++i)
         left_[i * placing_.capacity + number] = view_.excess[i * width + gpu] - share_[i * placing_.capacity + r] +
                                                 (is_doubled ? more[i * placing_.places()] : 0.0f);
+      most_gain = larger(gain_[number], most_gain);
+      dearest = larger(placing_.back[place], dearest);
       rank_[number++] = r;
     }
     if (number == 0) return;
@@ -84,12 +90,15 @@ class Steps {
     for (int e = 0; e < placing_.expert_width; e += kLanes) {
       const Ints may = (ints_at(placing_.count + e) < most) & (ints_at(system_.node + e) == node);
       const Floats comes = may ? floats_at(view_.comes_of + e) : all(kInfinite);
+      const Floats most_for = choice.most_for(comes - dearest);
+      if (!choice.may_be_best(most_gain * most_for)) continue;
       for (int k = 0; k < number; ++k) {
         Floats after = above(left_[k] + floats_at(placing_.less + e));
         for (int i = 1; i < samples; ++i)
           after += above(left_[i * placing_.capacity + k] + floats_at(placing_.less + i * placing_.expert_width + e));
-        const float back = placing_.back[rank_[k] * width + gpu];
-        choice.consider(gain_[k] - after, comes - back, e, rank_[k]);
+        const Floats gain = gain_[k] - after;
+        if (!choice.may_be_best(gain * most_for)) continue;
+        choice.consider(gain, comes - placing_.back[rank_[k] * width + gpu], e, rank_[k]);
       }
     }
   }
@@ -124,13 +133,15 @@ class Steps {
           store(left_ + i * kLanes, excess - share + (is_doubled ? more : Floats{}));
         }
         paid -= own;
-        if (!any(choice.gains(most - paid) & has_others)) continue;
         const Floats leaves = has_others ? -floats_at(placing_.back + place) : all(kInfinite);
+        const Floats most_for = choice.most_for(leaves + floats_at(view_.least_copied + p));
+        if (!choice.may_be_best((most - paid) * most_for)) continue;
         for (int r = 0; r < capacity; ++r) {
           Floats after = above(floats_at(left_) + less_[r]);
           for (int i = 1; i < samples; ++i) after += above(floats_at(left_ + i * kLanes) + less_[i * capacity + r]);
-          choice.consider(gain_[r] - paid - after, floats_at(view_.copied + r * width + p) + leaves,
-                          s * shape_.gpus + p, r);
+          const Floats gain = gain_[r] - paid - after;
+          if (!choice.may_be_best(gain * most_for)) continue;
+          choice.consider(gain, floats_at(view_.copied + r * width + p) + leaves, s * shape_.gpus + p, r);
         }
       }
   }
@@ -139,14 +150,27 @@ class Steps {
   template <bool kSeveral>
   void swap(Choice& choice) {
     const int samples = kSeveral ? shape_.samples : 1, capacity = placing_.capacity, width = placing_.width;
+    float largest_share = 0.0f;
+    for (int r = 0; r < capacity; ++r) largest_share = larger(share_[r], largest_share);
+    const float rounding = placing_.gpu_load[view_.gpu] * kRounding;
     for (int s = 0; s < capacity; ++s)
       for (int p = 0; p < width; p += kLanes) {
         const int place = s * width + p;
         const Floats comes = floats_at(view_.comes + place), both = view_.ours_over + floats_at(view_.over + p);
+        const Floats most_for = choice.most_for(comes + floats_at(view_.least_goes + p));
+        Floats most = both;
+        if (!kSeveral) {
+          // What comes less what goes, as far as there is room for it.
+          const Floats less = largest_share - floats_at(placing_.held + place);
+          most = smaller(less, -floats_at(view_.excess + p)) + rounding;
+        }
+        if (!choice.may_be_best(most * most_for)) continue;
         for (int r = 0; r < capacity; ++r) {
           Floats after = after_swap(0, place, p, r);
           for (int i = 1; i < samples; ++i) after += after_swap(i, place, p, r);
-          choice.consider(both - after, comes + floats_at(view_.goes + r * width + p), s * shape_.gpus + p, r);
+          const Floats gain = both - after;
+          if (!choice.may_be_best(gain * most_for)) continue;
+          choice.consider(gain, comes + floats_at(view_.goes + r * width + p), s * shape_.gpus + p, r);
         }
       }
   }

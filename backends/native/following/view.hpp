@@ -13,6 +13,8 @@ class View {
   float* comes;     // [places] what it costs that a replica comes to our GPU
   float* goes;      // [places] what it costs that our replica of a rank goes to a GPU
   float* copied;    // [places] the same of a further replica
+  float* least_goes;    // [width] the least over ranks
+  float* least_copied;  // [width]
 
   View(const FollowingShape& shape, const System& system, const Placing& placing, Memory& memory)
       : excess(memory.take<float>(int64_t{shape.samples} * placing.width)),
@@ -23,6 +25,8 @@ class View {
         comes(memory.take<float>(placing.places())),
         goes(memory.take<float>(placing.places())),
         copied(memory.take<float>(placing.places())),
+        least_goes(memory.take<float>(placing.width)),
+        least_copied(memory.take<float>(placing.width)),
         shape_(shape),
         system_(system),
         placing_(placing),
@@ -59,6 +63,7 @@ class View {
   // What it costs to bring experts to our GPU, and ours to others.
   void price() {
     price_coming();
+    for (int p = 0; p < placing_.width; ++p) least_goes[p] = least_copied[p] = kInfinite;
     for (int r = 0; r < placing_.capacity; ++r) price_going(r);
   }
 
@@ -113,8 +118,11 @@ class View {
     for (int p = 0; p < width; p += kLanes) {
       Floats cost = system_.was.are(expert, p) ? Floats{} : floats_at(price_ + p);
       cost = placing_.holders.are(expert, p) ? all(kInfinite) : cost;
-      store(goes + r * width + p, may_go ? cost - back : all(kInfinite));
-      store(copied + r * width + p, may_double ? cost : all(kInfinite));
+      const Floats its_goes = may_go ? cost - back : all(kInfinite), its_copied = may_double ? cost : all(kInfinite);
+      store(goes + r * width + p, its_goes);
+      store(copied + r * width + p, its_copied);
+      store(least_goes + p, smaller(its_goes, floats_at(least_goes + p)));
+      store(least_copied + p, smaller(its_copied, floats_at(least_copied + p)));
     }
     const int gpus = shape_.gpus_of_node(), first = gpu / gpus * gpus;
     for (int p = 0; p < width; ++p)
