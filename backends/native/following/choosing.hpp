@@ -61,10 +61,11 @@ class Choice {
   void consider(Floats gain, Floats cost, int first, int rank) {
     Floats score = as_bits(gain * gpus_ > least_) & as_bits(cost <= left_) ? for_each_move(gain, cost) : Floats{};
     if (is_noisy_) score *= factors(static_cast<uint32_t>(rank * number_ + first));
-    const Ints better = score > score_;
+    const Ints key = steps_ + ((first_column_ + first) * capacity_ + rank);
+    const Ints better = (score > score_) | ((score == score_) & (key < key_));
     if (!any(better)) return;
     score_ = better ? score : score_;
-    key_ = better ? steps_ + ((first_column_ + first) * capacity_ + rank) : key_;
+    key_ = better ? key : key_;
     best_ = larger(largest(score_), best_);
   }
 

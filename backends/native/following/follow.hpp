@@ -62,7 +62,7 @@ class Follower {
                   system_.before);
     system_.was.clear(experts);
     for (int s = 0; s < shape_.slots; ++s)
-      if (system_.before[s] < experts) ++system_.was.at(system_.before[s], s / shape_.capacity());
+      if (system_.before[s] < experts) system_.was.add(system_.before[s], s / shape_.capacity());
   }
 
   // The best slots that a search finds; experts that stay on their GPU keep theirs.

@@ -9,18 +9,21 @@ class Steps {
         view_(view),
         load_before_(memory.take<float>(int64_t{shape.samples} * placing.width)),
         paid_(memory.take<float>(shape.experts)),
+        paid_at_(memory.take<float>(placing.places())),
         paid_in_(memory.take<int32_t>(shape.experts)),
         share_(memory.take<float>(int64_t{shape.samples} * placing.capacity)),
         less_(memory.take<float>(int64_t{shape.samples} * placing.capacity)),
         left_(memory.take<float>(int64_t{shape.samples} * (placing.capacity > kLanes ? placing.capacity : kLanes))),
         gain_(memory.take<float>(placing.capacity)),
         rank_(memory.take<int32_t>(placing.capacity)),
+        sorter_(placing.capacity, memory),
         changed_{0, 0},
         round_(0) {}
 
   // Before a path.
   void begin() {
     for (int e = 0; e < shape_.experts; ++e) paid_in_[e] = -1;
+    for (int p = 0; p < placing_.places(); ++p) paid_at_[p] = 0.0f;
     for (int i = 0; i < shape_.samples * placing_.width; ++i) load_before_[i] = -kInfinite;
     round_ = 0;
   }
@@ -108,35 +111,26 @@ class Steps {
   void copy(Choice& choice) {
     const int samples = kSeveral ? shape_.samples : 1, capacity = placing_.capacity, width = placing_.width;
     find_paid();
-    float most = 0.0f;
-    for (int r = 0; r < capacity; ++r) most = larger(gain_[r] = relief(r), most);
+    for (int r = 0; r < capacity; ++r) gain_[r] = relief(r);
+    sorter_.descending(gain_, capacity, rank_);
     for (int s = 0; s < capacity; ++s)
       for (int p = 0; p < width; p += kLanes) {
         const int place = s * width + p;
         const Ints has_others = ints_at(placing_.has_others + place);
-        unsigned lanes = lanes_where(has_others);
-        if (lanes == 0) continue;
-        Floats paid{};
-        Ints is_doubled{};
-        for (; lanes != 0; lanes &= lanes - 1) {
-          const int lane = __builtin_ctz(lanes);
-          const int32_t expert = placing_.expert[place + lane];
-          paid[lane] = paid_[expert];
-          is_doubled[lane] = placing_.holders.at(expert, p + lane) > 1 ? -1 : 0;
-        }
-        Floats own{};
-        for (int i = 0; i < samples; ++i) {
-          const Floats excess = floats_at(view_.excess + i * width + p);
-          const Floats more = floats_at(placing_.held_more + i * placing_.places() + place);
-          own = i == 0 ? above(excess + more) : own + above(excess + more);
-          const Floats share = floats_at(placing_.held + i * placing_.places() + place);
-          store(left_ + i * kLanes, excess - share + (is_doubled ? more : Floats{}));
-        }
-        paid -= own;
+        if (!any(has_others)) continue;
         const Floats leaves = has_others ? -floats_at(placing_.back + place) : all(kInfinite);
         const Floats most_for = choice.most_for(leaves + floats_at(view_.least_copied + p));
-        if (!choice.may_be_best((most - paid) * most_for)) continue;
-        for (int r = 0; r < capacity; ++r) {
+        // What all holders pay, but not what this GPU would, which the replica leaves.
+        const Floats paid = floats_at(paid_at_ + place) - over_with_more<kSeveral>(place, p);
+        if (!choice.may_be_best((gain_[rank_[0]] - paid) * most_for)) continue;
+        for (int i = 0; i < samples; ++i) {
+          const int at = i * placing_.places() + place;
+          const Floats more = ints_at(placing_.is_doubled + place) ? floats_at(placing_.held_more + at) : Floats{};
+          store(left_ + i * kLanes, floats_at(view_.excess + i * width + p) - floats_at(placing_.held + at) + more);
+        }
+        for (int k = 0; k < capacity; ++k) {
+          const int r = rank_[k];
+          if (!choice.may_be_best((gain_[r] - paid) * most_for)) break;
           Floats after = above(floats_at(left_) + less_[r]);
           for (int i = 1; i < samples; ++i) after += above(floats_at(left_ + i * kLanes) + less_[i * capacity + r]);
           const Floats gain = gain_[r] - paid - after;
@@ -146,26 +140,33 @@ class Steps {
       }
   }
 
+  // What GPUs have above the target once their replica in a place has what it gets on top.
+  template <bool kSeveral>
+  Floats over_with_more(int place, int p) const {
+    Floats over = above(floats_at(view_.excess + p) + floats_at(placing_.held_more + place));
+    for (int i = 1; kSeveral && i < shape_.samples; ++i)
+      over += above(floats_at(view_.excess + i * placing_.width + p) +
+                    floats_at(placing_.held_more + i * placing_.places() + place));
+    return over;
+  }
+
   // An expert of the busiest GPU and one of another swap places.
   template <bool kSeveral>
   void swap(Choice& choice) {
     const int samples = kSeveral ? shape_.samples : 1, capacity = placing_.capacity, width = placing_.width;
-    float largest_share = 0.0f;
-    for (int r = 0; r < capacity; ++r) largest_share = larger(share_[r], largest_share);
+    sorter_.descending(share_, capacity, rank_);
     const float rounding = placing_.gpu_load[view_.gpu] * kRounding;
     for (int s = 0; s < capacity; ++s)
       for (int p = 0; p < width; p += kLanes) {
         const int place = s * width + p;
         const Floats comes = floats_at(view_.comes + place), both = view_.ours_over + floats_at(view_.over + p);
         const Floats most_for = choice.most_for(comes + floats_at(view_.least_goes + p));
-        Floats most = both;
-        if (!kSeveral) {
-          // What comes less what goes, as far as there is room for it.
-          const Floats less = largest_share - floats_at(placing_.held + place);
-          most = smaller(less, -floats_at(view_.excess + p)) + rounding;
-        }
-        if (!choice.may_be_best(most * most_for)) continue;
-        for (int r = 0; r < capacity; ++r) {
+        const Floats theirs = floats_at(placing_.held + place), room = -floats_at(view_.excess + p);
+        for (int k = 0; k < capacity; ++k) {
+          const int r = rank_[k];
+          // A gain is no more than what goes less what comes, as far as there is room for it.
+          const Floats most = kSeveral ? both : smaller(share_[r] - theirs, room) + rounding;
+          if (!choice.may_be_best(most * most_for)) break;
           Floats after = after_swap(0, place, p, r);
           for (int i = 1; i < samples; ++i) after += after_swap(i, place, p, r);
           const Floats gain = both - after;
@@ -213,6 +214,11 @@ class Steps {
       }
     }
     ++round_;
+    for (int p = 0; p < placing_.places(); p += kLanes)
+      for (unsigned lanes = lanes_where(ints_at(placing_.has_others + p)); lanes != 0; lanes &= lanes - 1) {
+        const int place = p + __builtin_ctz(lanes);
+        paid_at_[place] = paid_[placing_.expert[place]];
+      }
   }
 
   void find_paid(int32_t expert) {
@@ -230,12 +236,14 @@ class Steps {
   View& view_;
   float* load_before_;  // [samples * width] of each GPU when it was last looked at
   float* paid_;         // [experts]
+  float* paid_at_;      // [places] the same of the expert there, where it has others
   int32_t* paid_in_;    // [experts] the round in which that was found
   float* share_;        // [samples * capacity] of our replicas
   float* less_;         // [samples * capacity]
   float* left_;         // [samples * capacity or lanes] what is left on a GPU once a replica has left it
   float* gain_;         // [capacity] what a step with one of ours gains at first
-  int32_t* rank_;       // [capacity]
+  int32_t* rank_;       // [capacity] in the order in which ours are looked at
+  Sorter sorter_;
   int32_t changed_[2];
   int32_t round_;
 };

@@ -38,6 +38,7 @@ class Placing {
   float* held;          // [samples * places] the share there
   float* held_more;     // [samples * places]
   float* back;          // [places] what is got back of the budget where the replica leaves
+  int32_t* is_doubled;  // [places] all bits where its GPU holds the expert more than once
   int32_t* has_others;  // [places] all bits where its expert has others
   float* gpu_load;      // [samples * width]
   Holders holders;
@@ -58,6 +59,7 @@ class Placing {
         held(memory.take<float>(of_places())),
         held_more(memory.take<float>(of_places())),
         back(memory.take<float>(places())),
+        is_doubled(memory.take<int32_t>(places())),
         has_others(memory.take<int32_t>(places())),
         gpu_load(memory.take<float>(int64_t{shape.samples} * width)),
         holders(shape, memory),
@@ -78,7 +80,7 @@ class Placing {
       const int g = s / capacity;
       expert[s % capacity * width + g] = its;
       ++count[its];
-      if (++holders.at(its, g) > system_.was.at(its, g)) spent += static_cast<int64_t>(system_.prices.on(its, g));
+      if (holders.add(its, g) > system_.was.at(its, g)) spent += static_cast<int64_t>(system_.prices.on(its, g));
     }
     for (int e = 0; e < experts; ++e) share_out(e);
     for (int r = 0; r < capacity; ++r)
@@ -90,6 +92,7 @@ class Placing {
           held_more[i * places() + place] = more[i * expert_width + its];
         }
         back[place] = got_back(its, g);
+        is_doubled[place] = holders.at(its, g) > 1 ? -1 : 0;
         has_others[place] = count[its] > 1 ? -1 : 0;
       }
     add_up();
@@ -165,19 +168,23 @@ class Placing {
       held_more[i * places() + place] = more[i * expert_width + comes];
     }
     has_others[place] = count[comes] > 1 ? -1 : 0;
-    if (holders.at(leaves, g)-- > system_.was.at(leaves, g)) {
+    if (holders.remove(leaves, g) >= system_.was.at(leaves, g)) {
       spent -= static_cast<int64_t>(system_.prices.on(leaves, g));
     }
-    if (++holders.at(comes, g) > system_.was.at(comes, g)) {
+    if (holders.add(comes, g) > system_.was.at(comes, g)) {
       spent += static_cast<int64_t>(system_.prices.on(comes, g));
     }
   }
 
-  // What is got back for an expert's replicas on a GPU.
+  // What is got back for an expert's replicas on a GPU, and whether they are several.
   void settle(int32_t e, int g) {
     const float its = got_back(e, g);
-    for (int r = 0; r < capacity; ++r)
-      if (expert[r * width + g] == e) back[r * width + g] = its;
+    const int32_t are_several = holders.at(e, g) > 1 ? -1 : 0;
+    for (int place = g; place < places(); place += width)
+      if (expert[place] == e) {
+        back[place] = its;
+        is_doubled[place] = are_several;
+      }
   }
 
   // What is in the places of two experts.
