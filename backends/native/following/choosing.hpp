@@ -34,6 +34,7 @@ class Choice {
   void begin(float left, bool is_noisy, uint32_t drawn) {
     left_ = left;
     is_noisy_ = is_noisy;
+    most_ = is_noisy ? 2.0f * small_ : small_;
     drawn_ = drawn;
     best_ = kLeastScore;
     score_ = Floats{};
@@ -49,16 +50,25 @@ class Choice {
 
   // What a gain is multiplied by at most, where a step costs no less than this.
   Floats most_for(Floats cost) const {
-    const float noise = (is_noisy_ ? 2.0f : 1.0f) * small_;
-    const Floats most = cost < 1.0f ? all(kFree * noise) : cost > 1.0f ? all(dearest_ * noise) : all(noise);
+    const Floats most = cost < 1.0f ? all(most_ * kFree) : cost > 1.0f ? all(most_ * dearest_) : all(most_);
     return cost <= left_ ? most : Floats{};
   }
 
   // Whether a gain multiplied by that might be of the best step.
   bool may_be_best(Floats score) const { return any(score >= best_); }
 
+  // Steps with each of so many of ours, given what they gain and at most are multiplied by: those that might be the best.
+  template <typename Gain, typename Do>
+  void consider_ranks(int number, Floats most_for, Gain gain, Do with) const {
+    Floats most = gain(0);
+    for (int k = 1; k < number; ++k) most = larger(gain(k), most);
+    if (!may_be_best(most * most_for)) return;
+    for (int k = 0; k < number; ++k)
+      if (const Floats its = gain(k); may_be_best(its * most_for)) with(k, its);
+  }
+
   // Steps side by side that gain so much, from this one of the kind on.
-  void consider(Floats gain, Floats cost, int first, int rank) {
+  __attribute__((noinline)) void consider(Floats gain, Floats cost, int first, int rank) {
     Floats score = as_bits(gain * gpus_ > least_) & as_bits(cost <= left_) ? for_each_move(gain, cost) : Floats{};
     if (is_noisy_) score *= factors(static_cast<uint32_t>(rank * number_ + first));
     const Ints key = steps_ + ((first_column_ + first) * capacity_ + rank);
@@ -99,6 +109,7 @@ class Choice {
   float dearest_;  // what gains are multiplied by at most where they cost more than one move
   float left_ = 0.0f;  // of the budget
   bool is_noisy_ = false;
+  float most_ = 1.0f;  // what gains are multiplied by at most where they cost one move
   uint32_t drawn_ = 0;
   int first_column_ = 0, number_ = 0;
   float best_ = kLeastScore;  // of all lanes

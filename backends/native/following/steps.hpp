@@ -16,7 +16,6 @@ class Steps {
         left_(memory.take<float>(int64_t{shape.samples} * (placing.capacity > kLanes ? placing.capacity : kLanes))),
         gain_(memory.take<float>(placing.capacity)),
         rank_(memory.take<int32_t>(placing.capacity)),
-        sorter_(placing.capacity, memory),
         changed_{0, 0},
         round_(0) {}
 
@@ -69,8 +68,9 @@ class Steps {
   template <bool kSeveral>
   void rewrite(Choice& choice) {
     const int samples = kSeveral ? shape_.samples : 1, gpu = view_.gpu, width = placing_.width;
+    const int expert_width = placing_.expert_width, capacity = placing_.capacity;
     int number = 0;
-    float most_gain = 0.0f, dearest = 0.0f;
+    float dearest = 0.0f;
     for (int r = 0; r < placing_.capacity; ++r) {
       const int place = r * width + gpu;
       if (!placing_.has_others[place]) continue;
@@ -84,25 +84,26 @@ class Steps {
       for (int i = 0; i < samples; ++i)
         left_[i * placing_.capacity + number] = view_.excess[i * width + gpu] - share_[i * placing_.capacity + r] +
                                                 (is_doubled ? more[i * placing_.places()] : 0.0f);
-      most_gain = larger(gain_[number], most_gain);
       dearest = larger(placing_.back[place], dearest);
       rank_[number++] = r;
     }
     if (number == 0) return;
     const Ints most = all(shape_.most), node = all(gpu / shape_.gpus_of_node());
-    for (int e = 0; e < placing_.expert_width; e += kLanes) {
-      const Ints may = (ints_at(placing_.count + e) < most) & (ints_at(system_.node + e) == node);
-      const Floats comes = may ? floats_at(view_.comes_of + e) : all(kInfinite);
+    const int32_t *count = placing_.count, *node_of = system_.node;
+    const int32_t* rank = rank_;
+    const float *comes_of = view_.comes_of, *less = placing_.less, *left = left_, *gain_of = gain_;
+    for (int e = 0; e < expert_width; e += kLanes) {
+      const Ints may = (ints_at(count + e) < most) & (ints_at(node_of + e) == node);
+      const Floats comes = may ? floats_at(comes_of + e) : all(kInfinite);
       const Floats most_for = choice.most_for(comes - dearest);
-      if (!choice.may_be_best(most_gain * most_for)) continue;
-      for (int k = 0; k < number; ++k) {
-        Floats after = above(left_[k] + floats_at(placing_.less + e));
-        for (int i = 1; i < samples; ++i)
-          after += above(left_[i * placing_.capacity + k] + floats_at(placing_.less + i * placing_.expert_width + e));
-        const Floats gain = gain_[k] - after;
-        if (!choice.may_be_best(gain * most_for)) continue;
-        choice.consider(gain, comes - placing_.back[rank_[k] * width + gpu], e, rank_[k]);
-      }
+      auto gain = [&](int k) {
+        Floats after = above(left[k] + floats_at(less + e));
+        for (int i = 1; i < samples; ++i) after += above(left[i * capacity + k] + floats_at(less + i * expert_width + e));
+        return gain_of[k] - after;
+      };
+      choice.consider_ranks(number, most_for, gain, [&](int k, Floats its_gain) {
+        choice.consider(its_gain, comes - placing_.back[rank[k] * width + gpu], e, rank[k]);
+      });
     }
   }
 
@@ -111,32 +112,35 @@ class Steps {
   void copy(Choice& choice) {
     const int samples = kSeveral ? shape_.samples : 1, capacity = placing_.capacity, width = placing_.width;
     find_paid();
-    for (int r = 0; r < capacity; ++r) gain_[r] = relief(r);
-    sorter_.descending(gain_, capacity, rank_);
+    float most = 0.0f;
+    for (int r = 0; r < capacity; ++r) most = larger(gain_[r] = relief(r), most);
+    const float *back = placing_.back, *copied = view_.copied, *least_copied = view_.least_copied, *gain_of = gain_;
+    const float *held = placing_.held, *held_more = placing_.held_more, *excess = view_.excess, *less = less_;
+    const int32_t *others = placing_.has_others, *is_doubled = placing_.is_doubled;
+    float* left = left_;
     for (int s = 0; s < capacity; ++s)
       for (int p = 0; p < width; p += kLanes) {
         const int place = s * width + p;
-        const Ints has_others = ints_at(placing_.has_others + place);
+        const Ints has_others = ints_at(others + place);
         if (!any(has_others)) continue;
-        const Floats leaves = has_others ? -floats_at(placing_.back + place) : all(kInfinite);
-        const Floats most_for = choice.most_for(leaves + floats_at(view_.least_copied + p));
+        const Floats leaves = has_others ? -floats_at(back + place) : all(kInfinite);
+        const Floats most_for = choice.most_for(leaves + floats_at(least_copied + p));
         // What all holders pay, but not what this GPU would, which the replica leaves.
         const Floats paid = floats_at(paid_at_ + place) - over_with_more<kSeveral>(place, p);
-        if (!choice.may_be_best((gain_[rank_[0]] - paid) * most_for)) continue;
+        if (!choice.may_be_best((most - paid) * most_for)) continue;
         for (int i = 0; i < samples; ++i) {
           const int at = i * placing_.places() + place;
-          const Floats more = ints_at(placing_.is_doubled + place) ? floats_at(placing_.held_more + at) : Floats{};
-          store(left_ + i * kLanes, floats_at(view_.excess + i * width + p) - floats_at(placing_.held + at) + more);
+          const Floats more = ints_at(is_doubled + place) ? floats_at(held_more + at) : Floats{};
+          store(left + i * kLanes, floats_at(excess + i * width + p) - floats_at(held + at) + more);
         }
-        for (int k = 0; k < capacity; ++k) {
-          const int r = rank_[k];
-          if (!choice.may_be_best((gain_[r] - paid) * most_for)) break;
-          Floats after = above(floats_at(left_) + less_[r]);
-          for (int i = 1; i < samples; ++i) after += above(floats_at(left_ + i * kLanes) + less_[i * capacity + r]);
-          const Floats gain = gain_[r] - paid - after;
-          if (!choice.may_be_best(gain * most_for)) continue;
-          choice.consider(gain, floats_at(view_.copied + r * width + p) + leaves, s * shape_.gpus + p, r);
-        }
+        auto gain = [&](int r) {
+          Floats after = above(floats_at(left) + less[r]);
+          for (int i = 1; i < samples; ++i) after += above(floats_at(left + i * kLanes) + less[i * capacity + r]);
+          return gain_of[r] - paid - after;
+        };
+        choice.consider_ranks(capacity, most_for, gain, [&](int r, Floats its_gain) {
+          choice.consider(its_gain, floats_at(copied + r * width + p) + leaves, s * shape_.gpus + p, r);
+        });
       }
   }
 
@@ -154,33 +158,34 @@ class Steps {
   template <bool kSeveral>
   void swap(Choice& choice) {
     const int samples = kSeveral ? shape_.samples : 1, capacity = placing_.capacity, width = placing_.width;
-    sorter_.descending(share_, capacity, rank_);
-    const float rounding = placing_.gpu_load[view_.gpu] * kRounding;
+    float largest_share = 0.0f;
+    for (int r = 0; r < capacity; ++r) largest_share = larger(share_[r], largest_share);
+    const int gpu = view_.gpu, places = placing_.places();
+    const float rounding = placing_.gpu_load[gpu] * kRounding, our_over = view_.ours_over;
+    const float our_excess = view_.excess[gpu];
+    const float *all_comes = view_.comes, *goes = view_.goes, *least_goes = view_.least_goes, *share = share_;
+    const float *held = placing_.held, *excess = view_.excess, *over = view_.over;
     for (int s = 0; s < capacity; ++s)
       for (int p = 0; p < width; p += kLanes) {
         const int place = s * width + p;
-        const Floats comes = floats_at(view_.comes + place), both = view_.ours_over + floats_at(view_.over + p);
-        const Floats most_for = choice.most_for(comes + floats_at(view_.least_goes + p));
-        const Floats theirs = floats_at(placing_.held + place), room = -floats_at(view_.excess + p);
-        for (int k = 0; k < capacity; ++k) {
-          const int r = rank_[k];
-          // A gain is no more than what goes less what comes, as far as there is room for it.
-          const Floats most = kSeveral ? both : smaller(share_[r] - theirs, room) + rounding;
-          if (!choice.may_be_best(most * most_for)) break;
-          Floats after = after_swap(0, place, p, r);
-          for (int i = 1; i < samples; ++i) after += after_swap(i, place, p, r);
-          const Floats gain = both - after;
-          if (!choice.may_be_best(gain * most_for)) continue;
-          choice.consider(gain, comes + floats_at(view_.goes + r * width + p), s * shape_.gpus + p, r);
-        }
+        const Floats comes = floats_at(all_comes + place), both = our_over + floats_at(over + p);
+        const Floats most_for = choice.most_for(comes + floats_at(least_goes + p));
+        const Floats theirs = floats_at(held + place), there = floats_at(excess + p);
+        // A gain is no more than what goes less what comes, as far as there is room for it.
+        const Floats most = kSeveral ? both : smaller(largest_share - theirs, -there) + rounding;
+        if (!choice.may_be_best(most * most_for)) continue;
+        auto gain = [&](int r) {
+          Floats less = share[r] - theirs, after = above(our_excess - less) + above(there + less);
+          for (int i = 1; i < samples; ++i) {
+            less = share[i * capacity + r] - floats_at(held + i * places + place);
+            after += above(excess[i * width + gpu] - less) + above(floats_at(excess + i * width + p) + less);
+          }
+          return both - after;
+        };
+        choice.consider_ranks(capacity, most_for, gain, [&](int r, Floats its_gain) {
+          choice.consider(its_gain, comes + floats_at(goes + r * width + p), s * shape_.gpus + p, r);
+        });
       }
-  }
-
-  // What both GPUs have above the target of a sample after a swap.
-  Floats after_swap(int sample, int place, int p, int r) const {
-    const float* excess = view_.excess + sample * placing_.width;
-    const Floats less = share_[sample * placing_.capacity + r] - floats_at(placing_.held + sample * placing_.places() + place);
-    return above(excess[view_.gpu] - less) + above(floats_at(excess + p) + less);
   }
 
   // What holders of one of our experts have less above the target once it has one replica more.
@@ -242,8 +247,7 @@ class Steps {
   float* less_;         // [samples * capacity]
   float* left_;         // [samples * capacity or lanes] what is left on a GPU once a replica has left it
   float* gain_;         // [capacity] what a step with one of ours gains at first
-  int32_t* rank_;       // [capacity] in the order in which ours are looked at
-  Sorter sorter_;
+  int32_t* rank_;       // [capacity] of those of ours that have others
   int32_t changed_[2];
   int32_t round_;
 };

@@ -36,6 +36,7 @@ class View {
     if (!memory.is_real()) return;
     for (int i = 0; i < placing.places(); ++i) comes[i] = kInfinite;
     for (int p = 0; p < placing.width; ++p) price_[p] = 1.0f;
+    for (int g = 0; g < shape.gpus; ++g) each_[g] = 0.0f;
   }
 
   // What all GPUs have above the target; no other target is meant until there is another view of all.
@@ -79,15 +80,15 @@ class View {
     });
     float total = 0.0f;
     for (int i = 0; i < shape_.samples; ++i) {
-      float its = 0.0f;
       if (number <= kFew) {
+        float its = 0.0f;
         for (int k = 0; k < number; ++k) its += each(i, few[k]);
+        total += its;
       } else {
-        for (int g = 0; g < shape_.gpus; ++g)
-          each_[g] = g != but && placing_.holders.at(expert, g) > 0 ? each(i, g) : 0.0f;
-        its = tree_sum(each_, shape_.gpus, tree_);
+        placing_.holders.each(expert, [&](int g) { each_[g] = g == but ? 0.0f : each(i, g); });
+        total += tree_sum(each_, shape_.gpus, tree_);
+        placing_.holders.each(expert, [&](int g) { each_[g] = 0.0f; });
       }
-      total += its;
     }
     return total;
   }
@@ -125,14 +126,15 @@ class View {
       store(least_copied + p, smaller(its_copied, floats_at(least_copied + p)));
     }
     const int gpus = shape_.gpus_of_node(), first = gpu / gpus * gpus;
-    for (int p = 0; p < width; ++p)
-      if (p < first || p >= first + gpus) goes[r * width + p] = copied[r * width + p] = kInfinite;
+    auto may_not = [&](int p) { goes[r * width + p] = copied[r * width + p] = kInfinite; };
+    for (int p = 0; p < first; ++p) may_not(p);
+    for (int p = first + gpus; p < width; ++p) may_not(p);
   }
 
   const FollowingShape& shape_;
   const System& system_;
   const Placing& placing_;
   float* price_;  // [width] of an expert on each GPU
-  float* each_;   // [gpus] what is added up
+  float* each_;   // [gpus] what is added up, else nothing
   float* tree_;   // [(gpus + 1) / 2]
 };
