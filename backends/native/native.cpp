@@ -112,7 +112,7 @@ PyObject* plan(PyObject*, PyObject* arguments) {
   shape.strides = static_cast<const int32_t*>(given.strides.buf);
   const int64_t layers = shape.experts > 0 ? given.weight.len / (int64_t{shape.experts} * int64_t{sizeof(float)}) : 0;
   const int64_t numbers = layers * shape.experts, size = numbers > 0 ? given.logcnt.len / numbers : 8;
-  if (!shape.fits() || !are(given.strides, shape.turns, sizeof(int32_t)) || !fit(given, shape, layers, size) ||
+  if (!are(given.strides, shape.turns, sizeof(int32_t)) || !shape.fits() || !fit(given, shape, layers, size) ||
       (size != 4 && size != 8) || (lanes != 4 && lanes != kMostLanes) || threads < 1) {
     PyErr_SetString(PyExc_ValueError, "the arrays do not fit the shape, or there are no such lanes or threads");
     return nullptr;

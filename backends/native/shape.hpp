@@ -34,13 +34,15 @@ struct Shape {
 
   int32_t capacity() const { return packed / gpus; }
   int32_t candidates() const { return 2 * levels; }
-  int32_t layer_slots() const { return slots * nodes; }
+  int64_t layer_slots() const { return int64_t{slots} * nodes; }
   int32_t group_size() const { return experts / groups; }
   bool by_expert() const { return apart && !everywhere; }  // else each item is one of its own
   bool chooses() const { return gpus > 1 && packed > gpus; }
 
   // Whether nothing is read or written beyond its end, whatever the loads are.
   bool fits() const {
+    for (int i = 0; i < turns; ++i)
+      if (strides[i] < 1 || strides[i] > gpus) return false;
     const int64_t all = int64_t{node_experts} * fewest + spares, room = int64_t{node_experts} * (most - fewest);
     return experts > 0 && groups > 0 && nodes > 0 && gpus > 0 && node_experts > 0 && fewest > 0 && spares >= 0 &&
            slots > 0 && packed >= 0 && (halves == 1 || halves == 2) && experts % groups == 0 && groups % nodes == 0 &&

@@ -42,14 +42,17 @@ class Pairs {
       const Floats pack_load = floats_at(table.pack_load + p);
       const Floats halved = (high + pack_load) * 0.5f, more = (high - pack_load) * 0.5f;
       if (!any(halved < best)) continue;
-      Floats ours[kPairs], off = all(kInfinite);
+      Floats ours[kPairs], off[kPairs];
+      for (Floats& each : off) each = all(high);  // more is too much
       each_pair<kCapacity>(table.going + p, table.width, [&](int pair, Floats load) { ours[pair] = load; });
       each_pair<kCapacity>(table.load + p, table.width, [&](int, Floats load) {
         const Floats wanted = load + more;
-        for (int pair = 0; pair < kPairs; ++pair) off = smaller(magnitude(ours[pair] - wanted), off);
+        for (int pair = 0; pair < kPairs; ++pair) off[pair] = smaller(magnitude(ours[pair] - wanted), off[pair]);
       });
-      const Floats busier = halved + off;
-      const Ints better = (busier < best) | ((busier == best) & (best_first >= 0) & (pack_load < best_load));
+      for (int pair = 1; pair < kPairs; ++pair) off[0] = smaller(off[pair], off[0]);
+      const Floats busier = halved + off[0];
+      const Ints comes_first = (busier < best) | ((busier == best) & (best_first >= 0) & (pack_load < best_load));
+      const Ints better = comes_first & (pack_load >= 0.0f);  // behind the packs there are none
       best = better ? busier : best;
       best_load = better ? pack_load : best_load;
       best_first = better ? all(p) : best_first;
@@ -105,23 +108,33 @@ class Pairs {
   // The loads of all pairs of ours that may go there, and what is wanted for each of theirs.
   void read(const Table& table, int pack, float high) {
     const float more = (high - table.pack_load[pack]) * 0.5f;
-    const float *going = table.going + pack, *coming = table.load + pack;
+    for (int r = 0; r < capacity_; ++r) {
+      going_[r] = table.going[r * table.width + pack];
+      coming_[r] = table.load[r * table.width + pack];
+    }
     int pair = 0;
-    for (int one = 0; one < capacity_ - 1; ++one)
-      for (int two = one + 1; two < capacity_; ++two, ++pair) {
-        ours_[pair] = going[one * table.width] + going[two * table.width];
-        wanted_[pair] = (coming[one * table.width] + coming[two * table.width]) + more;
+    for (int one = 0; one < capacity_ - 1; pair += capacity_ - ++one)
+      for (int two = one + 1; two < capacity_; two += kLanes) {  // what is too much is written over
+        const int at = pair + two - (one + 1);
+        store(ours_ + at, going_[one] + floats_at(going_ + two));
+        store(wanted_ + at, (coming_[one] + floats_at(coming_ + two)) + more);
       }
-    for (; pair < padded_; ++pair) ours_[pair] = -kInfinite;
+    for (int i = number_; i < padded_; ++i) {
+      ours_[i] = -kInfinite;
+      wanted_[i] = kInfinite;
+    }
   }
 
   float nearest() const {
-    Floats off = all(kInfinite);
+    Floats off[kLanes];
+    for (Floats& each : off) each = all(kInfinite);
     for (int a = 0; a < padded_; a += kLanes) {
       const Floats ours = floats_at(ours_ + a);
-      for (int b = 0; b < number_; ++b) off = smaller(magnitude(ours - wanted_[b]), off);
+      for (int b = 0; b < padded_; b += kLanes)
+        for (int i = 0; i < kLanes; ++i) off[i] = smaller(magnitude(ours - wanted_[b + i]), off[i]);
     }
-    return smallest(off);
+    for (int i = 1; i < kLanes; ++i) off[0] = smaller(off[i], off[0]);
+    return smallest(off[0]);
   }
 
   // Its pairs, which have been read.
@@ -148,5 +161,7 @@ class Pairs {
   }
 
   int capacity_, number_, padded_;
-  float ours_[kMostPairs + kLanes], wanted_[kMostPairs];  // of the pack that is looked at
+  // Of the pack that is looked at.
+  float going_[kMostItems + kLanes]{}, coming_[kMostItems + kLanes]{};
+  float ours_[kMostPairs + kLanes], wanted_[kMostPairs + kLanes];
 };

@@ -48,10 +48,11 @@ class Shaking {
   template <int kCapacity>
   void swap_pairs(Table& table, float high, int first, int last) const {
     int p = first;
+    const Table copy = table;  // which no store can change
     for (; 2 * p < first + last; p += kLanes) {
       const int other = first + last - p - (kLanes - 1);
       if (p + kLanes - 1 > last || other < first) break;
-      swap_lanes<kCapacity>(table, high, p, other);
+      swap_lanes<kCapacity>(copy, high, p, other);
     }
     for (; 2 * p < first + last; ++p) swap_pair<kCapacity>(table, high, p, first + last - p);
   }
@@ -59,7 +60,7 @@ class Shaking {
   // Packs from `first` on with those from `other` on, the last of them first. In the middle they may overlap, where
   // both see the same swap; those that met before stay as they are.
   template <int kCapacity>
-  static void swap_lanes(Table& table, float high, int first, int other) {
+  __attribute__((always_inline)) static void swap_lanes(const Table& table, float high, int first, int other) {
     const int width = table.width;
     Floats load[kCapacity], their_load[kCapacity];
     Ints expert[kCapacity], their_expert[kCapacity];

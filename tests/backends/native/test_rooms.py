@@ -1,0 +1,26 @@
+"""Native code stands in the rooms of the algorithms, a header for each module that it does the same as."""
+
+import re
+
+from tests.support.paths import ROOT
+
+NATIVE, ALGORITHMS = ROOT / "backends" / "native", ROOT / "src" / "eplb_xp" / "algorithms"
+# Lanes, memory, what is given, and threads; and how the best swap is found where packs are many.
+OWN = {"each.hpp", "lanes.hpp", "memory.hpp", "shape.hpp", "threads.hpp", "improving/narrowing.hpp"}
+
+
+def test_each_header_has_a_module_of_its_name() -> None:
+    headers = {path.relative_to(NATIVE).as_posix() for path in NATIVE.rglob("*.hpp")}
+    assert headers >= OWN
+    for header in headers - OWN:
+        module = header.replace(".hpp", ".py")
+        assert (ALGORITHMS / module).exists(), header
+        assert f"algorithms/{module}" in (NATIVE / header).read_text().partition("\n")[0]
+
+
+def test_row_code_is_included_once_for_each_number_of_lanes() -> None:
+    included = re.findall(r'#include "(.*)"', (NATIVE / "each.hpp").read_text())
+    outside = {"each.hpp", "memory.hpp", "shape.hpp", "threads.hpp"}
+    assert sorted(included) == sorted({path.relative_to(NATIVE).as_posix() for path in NATIVE.rglob("*.hpp")} - outside)
+    for header in included:
+        assert "#include" not in (NATIVE / header).read_text()
