@@ -128,7 +128,8 @@ build/address build/thread: $(READY) $(NATIVE_SOURCES)
 
 sanitized = LD_PRELOAD=$$(g++ -print-file-name=$2) ASAN_OPTIONS=detect_leaks=0 EPLB_XP_TEST_LIBRARIES=numpy \
 	$(BIN)/python -m pytest --quiet -p tests.sanitized --native build/$1 \
-	tests/backends/native/test_plans.py tests/backends/native/test_calls.py
+	tests/backends/native/test_plans.py tests/backends/native/test_following.py \
+	tests/backends/native/test_calls.py
 
 mutate: $(MUTATION_VENV)/.ready  ## Break the algorithms, one small change at a time: the tests must fail
 	@echo "Trying $(MUTANTS) on $$(nproc) cores (out/mutation.log)"

@@ -19,7 +19,6 @@ from eplb_xp.types import Plan
 MOST_REPLICAS = 2**20
 MOST_CAPACITY = 255
 MOST_PAIRS = 2**26
-MOST_STEPS = 2**31 - 1
 
 Arrays = np.ndarray[Any, Any]
 
@@ -70,20 +69,19 @@ def _integers(
 ) -> Arrays | Refusal:
     """What native code reads of sizes and policy, in the order of native/following/shape.hpp."""
     slots, gpus = sizes.num_replicas, sizes.num_gpus
-    capacity = slots // gpus
     for name, number, most in (
         ("replicas", slots, MOST_REPLICAS),
-        ("slots a GPU", capacity, MOST_CAPACITY),
-        ("experts times GPUs", experts * (gpus + 8), MOST_PAIRS),
+        ("slots a GPU", slots // gpus, MOST_CAPACITY),
+        ("experts times GPUs", experts * gpus, MOST_PAIRS),
         ("samples times replicas", samples * slots, MOST_PAIRS),
-        ("steps", (experts + 2 * slots + 16 * capacity) * capacity, MOST_STEPS),
     ):
         if number > most:
             return Refusal(f"native code follows a plan with at most {most} {name}, got {number}")
     shape = shape_of(sizes, policy, experts, gpus_per_node, far_cost)
     width = sizes.max_replicas or slots - experts + 1
+    groups = sizes.num_groups if sizes.num_nodes > 1 else 1
     numbers = (
-        *(samples, experts, slots, gpus, sizes.num_groups, sizes.num_nodes, shape.most, width),
+        *(samples, experts, slots, gpus, groups, sizes.num_nodes, shape.most, width),
         *(shape.changes_counts, shape.keeps_links, shape.near_gpus, shape.far_cost, divides),
         *(len(FOLLOWING.wide), len(FOLLOWING.wide + FOLLOWING.narrow)),
     )

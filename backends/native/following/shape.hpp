@@ -24,19 +24,18 @@ struct FollowingShape {
   int32_t near_nodes() const { return gpus / near_gpus; }
   int32_t layer_slots() const { return slots; }
 
-  static constexpr int64_t kMostCapacity = 255;     // a byte counts an expert's replicas on a GPU
-  static constexpr int64_t kMostPairs = 1 << 26;    // of experts and GPUs, and of samples and items
-  static constexpr int64_t kMostSlots = 1 << 20;
-  static constexpr int64_t kMostSteps = INT32_MAX;  // each has a number
+  static constexpr int64_t kMostCapacity = 255;   // a byte counts an expert's replicas on a GPU
+  static constexpr int64_t kMostPairs = 1 << 26;  // of experts and GPUs, and of samples and replicas
+  static constexpr int64_t kMostSlots = 1 << 20;  // so that each step has a number
 
   // Whether nothing is read or written beyond its end, whatever the arrays hold.
   bool fits() const {
-    return samples > 0 && experts > 0 && gpus > 0 && groups > 0 && nodes > 0 && slots >= experts &&
+    const int32_t most_possible = slots - experts + 1;
+    return samples > 0 && experts > 0 && gpus > 0 && groups > 0 && groups <= experts && nodes > 0 && slots >= experts &&
            slots <= kMostSlots && slots % gpus == 0 && gpus % nodes == 0 && experts % nodes == 0 &&
            (nodes == 1 || (experts % groups == 0 && groups % nodes == 0)) && near_gpus > 0 && gpus % near_gpus == 0 &&
-           most > 0 && int64_t{most} * experts >= slots && width >= (most < slots - experts + 1 ? most : slots - experts + 1) &&
+           most > 0 && int64_t{most} * experts >= slots && width >= (most < most_possible ? most : most_possible) &&
            far_cost > 0 && far_cost <= 1000 && wide >= 0 && wide <= paths && capacity() <= kMostCapacity &&
-           int64_t{experts} * (gpus + 8) <= kMostPairs && int64_t{samples} * slots <= kMostPairs &&
-           (int64_t{experts} + 2 * int64_t{slots} + 16 * int64_t{capacity()}) * capacity() <= kMostSteps;
+           int64_t{experts} * gpus <= kMostPairs && int64_t{samples} * slots <= kMostPairs;
   }
 };
