@@ -20,33 +20,27 @@ MOST_REPLICAS = 2**20
 MOST_CAPACITY = 255
 MOST_PAIRS = 2**26
 
+# Where the width of log2phy stands among the integers of a shape.
+WIDTH = 7
+
 Arrays = np.ndarray[Any, Any]
 
 
-def follow(
-    lib: Standard,
-    *arrays: Arrays,
-    sizes: Sizes,
-    policy: Policy,
-    divides: bool,
-    gpus_per_node: int,
-    far_cost: int,
-    lanes: int | None = None,
-) -> Plan[Any] | Refusal:
+def follow(lib: Standard, *arrays: Arrays, lanes: int | None = None, **settings: Any) -> Plan[Any] | Refusal:
     """The plan by native code, or why the once-written code makes it."""
     native = extension()
     if isinstance(native, Refusal):
         return native
     previous, max_moves, min_gain, weight = arrays
     layers, samples, experts = weight.shape
-    shape = _integers(samples, experts, sizes, policy, divides, gpus_per_node, far_cost)
+    shape = _integers(samples, experts, **settings)
     if isinstance(shape, Refusal):
         return shape
     with np.errstate(all="ignore"):
         load = np.ascontiguousarray(lib.float32(weight))
         held, budget = (np.ascontiguousarray(x, dtype=np.int64) for x in (previous, max_moves))
     gain = np.ascontiguousarray(min_gain, dtype=np.float32)
-    width = sizes.max_replicas or sizes.num_replicas - experts + 1
+    width = int(shape[WIDTH])
     maps = [np.empty(size, np.int64) for size in (held.shape, (layers, experts, width), (layers, experts))]
     native.follow(held, budget, gain, load, shape, *_aims(), *maps, lanes or native.MOST_LANES, threads())
     return Plan(*maps)
@@ -65,7 +59,7 @@ def follow_or_renew(lib: Standard, *arrays: Arrays, **settings: Any) -> Plan[Any
 
 @functools.lru_cache(maxsize=1024)
 def _integers(
-    samples: int, experts: int, sizes: Sizes, policy: Policy, divides: bool, gpus_per_node: int, far_cost: int
+    samples: int, experts: int, *, sizes: Sizes, policy: Policy, divides: bool, gpus_per_node: int, far_cost: int
 ) -> Arrays | Refusal:
     """What native code reads of sizes and policy, in the order of native/following/shape.hpp."""
     slots, gpus = sizes.num_replicas, sizes.num_gpus

@@ -34,8 +34,8 @@ def arrays_of(case: Case, min_gain: float = 0.0) -> tuple[NumPyArray, ...]:
 def native_follow(arrays: tuple[NumPyArray, ...], lanes: int = LANES[-1], **settings: Any) -> Plan[NumPyArray]:
     """The plan of native code, which is not refused, from outputs that held something else."""
 
-    def poisoned(*shape: Any) -> NumPyArray:
-        return np.full(*shape[:1], 77, *shape[1:])
+    def poisoned(shape: tuple[int, ...], dtype: Any) -> NumPyArray:
+        return np.full(shape, 77, dtype)
 
     with mock.patch.object(np, "empty", poisoned):
         made = follows_from_numpy.follow(LIBRARY, *arrays, **settings, lanes=lanes)
@@ -172,7 +172,7 @@ def test_threads_divide_layers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_refused(experts: int, slots: int, gpus: int, samples: int, reason: str) -> None:
     weight, previous = np.zeros((0, samples, experts), np.float32), np.zeros((0, slots), np.int64)
     none = np.zeros((0, 1), np.int64)
-    its = {**its_settings((8, 1, 1, 2), 8), "sizes": CheckedSizes(slots, 1, 1, gpus)}
+    its: dict[str, Any] = {**its_settings((8, 1, 1, 2), 8), "sizes": CheckedSizes(slots, 1, 1, gpus)}
     found = follows_from_numpy.follow(LIBRARY, previous, none, none, weight, **its)
     assert found == Refusal(f"native code follows a plan with at most {reason}")
     arrays = previous, none, none.astype(np.float32), previous, weight
@@ -181,7 +181,7 @@ def test_what_is_refused(experts: int, slots: int, gpus: int, samples: int, reas
 
 def test_without_native_code_it_is_refused() -> None:
     nothing: Any = np.zeros((0, 1, 8), np.float32)
-    with mock.patch.object(follows_from_numpy, "extension", lambda: Refusal("there is none")):
+    with mock.patch.object(follows_from_numpy, "extension", return_value=Refusal("there is none")):
         found = follows_from_numpy.follow(LIBRARY, *[nothing] * 4, **its_settings((12, 1, 1, 4), 8))
     assert found == Refusal("there is none")
 
@@ -193,7 +193,7 @@ def test_arrays_that_do_not_fit_the_shape_are_refused() -> None:
     previous, budget, gain = np.zeros((2, 12), np.int64), np.zeros(2, np.int64), np.zeros(2, np.float32)
     maps = [np.zeros(number, np.int64) for number in (24, 80, 16)]
     follow = from_numpy.extension().follow
-    right = [previous, budget, gain, np.ones((2, 8), np.float32), integers, part, part, *maps]
+    right: list[Any] = [previous, budget, gain, np.ones((2, 8), np.float32), integers, part, part, *maps]
     follow(*right, 4, 1)
     for place, array in enumerate(right):
         wrong = [*right[:place], array.reshape(-1)[:-1].copy(), *right[place + 1 :]]
