@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from eplb_xp.algorithms import pipeline
+from eplb_xp.algorithms.following import follow
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import NATIVE, Step, register
@@ -91,7 +92,23 @@ def _plan(lib: Standard, weight: Array, **sizes: Any) -> Any:
     return from_numpy.plan(lib, weight, **sizes)
 
 
+def _follow(lib: Standard, *arrays: Array, **settings: Any) -> Any:
+    """A plan that follows another by native code."""
+    from eplb_xp.backends.launching import follows_from_numpy  # noqa: PLC0415
+
+    return follows_from_numpy.follow(lib, *arrays, **settings)
+
+
+def _follow_or_renew(lib: Standard, *arrays: Array, **settings: Any) -> Any:
+    """The same within a large budget."""
+    from eplb_xp.backends.launching import follows_from_numpy  # noqa: PLC0415
+
+    return follows_from_numpy.follow_or_renew(lib, *arrays, **settings)
+
+
 register(NumPy, pipeline.plan, _plan, form=NATIVE)
+register(NumPy, follow.follow, _follow, form=NATIVE)
+register(NumPy, follow.follow_or_renew, _follow_or_renew, form=NATIVE)
 
 
 def _is_added(dtype: np.dtype[Any], known: type[np.generic]) -> bool:

@@ -7,8 +7,8 @@ struct Maps {
   Index* logcnt;   // [experts]
 };
 
-template <typename Index>
-inline void write_maps(const int32_t* expert, const int32_t* rank, const int32_t* count, const Shape& shape,
+template <typename Index, typename Sizes>
+inline void write_maps(const int32_t* expert, const int32_t* rank, const int32_t* count, const Sizes& shape,
                        Maps<Index> maps) {
   std::memset(maps.log2phy, -1, sizeof(Index) * static_cast<size_t>(shape.experts) * static_cast<size_t>(shape.width));
   for (int s = 0; s < shape.layer_slots(); ++s) {

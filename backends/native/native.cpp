@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "following/shape.hpp"
 #include "memory.hpp"
 #include "shape.hpp"
 #include "request.hpp"
@@ -134,10 +135,89 @@ PyObject* xla_handler(PyObject*, PyObject*) {
   return PyCapsule_New(reinterpret_cast<void*>(plan_in_xla), nullptr, nullptr);
 }
 
+bool are(const Py_buffer& buffer, int64_t number, int64_t size) { return values(buffer).are(number, size); }
+
+// Buffers of Python for a plan that follows another, given back at the end.
+struct FollowingBuffers {
+  Py_buffer previous{}, max_moves{}, min_gain{}, weight{}, integers{}, one{}, other{}, phy2log{}, log2phy{}, logcnt{};
+
+  ~FollowingBuffers() {
+    for (Py_buffer* each : {&previous, &max_moves, &min_gain, &weight, &integers, &one, &other, &phy2log, &log2phy, &logcnt})
+      if (each->obj) PyBuffer_Release(each);
+  }
+};
+
+// Whether the buffers have the sizes of the shape.
+bool fit(const FollowingBuffers& given, const FollowingShape& shape, int64_t layers) {
+  const int64_t number = layers * shape.experts, slots = layers * shape.slots;
+  return are(given.one, shape.paths, sizeof(float)) && are(given.other, shape.paths, sizeof(float)) &&
+         are(given.previous, slots, sizeof(int64_t)) && are(given.max_moves, layers, sizeof(int64_t)) &&
+         are(given.min_gain, layers, sizeof(float)) && are(given.weight, number * shape.samples, sizeof(float)) &&
+         are(given.phy2log, slots, sizeof(int64_t)) && are(given.log2phy, number * shape.width, sizeof(int64_t)) &&
+         are(given.logcnt, number, sizeof(int64_t));
+}
+
+template <typename Layers, typename Do>
+void follow_with(const FollowingBuffers& given, Do follow, Work& work) {
+  auto* phy2log = static_cast<int64_t*>(given.phy2log.buf);
+  auto* log2phy = static_cast<int64_t*>(given.log2phy.buf);
+  auto* logcnt = static_cast<int64_t*>(given.logcnt.buf);
+  follow(Layers{static_cast<const int64_t*>(given.previous.buf), static_cast<const int64_t*>(given.max_moves.buf),
+                static_cast<const float*>(given.min_gain.buf), static_cast<const float*>(given.weight.buf),
+                {phy2log, log2phy, logcnt}},
+         work);
+}
+
+PyObject* follow(PyObject*, PyObject* arguments) {
+  FollowingBuffers given;
+  int lanes = 0, threads = 0;
+  if (!PyArg_ParseTuple(arguments, "y*y*y*y*y*y*y*w*w*w*ii", &given.previous, &given.max_moves, &given.min_gain,
+                        &given.weight, &given.integers, &given.one, &given.other, &given.phy2log, &given.log2phy,
+                        &given.logcnt, &lanes, &threads))
+    return nullptr;
+  FollowingShape shape{};
+  constexpr size_t kShapeBytes = offsetof(FollowingShape, paths) + sizeof(int32_t);
+  if (!are(given.integers, 1, kShapeBytes)) {
+    PyErr_SetString(PyExc_ValueError, "the shape has other numbers");
+    return nullptr;
+  }
+  std::memcpy(static_cast<void*>(&shape), given.integers.buf, kShapeBytes);
+  shape.one = static_cast<const float*>(given.one.buf);
+  shape.other = static_cast<const float*>(given.other.buf);
+  const int64_t layers = given.max_moves.len / int64_t{sizeof(int64_t)};
+  if (!shape.fits() || !fit(given, shape, layers) || (lanes != 4 && lanes != kMostLanes) || threads < 1) {
+    PyErr_SetString(PyExc_ValueError, "the arrays do not fit the shape, or there are no such lanes or threads");
+    return nullptr;
+  }
+  bool has_memory = true;
+  Py_BEGIN_ALLOW_THREADS
+  try {
+    Work(layers).divide(threads, [&](Work& work) {
+#ifdef EPLB_XP_HAS_EIGHT
+      if (lanes == 8) {
+        follow_with<eight::Followed<int64_t>>(
+            given, [&](const auto& all, Work& its) { eight::follow_layers(all, shape, its); }, work);
+        return;
+      }
+#endif
+      follow_with<four::Followed<int64_t>>(
+          given, [&](const auto& all, Work& its) { four::follow_layers(all, shape, its); }, work);
+    });
+  } catch (const std::bad_alloc&) {
+    has_memory = false;
+  }
+  Py_END_ALLOW_THREADS
+  if (!has_memory) return PyErr_NoMemory();
+  Py_RETURN_NONE;
+}
+
 PyMethodDef methods[] = {
     {"plan", plan, METH_VARARGS,
      "plan(weight, integers, floats, strides, phy2log, log2phy, logcnt, lanes, threads)\n--\n\nWrite the maps of a plan."},
     {"xla_handler", xla_handler, METH_NOARGS, "xla_handler()\n--\n\nWhat XLA calls for a plan, as a capsule."},
+    {"follow", follow, METH_VARARGS,
+     "follow(previous, max_moves, min_gain, weight, integers, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
+     "--\n\nWrite the maps of a plan that follows another."},
     {nullptr, nullptr, 0, nullptr},
 };
 

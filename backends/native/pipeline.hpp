@@ -21,17 +21,12 @@ class Pipeline {
 // The layers that are left, one after the other.
 template <typename Index>
 inline void plan_layers(const float* weight, const Shape& shape, Maps<Index> maps, Work& work) {
-  Memory measured(nullptr);
-  Pipeline(shape, measured);
-  const std::unique_ptr<char, void (*)(void*)> scratch(
-      static_cast<char*>(std::aligned_alloc(Memory::kLine, measured.taken())), std::free);
-  if (!scratch) throw std::bad_alloc();
-  Memory memory(scratch.get());
-  Pipeline pipeline(shape, memory);
   const int64_t experts = shape.experts, width = shape.width;
-  for (int64_t layer; (layer = work.next()) >= 0;) {
-    pipeline.plan(weight + layer * experts,
-                  Maps<Index>{maps.phy2log + layer * shape.layer_slots(), maps.log2phy + layer * experts * width,
-                              maps.logcnt + layer * experts});
-  }
+  with_scratch<Pipeline>(shape, [&](Pipeline& pipeline) {
+    for (int64_t layer; (layer = work.next()) >= 0;) {
+      pipeline.plan(weight + layer * experts,
+                    Maps<Index>{maps.phy2log + layer * shape.layer_slots(), maps.log2phy + layer * experts * width,
+                                maps.logcnt + layer * experts});
+    }
+  });
 }

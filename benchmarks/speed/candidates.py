@@ -10,6 +10,7 @@ os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
 # Native code has rows of its own; all others are of the once-written code.
 os.environ.setdefault("EPLB_XP_KERNELS", "triton")
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,7 +26,11 @@ LAYERS, EXPERTS = 58, 256
 ROUTES = {"global": (288, 1, 1, 32), "hierarchical": (288, 8, 4, 32)}  # replicas, groups, nodes, GPUs
 # Few slots a GPU, where joint tries most: for native code alone, with which that takes milliseconds.
 FEW_SLOTS = {"72 GPUs": (288, 1, 1, 72), "64 GPUs": (320, 1, 1, 64), "128 GPUs": (384, 1, 1, 128)}
-ALL_ROUTES = ROUTES | FEW_SLOTS
+# A plan that follows one of loads that have drifted since, for native code alone.
+FOLLOWING = {"10 % moves": (288, 1, 1, 32)}
+MOVES, DRIFT = 28, 0.1
+CHECKED_LAYERS = 4  # of such a plan, which takes the once-written code seconds
+ALL_ROUTES = ROUTES | FEW_SLOTS | FOLLOWING
 TIMED = ("numpy", "numpy-native", "torch", "torch-cuda", "jax", "jax-jit")
 # The baseline scales nothing, so sums overflow there, or loads that the planner counts as zero still count.
 FAMILIES_OF_ORDINARY_SIZE = sorted({*FAMILIES} - {"geometric .5", "subnormal", "near the largest", "huge and tiny"})
@@ -56,12 +61,17 @@ class Case(NamedTuple):
 
     def planner(self, loads: Loads) -> Callable[[], Plan[Any]]:
         """Make a plan of loads that are in the library already."""
-        sizes: dict[str, Any] = dict(zip(NAMES, ALL_ROUTES[self.route], strict=True))
+        settings: dict[str, Any] = dict(zip(NAMES, ALL_ROUTES[self.route], strict=True))
+        if self.route in FOLLOWING:
+            settings |= {"previous": _in_use(self.policy, self.route, loads), "max_moves": MOVES}
         array = self.library.asarray(loads.array())
-        return partial(self.library.call, rebalance_experts, array, **sizes, policy=self.policy)
+        return partial(self.library.call, rebalance_experts, array, **settings, policy=self.policy)
 
     def check(self, loads: Loads) -> None:
         """The plan is that of the baseline for greedy, and that of NumPy for other policies."""
+        if self.route in FOLLOWING:
+            assert_same(Plan(*(x[:CHECKED_LAYERS] for x in self.planner(loads)())), _followed(self, loads))
+            return
         got = plan(self.library, loads.array(), ALL_ROUTES[self.route], policy=self.policy)
         assert_same(got, _expected(self.policy, self.route, loads))
 
@@ -69,6 +79,21 @@ class Case(NamedTuple):
 def baseline_planner(route: str, loads: Loads) -> Callable[[], Plan[NumPyArray]]:
     """The baseline on that route."""
     return partial(baseline.rebalance_experts, loads.array(), *ALL_ROUTES[route])
+
+
+@cache
+def _in_use(policy: str, route: str, loads: Loads) -> NumPyArray:
+    """The plan for what loads were before they drifted."""
+    load = loads.array()
+    drift = np.random.default_rng(loads.seed).lognormal(0, DRIFT, load.shape)
+    slots: NumPyArray = plan(NUMPY, (load * drift).astype(np.float32), ALL_ROUTES[route], policy=policy).phy2log
+    return slots
+
+
+def _followed(case: Case, loads: Loads) -> Plan[NumPyArray]:
+    """The first layers of the plan that follows it, by the once-written code."""
+    load, previous = (x[:CHECKED_LAYERS] for x in (loads.array(), _in_use(case.policy, case.route, loads)))
+    return rebalance_experts(load, *ALL_ROUTES[case.route], policy=case.policy, previous=previous, max_moves=MOVES)
 
 
 @cache
@@ -92,7 +117,7 @@ def _cases() -> Iterator[Case]:
         if library.name in TIMED:
             yield from (Case(policy, route, library) for policy in POLICIES for route in ROUTES)
         if library.name == "numpy-native":
-            yield from (Case("joint", route, library) for route in FEW_SLOTS)
+            yield from (Case("joint", route, library) for route in FEW_SLOTS | FOLLOWING)
 
 
 every_case = pytest.mark.parametrize(

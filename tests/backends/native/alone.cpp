@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "following/shape.hpp"
 #include "memory.hpp"
 #include "shape.hpp"
 #include "threads.hpp"

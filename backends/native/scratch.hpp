@@ -1,0 +1,13 @@
+// Scratch memory for whoever plans layers, one after the other in a thread.
+
+template <typename Planner, typename Sizes, typename Do>
+inline void with_scratch(const Sizes& shape, Do plan) {
+  Memory measured(nullptr);
+  Planner(shape, measured);
+  const std::unique_ptr<char, void (*)(void*)> scratch(
+      static_cast<char*>(std::aligned_alloc(Memory::kLine, measured.taken())), std::free);
+  if (!scratch) throw std::bad_alloc();
+  Memory memory(scratch.get());
+  Planner planner(shape, memory);
+  plan(planner);
+}
