@@ -23,7 +23,7 @@ PLAN = FUNCTIONS["rebalance"](ONE)
 
 
 @every_function
-@pytest.mark.parametrize("switch", ["0", "1"])
+@pytest.mark.parametrize("switch", ["0", "triton"])
 def test_functionalize(function: Function, switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, switch)
     assert_as_numpy(functionalize(function)(ONE), function, ONE)
