@@ -66,6 +66,12 @@ def test_every_library_makes_the_plan_of_the_named_policy(library: Library) -> N
         check(weight, sizes, JOINT)
 
 
+@every_library
+def test_no_layers(library: Library) -> None:
+    none = plan(library, np.zeros((0, 8), np.float32), (12, 1, 1, 4), policy="joint")
+    assert [x.shape for x in none] == [(0, 12), (0, 8, 5), (0, 8)]
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
     "sizes",

@@ -62,6 +62,9 @@ def placed_jointly(lib: Standard, load: Array, spares: Spares, *, shape: Shape, 
     """D'Hondt's counts, packed and improved, or the best candidate where its busiest pack is lighter."""
     xp = lib.xp
     rows, experts = load.shape
+    unplaced = Placed(xp.concat([lib.arange_like(load), spares.expert], axis=-1), spares.count)
+    if rows == 0:
+        return unplaced
     at_once = _rows_at_once(lib, rows, experts + spares.expert.shape[-1], shape)
     lanes = at_once * shape.refined
     share = lib.divide(load, xp.astype(spares.count, xp.float32))
@@ -107,7 +110,6 @@ def placed_jointly(lib: Standard, load: Array, spares: Spares, *, shape: Shape, 
         turn = xp.where(is_tried, next_turn(search.turn, busiest), search.turn)
         return _Search(choose(lib, better, placed, search.placed), busiest, turn, family)
 
-    unplaced = Placed(xp.concat([lib.arange_like(load), spares.expert], axis=-1), spares.count)
     turn = xp.zeros_like(spares.count[:, :1])
     start = _Search(unplaced, xp.full_like(total, float("inf")), turn, founded(lib, spares, shape))
     return lib.while_loop(unfinished, try_some, start).placed
