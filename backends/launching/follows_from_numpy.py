@@ -8,7 +8,7 @@ import numpy as np
 from eplb_xp.algorithms.following import follow as once_written
 from eplb_xp.algorithms.following.beginning import shape_of
 from eplb_xp.algorithms.following.turns import FOLLOWING
-from eplb_xp.backends.launching.from_numpy import extension, threads
+from eplb_xp.backends.launching.from_numpy import extension_for, threads
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Refusal
 from eplb_xp.policy import Policy
@@ -16,7 +16,6 @@ from eplb_xp.sizes import Sizes
 from eplb_xp.types import Plan
 
 # As native/following/shape.hpp has them.
-MOST_REPLICAS = 2**20
 MOST_CAPACITY = 255
 MOST_PAIRS = 2**26
 
@@ -28,7 +27,7 @@ Arrays = np.ndarray[Any, Any]
 
 def follow(lib: Standard, *arrays: Arrays, lanes: int | None = None, **settings: Any) -> Plan[Any] | Refusal:
     """The plan by native code, or why the once-written code makes it."""
-    native = extension()
+    native = extension_for(settings["sizes"])
     if isinstance(native, Refusal):
         return native
     previous, max_moves, min_gain, weight = arrays
@@ -64,7 +63,6 @@ def _integers(
     """What native code reads of sizes and policy, in the order of native/following/shape.hpp."""
     slots, gpus = sizes.num_replicas, sizes.num_gpus
     for name, number, most in (
-        ("replicas", slots, MOST_REPLICAS),
         ("slots a GPU", slots // gpus, MOST_CAPACITY),
         ("experts times GPUs", experts * gpus, MOST_PAIRS),
         ("samples times replicas", samples * slots, MOST_PAIRS),
