@@ -23,7 +23,7 @@ from tests.support.plans import assert_same
 
 pytestmark = needs_native
 
-LAYERS = 24
+LAYERS = 12
 
 
 def arrays_of(case: Case, min_gain: float = 0.0) -> tuple[NumPyArray, ...]:
