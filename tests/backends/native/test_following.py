@@ -101,7 +101,6 @@ def sizes_and_settings(draw: st.DrawFn) -> tuple[Sizes, int, dict[str, Any]]:
     return (slots, groups, nodes, gpus), experts, {"cap": cap, "policy": policy, **options}
 
 
-@settings(max_examples=4 * settings().max_examples)
 @given(data=st.data(), kind=sizes_and_settings(), samples=st.sampled_from([1, 1, 2]))
 def test_plans_are_those_of_the_once_written_code(
     data: st.DataObject, kind: tuple[Sizes, int, dict[str, Any]], samples: int
