@@ -43,17 +43,12 @@ class Jax(Standard):
     def slots_at_once(self) -> int:  # type: ignore[override]
         return 2**17 if jax.default_backend() == "cpu" else 2**20
 
+    @property
+    def keeps_rows(self) -> bool:
+        return True
+
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         return lax.while_loop(cond, body, _varying_as_result(body, carry))
-
-    def while_rows(
-        self,
-        is_open: Callable[[Carry], Array],
-        body: Callable[[Carry, tuple[Array, ...]], Carry],
-        carry: Carry,
-        fixed: tuple[Array, ...] = (),
-    ) -> Carry:
-        return self.while_loop(lambda now: self.xp.any(is_open(now)), lambda now: body(now, fixed), carry)
 
     def fori_loop(
         self, lower: int, upper: int, body: Callable[[int, Any], Any], carry: Any, *, unrolls: bool = True

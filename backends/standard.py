@@ -29,6 +29,11 @@ class Standard:
     def __init__(self, xp: Any) -> None:
         self.xp = xp
 
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether all rows of a loop are worked on until the last is done, as where a compiler wants fixed shapes."""
+        return False
+
     # Loops: the contract of jax.lax, the shapes and dtypes of a carry staying what they are. A while_loop
     # carries a NamedTuple of arrays and NamedTuples, a fori_loop one array or a tuple of such.
 
@@ -48,8 +53,10 @@ class Standard:
         """Repeat ``body`` while a row of the carry is open [rows, 1]; rows that aren't stay what they are.
 
         The carry is a named tuple. It and what is fixed have rows; an array of one dimension is of them all. Rows are
-        worked on by themselves, so those that are done may leave the batch.
+        worked on by themselves, so those that are done leave the batch, unless all are kept.
         """
+        if self.keeps_rows:
+            return self.while_loop(lambda now: self.xp.any(is_open(now)), lambda now: body(now, fixed), carry)
         return while_rows(self, is_open, body, carry, fixed)
 
     def fori_loop(

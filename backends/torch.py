@@ -59,16 +59,9 @@ class Torch(Standard):
 
         return _of_kind(kind, while_loop(flat_cond, flat_body, flat(carry)))
 
-    def while_rows(
-        self,
-        is_open: Callable[[Carry], Array],
-        body: Callable[[Carry, tuple[Array, ...]], Carry],
-        carry: Carry,
-        fixed: tuple[Array, ...] = (),
-    ) -> Carry:
-        if not torch.compiler.is_compiling():
-            return super().while_rows(is_open, body, carry, fixed)
-        return self.while_loop(lambda now: xp.any(is_open(now)), lambda now: body(now, fixed), carry)
+    @property
+    def keeps_rows(self) -> bool:
+        return torch.compiler.is_compiling()
 
     @property
     def index_dtype(self) -> Any:

@@ -44,7 +44,7 @@ def described(kind: type[Described], experts: int, sizes: Sizes, policy: Policy)
         gpus=gpus,
         slots=slots,
         packed=packed,
-        width=sizes.max_replicas or sizes.num_replicas - experts + 1,
+        width=sizes.width(experts),
         apart=apart,
         everywhere=everywhere,
         ring=policy.ring and not everywhere and 1 < gpus < slots,

@@ -67,7 +67,7 @@ def launch(shape: tuple[int, ...], sizes: Sizes, policy: Policy, far_cost: int) 
         nodes=sizes.num_nodes,
         most=sizes.max_replicas or sizes.num_replicas,
         is_capped=sizes.max_replicas is not None,
-        width=sizes.max_replicas or sizes.num_replicas - experts + 1,
+        width=sizes.width(experts),
         keeps_links=policy.ring,
     )
     how = Launch(its, layers)

@@ -52,9 +52,7 @@ def _follow_or_renew(lib: Standard, *arrays: Array, **settings: Any) -> Plan[Arr
 
 def _results(*arrays: Any, lib: Standard, sizes: Sizes, **_: Any) -> Sequence[tuple[tuple[int, ...], Any]]:
     layers, _, experts = arrays[-1].shape
-    width = sizes.max_replicas or sizes.num_replicas - experts + 1
-    shapes = (layers, sizes.num_replicas), (layers, experts, width), (layers, experts)
-    return [(shape, lib.index_dtype) for shape in shapes]
+    return [(shape, lib.index_dtype) for shape in sizes.map_shapes(layers, experts)]
 
 
 def _by_once_written(*arrays: Array, lib: Standard, **settings: Any) -> tuple[Array, ...]:

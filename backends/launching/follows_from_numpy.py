@@ -19,9 +19,6 @@ from eplb_xp.types import Plan
 MOST_CAPACITY = 255
 MOST_PAIRS = 2**26
 
-# Where the width of log2phy stands among the integers of a shape.
-WIDTH = 7
-
 Arrays = np.ndarray[Any, Any]
 
 
@@ -39,8 +36,7 @@ def follow(lib: Standard, *arrays: Arrays, lanes: int | None = None, **settings:
         load = np.ascontiguousarray(lib.float32(weight))
         held, budget = (np.ascontiguousarray(x, dtype=np.int64) for x in (previous, max_moves))
     gain = np.ascontiguousarray(min_gain, dtype=np.float32)
-    width = int(shape[WIDTH])
-    maps = [np.empty(size, np.int64) for size in (held.shape, (layers, experts, width), (layers, experts))]
+    maps = [np.empty(size, np.int64) for size in settings["sizes"].map_shapes(layers, experts)]
     native.follow(held, budget, gain, load, shape, *_aims(), *maps, lanes or native.MOST_LANES, threads())
     return Plan(*maps)
 
@@ -70,10 +66,9 @@ def _integers(
         if number > most:
             return Refusal(f"native code follows a plan with at most {most} {name}, got {number}")
     shape = shape_of(sizes, policy, experts, gpus_per_node, far_cost)
-    width = sizes.max_replicas or slots - experts + 1
     groups = sizes.num_groups if sizes.num_nodes > 1 else 1
     numbers = (
-        *(samples, experts, slots, gpus, groups, sizes.num_nodes, shape.most, width),
+        *(samples, experts, slots, gpus, groups, sizes.num_nodes, shape.most, sizes.width(experts)),
         *(shape.changes_counts, shape.keeps_links, shape.near_gpus, shape.far_cost, divides),
         *(len(FOLLOWING.wide), len(FOLLOWING.wide + FOLLOWING.narrow)),
     )

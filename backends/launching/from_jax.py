@@ -83,9 +83,7 @@ def _plan(lib: Standard, weight: Array, **settings: Any) -> Plan[Array]:
 
 def _results(weight: Any, *, lib: Standard, sizes: Sizes, **_: Any) -> Sequence[tuple[tuple[int, ...], Any]]:
     layers, experts = weight.shape
-    width = sizes.max_replicas or sizes.num_replicas - experts + 1
-    shapes = (layers, sizes.num_replicas), (layers, experts, width), (layers, experts)
-    return [(shape, lib.index_dtype) for shape in shapes]
+    return [(shape, lib.index_dtype) for shape in sizes.map_shapes(layers, experts)]
 
 
 def _by_once_written(weight: Array, *, lib: Standard, sizes: Sizes, policy: Policy, **_: Any) -> tuple[Array, ...]:

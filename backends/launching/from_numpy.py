@@ -31,7 +31,7 @@ INTEGERS = (
 FLOATS = ("threshold", "close")
 
 _log = logging.getLogger("eplb_xp")
-_Shape = tuple[Any, Any, Any, int]  # integers, floats, strides, and the width of log2phy
+_Shape = tuple[Any, Any, Any]  # integers, floats, strides
 
 
 def plan(
@@ -42,10 +42,10 @@ def plan(
     if isinstance(native, Refusal):
         return native
     layers, experts = weight.shape
-    *shape, width = shape_of(experts, sizes, policy)
+    shape = shape_of(experts, sizes, policy)
     with np.errstate(all="ignore"):
         load = np.ascontiguousarray(lib.float32(weight))
-    maps = [np.empty(size, np.int64) for size in ((layers, sizes.num_replicas), (layers, experts, width), load.shape)]
+    maps = [np.empty(size, np.int64) for size in sizes.map_shapes(layers, experts)]
     native.plan(load, *shape, *maps, lanes or native.MOST_LANES, threads())
     return Plan(*maps)
 
@@ -85,4 +85,4 @@ def shape_of(experts: int, sizes: Sizes, policy: Policy) -> _Shape:
     strides = np.array(shape.strides if shape.ring else (), np.int32)
     integers = np.array([getattr(shape, name) for name in INTEGERS] + [strides.size], np.int32)
     floats = np.array([getattr(shape, name) for name in FLOATS], np.float32)
-    return integers, floats, strides, shape.width
+    return integers, floats, strides

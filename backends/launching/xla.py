@@ -37,6 +37,6 @@ def plan(
     load: Array, results: Sequence[tuple[tuple[int, ...], Any]], *, sizes: Sizes, policy: Policy, threads: int
 ) -> tuple[Array, ...]:
     """The maps of a plan for loads of float32, of these shapes and dtypes."""
-    integers, floats, strides, _ = from_numpy.shape_of(load.shape[1], sizes, policy)
+    integers, floats, strides = from_numpy.shape_of(load.shape[1], sizes, policy)
     numbers = {"integers": integers, "floats": floats, "strides": strides, "threads": np.array([threads], np.int32)}
     return tuple(ffi.ffi_call(TARGET, [jax.ShapeDtypeStruct(*result) for result in results])(load, **numbers))

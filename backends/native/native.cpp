@@ -103,20 +103,14 @@ struct Buffers {
 
 Values values(const Py_buffer& buffer) { return {buffer.buf, buffer.len}; }
 
-PyObject* plan(PyObject*, PyObject* arguments) {
-  Buffers given;
-  int lanes = 0, threads = 0;
-  if (!PyArg_ParseTuple(arguments, "y*y*y*y*w*w*w*ii", &given.weight, &given.integers, &given.floats, &given.strides,
-                        &given.phy2log, &given.log2phy, &given.logcnt, &lanes, &threads))
-    return nullptr;
-  const Request asked{values(given.weight),  values(given.integers), values(given.floats),
-                      values(given.strides), values(given.phy2log),  values(given.log2phy),
-                      values(given.logcnt),  lanes,                  threads};
+// Do this while others have Python's lock; it returns a reason where it could not.
+template <typename Do>
+PyObject* without_lock(Do work) {
   const char* reason = nullptr;
   bool has_memory = true;
   Py_BEGIN_ALLOW_THREADS
   try {
-    reason = make(asked);
+    reason = work();
   } catch (const std::bad_alloc&) {
     has_memory = false;
   }
@@ -127,6 +121,18 @@ PyObject* plan(PyObject*, PyObject* arguments) {
     return nullptr;
   }
   Py_RETURN_NONE;
+}
+
+PyObject* plan(PyObject*, PyObject* arguments) {
+  Buffers given;
+  int lanes = 0, threads = 0;
+  if (!PyArg_ParseTuple(arguments, "y*y*y*y*w*w*w*ii", &given.weight, &given.integers, &given.floats, &given.strides,
+                        &given.phy2log, &given.log2phy, &given.logcnt, &lanes, &threads))
+    return nullptr;
+  const Request asked{values(given.weight),  values(given.integers), values(given.floats),
+                      values(given.strides), values(given.phy2log),  values(given.log2phy),
+                      values(given.logcnt),  lanes,                  threads};
+  return without_lock([&] { return make(asked); });
 }
 
 xla::Error* plan_in_xla(xla::Frame* frame) { return xla::answer(frame, kMostLanes, make); }
@@ -189,9 +195,7 @@ PyObject* follow(PyObject*, PyObject* arguments) {
     PyErr_SetString(PyExc_ValueError, "the arrays do not fit the shape, or there are no such lanes or threads");
     return nullptr;
   }
-  bool has_memory = true;
-  Py_BEGIN_ALLOW_THREADS
-  try {
+  return without_lock([&]() -> const char* {
     Work(layers).divide(threads, [&](Work& work) {
 #ifdef EPLB_XP_HAS_EIGHT
       if (lanes == 8) {
@@ -203,12 +207,8 @@ PyObject* follow(PyObject*, PyObject* arguments) {
       follow_with<four::Followed<int64_t>>(
           given, [&](const auto& all, Work& its) { four::follow_layers(all, shape, its); }, work);
     });
-  } catch (const std::bad_alloc&) {
-    has_memory = false;
-  }
-  Py_END_ALLOW_THREADS
-  if (!has_memory) return PyErr_NoMemory();
-  Py_RETURN_NONE;
+    return nullptr;
+  });
 }
 
 PyMethodDef methods[] = {

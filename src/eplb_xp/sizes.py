@@ -25,6 +25,14 @@ class Sizes:
         nodes = self.num_nodes
         return Sizes(self.num_replicas // nodes, self.num_groups // nodes, 1, self.num_gpus // nodes, self.max_replicas)
 
+    def width(self, experts: int) -> int:
+        """Of log2phy: how many replicas an expert may have."""
+        return self.max_replicas or self.num_replicas - experts + 1
+
+    def map_shapes(self, layers: int, experts: int) -> tuple[tuple[int, ...], ...]:
+        """Of phy2log, log2phy and logcnt."""
+        return (layers, self.num_replicas), (layers, experts, self.width(experts)), (layers, experts)
+
 
 def as_integer(name: str, value: Any, kind: str = "a positive") -> int:
     """An integer of Python or of an array library."""

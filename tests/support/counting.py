@@ -15,6 +15,10 @@ class Counting(NumPy):
         self.rounds: list[int] = []
         self.rows: list[int] = []
 
+    @property
+    def keeps_rows(self) -> bool:
+        return True
+
     def while_loop(self, cond: Callable[[Carry], Array], body: Callable[[Carry], Carry], carry: Carry) -> Carry:
         loop = len(self.rounds)
         self.rounds.append(0)
@@ -25,12 +29,3 @@ class Counting(NumPy):
             return body(carry)
 
         return super().while_loop(cond, counted, carry)
-
-    def while_rows(
-        self,
-        is_open: Callable[[Carry], Array],
-        body: Callable[[Carry, tuple[Array, ...]], Carry],
-        carry: Carry,
-        fixed: tuple[Array, ...] = (),
-    ) -> Carry:
-        return self.while_loop(lambda now: is_open(now).any(), lambda now: body(now, fixed), carry)

@@ -32,6 +32,5 @@ def rank_by_slot(lib: Standard, phy2log: Array, logcnt: Array) -> Array:
 def plan_of(lib: Standard, phy2log: Array, experts: int, sizes: Sizes) -> Plan[Array]:
     """The plan of these slots, those of an expert ascending."""
     count = runs_of(lib, phy2log, experts).length
-    width = sizes.max_replicas or sizes.num_replicas - experts + 1
     rank = rank_by_slot(lib, phy2log, count)
-    return Plan(phy2log, expert_to_slots(lib, phy2log, rank, count, width), count)
+    return Plan(phy2log, expert_to_slots(lib, phy2log, rank, count, sizes.width(experts)), count)

@@ -18,7 +18,6 @@ from eplb_xp.backends.kernels.following.beginning import begin
 from eplb_xp.backends.kernels.following.follow import follow as choose
 from eplb_xp.backends.kernels.following.path import walk
 from eplb_xp.backends.launching import following as launching
-from eplb_xp.backends.launching import from_jax
 from eplb_xp.backends.takeover import SWITCH
 from tests.support.follow_kernels import launch_of
 from tests.support.jax_follows import (
@@ -37,12 +36,6 @@ from tests.support.jax_kernels import CUSTOM_CALL, planned_shapes
 pytestmark = pytest.mark.usefixtures("plainly_compiled", "with_gpu")
 
 CASE = case()
-
-
-@pytest.fixture
-def with_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process takes itself to have a GPU."""
-    monkeypatch.setattr(from_jax, "missing", lambda: None)
 
 
 def test_other_platforms_run_the_once_written_code() -> None:

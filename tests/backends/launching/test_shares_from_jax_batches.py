@@ -9,7 +9,6 @@ import pytest
 from jax import lax
 
 from eplb_xp import Shares, prepare_shares, share_tokens
-from eplb_xp.backends.launching import from_jax
 from tests.support.jax_shares import (
     GPUS,
     LAYERS,
@@ -31,12 +30,6 @@ from tests.support.shares import Batch, assert_equal
 pytestmark = pytest.mark.usefixtures("plainly_compiled", "with_gpu")
 
 BATCH = batch()
-
-
-@pytest.fixture
-def with_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process takes itself to have a GPU."""
-    monkeypatch.setattr(from_jax, "missing", lambda: None)
 
 
 def test_a_batch_is_shared_as_layers() -> None:

@@ -16,7 +16,6 @@ from jax.sharding import AxisType
 
 from eplb_xp import Shares, prepare_shares
 from eplb_xp.backends.kernels.sharing.shares import share as kernel
-from eplb_xp.backends.launching import from_jax
 from eplb_xp.backends.launching import sharing as launching
 from eplb_xp.backends.takeover import SWITCH
 from tests.support.jax_kernels import CUSTOM_CALL
@@ -41,12 +40,6 @@ pytestmark = pytest.mark.usefixtures("plainly_compiled", "with_gpu")
 both_ways = pytest.mark.parametrize("share", [shared, prepared_and_shared], ids=["in one", "prepared"])
 
 BATCH = batch()
-
-
-@pytest.fixture
-def with_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process takes itself to have a GPU."""
-    monkeypatch.setattr(from_jax, "missing", lambda: None)
 
 
 @both_ways

@@ -56,7 +56,7 @@ def emulated(program: Path, drawn: list[tuple[NumPyArray, Sizes, Policy]]) -> by
     """The maps of all cases, one after the other."""
     given = [np.array([len(drawn)]).tobytes()]
     for weight, sizes, policy in drawn:
-        integers, floats, strides, _ = from_numpy.shape_of(weight.shape[1], sizes, policy)
+        integers, floats, strides = from_numpy.shape_of(weight.shape[1], sizes, policy)
         layers = np.array([len(weight)])
         given += [x.tobytes() for x in (integers, floats, strides, layers, weight.astype(np.float32))]
     done = subprocess.run([EMULATOR, program], input=b"".join(given), capture_output=True, check=True)  # noqa: S603

@@ -159,7 +159,9 @@ def test_arrays_that_are_no_rows_of_memory_are_refused() -> None:
 
 def arguments() -> dict[str, Any]:
     """What the extension module is given for two layers of eight experts."""
-    integers, floats, strides, width = from_numpy.shape_of(8, check_sizes(8, 12, 1, 1, 4), JOINT)
+    sizes = check_sizes(8, 12, 1, 1, 4)
+    integers, floats, strides = from_numpy.shape_of(8, sizes, JOINT)
+    width = sizes.width(8)
     maps = {
         name: np.zeros(size, np.int64)
         for name, size in zip(Plan._fields, ((2, 12), (2, 8, width), (2, 8)), strict=True)

@@ -22,7 +22,9 @@ from tests.support.native import needs_native
 pytestmark = needs_native
 
 SIZES = (12, 1, 1, 4)
-INTEGERS, FLOATS, STRIDES, WIDTH = from_numpy.shape_of(8, check_sizes(8, *SIZES), POLICIES["joint"])
+CHECKED = check_sizes(8, *SIZES)
+INTEGERS, FLOATS, STRIDES = from_numpy.shape_of(8, CHECKED, POLICIES["joint"])
+WIDTH = CHECKED.width(8)
 
 
 @pytest.mark.parametrize("minor", [1, 2, 3])

@@ -9,8 +9,7 @@ from rich.text import Text
 
 from eplb_xp.cli.installation import Installation
 
-NOTES = """
-What a form leaves to it, and all else, the once-written code plans: the same plans."""
+NOTES = "What a form leaves to it, and all else, the once-written code plans: the same plans."
 
 
 def table(found: Installation) -> Group:
@@ -20,7 +19,7 @@ def table(found: Installation) -> Group:
     rows = Table("form", "arrays", "used", "", box=box.SIMPLE_HEAD, pad_edge=False)
     for form in found.forms:
         rows.add_row(form.name, form.arrays, "yes" if form.is_used else "no", form.reason)
-    return Group(heading, packages, rows, Text(NOTES.strip(), style="dim"))
+    return Group(heading, packages, rows, Text(NOTES, style="dim"))
 
 
 def document(found: Installation) -> dict[str, Any]:
