@@ -178,7 +178,7 @@ bench-shares: $(READY)  ## What shares and routing take on a CPU: the tables of 
 	@echo "Routing tokens (half a minute)"
 	@$(BIN)/python -m benchmarks.later.routing
 
-bench-moves: $(READY)  ## What few moves keep of the balance, and samples bring: tables, out/moves.json, .md and .png
+bench-moves: $(NATIVE)  ## What few moves keep of the balance, and samples bring: tables, out/moves.json, .md and .png
 	@echo "Following loads that change (some minutes, most of them compiling)"
 	@$(BIN)/python -m benchmarks.moves $(MOVES)
 

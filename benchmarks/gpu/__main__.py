@@ -18,8 +18,8 @@ from benchmarks.gpu import cases, compiling, loads, machine, measuring, picture,
 from benchmarks.gpu.checking import WrongPlanError
 from benchmarks.gpu.found import Found, Missing, Times
 from benchmarks.gpu.targets import PUBLISHED, met, target
+from benchmarks.shared.progress import progress
 from eplb_xp.cli.errors import UserError, one_line
-from eplb_xp.cli.progress import progress
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -42,7 +42,7 @@ def bench(
     to_plan = list(dict.fromkeys(case for case, _ in pairs))
     missing = measuring.refused(to_plan)
     to_check = [case for case in to_plan if case not in missing]
-    with progress(2 * len(to_check) + len(pairs), hidden=False) as announce:
+    with progress(2 * len(to_check) + len(pairs)) as announce:
         ahead = measuring.compile_ahead(pairs)
         compiling.compile_all(to_check, announce)
         missing |= measuring.failed(to_check, seed, announce)

@@ -14,8 +14,8 @@ from benchmarks.growth import table
 from benchmarks.growth.measuring import MAKERS, Cost, Found, Series, Skipped, cost
 from benchmarks.growth.sizes import AXES
 from benchmarks.shared import machine
+from benchmarks.shared.progress import progress
 from eplb_xp import POLICIES
-from eplb_xp.cli.progress import progress
 
 OUT = Path("out")
 MOST_SECONDS = 5.0  # of one plan; if one takes longer, those of larger sizes are left out
@@ -26,7 +26,7 @@ SERIES = [
 
 def main() -> None:
     """Measure, print, write."""
-    with progress(len(SERIES) * len(AXES), hidden=False) as announce:
+    with progress(len(SERIES) * len(AXES)) as announce:
         found = measure(announce)
     Console(width=110).print(table.table(found))
     OUT.mkdir(exist_ok=True)

@@ -14,8 +14,8 @@ from benchmarks.later import table
 from benchmarks.later.cases import CASES
 from benchmarks.later.measuring import rows
 from benchmarks.shared import machine, program
+from benchmarks.shared.progress import progress
 from eplb_xp.cli.errors import UserError
-from eplb_xp.cli.progress import progress
 
 OUT = Path("out")
 POLICIES = ["joint", "ring"]
@@ -36,7 +36,7 @@ def bench(
     cases = [case for case in named if case.is_there]
     missing = [case for case in named if not case.is_there]
     found = []
-    with progress(sum(len(case.wanted) for case in cases), hidden=False) as announce:
+    with progress(sum(len(case.wanted) for case in cases)) as announce:
         for case in cases:
             for size in case.wanted:
                 announce(f"{case.name}, {size}")

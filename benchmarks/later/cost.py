@@ -14,10 +14,10 @@ from rich.console import Console
 
 from benchmarks.quality.sizes import Size
 from benchmarks.shared import baseline, machine
+from benchmarks.shared.progress import progress
 from benchmarks.shared.timing import finished, seconds
 from eplb_xp import Plan, prepare_shares, rebalance_experts, share_tokens
 from eplb_xp.cli.output.tables import new_table
-from eplb_xp.cli.progress import progress
 from eplb_xp.loads import generate
 from tests.support.libraries import NumPyArray
 
@@ -56,7 +56,7 @@ def main() -> None:
     """Print the table."""
     load = generate("deepseek-v3-prefill", steps=PLANNED + JUDGED)
     cells = new_table("replicas / GPUs", "plan", "shares,\nms", "of the\nloop", "prepare,\nms", "\nrounds", "\nmost")
-    with progress(len(CASES), hidden=False) as announce:
+    with progress(len(CASES)) as announce:
         for size, policy in CASES:
             announce(f"{policy}, {size}")
             cells.add_row(*row(load, size, policy))

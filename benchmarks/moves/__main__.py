@@ -17,8 +17,8 @@ from benchmarks.moves.far import far
 from benchmarks.moves.measuring import row
 from benchmarks.moves.sampling import TRACES, Trace, brought
 from benchmarks.shared import machine, program
+from benchmarks.shared.progress import progress
 from eplb_xp.cli.errors import UserError
-from eplb_xp.cli.progress import progress
 
 OUT = Path("out")
 
@@ -43,7 +43,7 @@ def bench(
     sizes, frontier_sizes = ((), ()) if only else (SIZES, frontier_cost.SIZES)
     traced = [case for case in cases if len(case.wanted) > 1]  # of the smaller sizes
     pieces = len(cases) + len(traced) + len(traces) + len(sizes) + len(frontier_sizes) + (not only)
-    with progress(pieces, hidden=False) as announce:
+    with progress(pieces) as announce:
         rows, sampled, costs, bought, all_costs, across = [], [], [], [], [], []
         for case in cases:
             announce(f"{case.name}, {case.size}")

@@ -1,18 +1,19 @@
-"""What few moves cost under jit on a CPU: beside a plan of policy joint, in one run."""
+"""What few moves cost the once-written code under jit on a CPU: beside a plan of policy joint, in one run."""
 
 import time
 from statistics import median
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.moves.cases import SMALL
-from benchmarks.moves.planning import compiled
+from benchmarks.moves.planning import program
 from benchmarks.quality.sizes import Size
 from benchmarks.shared.memory import xla_peak
+from benchmarks.shared.once_written import once_written
 from benchmarks.shared.timing import cpu_seconds, finished
+from eplb_xp import rebalance_experts
 
 CALLS = 7
 SIZES = (Size(288, 32), Size(320, 64), Size(384, 128))
@@ -36,17 +37,17 @@ class Cost(NamedTuple):
         return self.follow / self.joint
 
 
+@once_written()
 def cost(size: Size) -> Cost:
     """Time both in turn."""
     before, now = (jnp.asarray(load.astype(np.float32)) for load in SMALL(0))
-    jax.clear_caches()  # else a program of a case of that size is not compiled again
     start = time.process_time()
-    joint = compiled(size, ()).lower(now).compile()
+    joint = program(rebalance_experts, size).lower(now).compile()
     middle = time.process_time()
     used = joint(before).phy2log
-    budget = (("max_moves", int(MOVED * size.replicas)),)
     again = time.process_time()
-    follow = compiled(size, budget).lower(now, previous=used).compile()
+    few = program(rebalance_experts, size, max_moves=int(MOVED * size.replicas))
+    follow = few.lower(now, previous=used).compile()
     compiling = time.process_time() - again, middle - start
     finished(lambda: (follow(now, previous=used), joint(now)))
     pairs = [(cpu_seconds(lambda: follow(now, previous=used)), cpu_seconds(lambda: joint(now))) for _ in range(CALLS)]

@@ -1,18 +1,18 @@
-"""What all numbers of moves at once cost under jit on a CPU: beside one plan for the most of them, in one run."""
+"""What all numbers of moves at once cost the once-written code under jit: beside one plan for the most of them."""
 
 import time
 from functools import partial
 from statistics import median
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.moves.cases import SMALL
-from benchmarks.moves.planning import compiled, plan
+from benchmarks.moves.planning import plan, program
 from benchmarks.quality.sizes import Size
 from benchmarks.shared.memory import xla_peak
+from benchmarks.shared.once_written import once_written
 from benchmarks.shared.timing import cpu_seconds, finished
 from eplb_xp import frontier, rebalance_experts
 
@@ -39,20 +39,20 @@ class Cost(NamedTuple):
         return self.all_plans / self.plan
 
 
+@once_written()
 def cost(size: Size) -> Cost:
     """Time both in turn."""
     before, load = SMALL(0)
     used, now = jnp.asarray(plan(before, size).phy2log), jnp.asarray(load.astype(np.float32))
-    jax.clear_caches()  # else a program of a case of that size is not compiled again
-    options = (("max_moves", int(MOVED * size.replicas)),)
     programs, compiling = [], []
     for what in (frontier, rebalance_experts):
         start = time.process_time()
-        programs.append(compiled(size, options, what).lower(now, previous=used).compile())
+        jitted = program(what, size, max_moves=int(MOVED * size.replicas))
+        programs.append(jitted.lower(now, previous=used).compile())
         compiling.append(time.process_time() - start)
     every, one = programs
     finished(lambda: (every(now, previous=used), one(now, previous=used)))
-    pairs = [[cpu_seconds(partial(program, now, previous=used)) for program in programs] for _ in range(CALLS)]
+    pairs = [[cpu_seconds(partial(each, now, previous=used)) for each in programs] for _ in range(CALLS)]
     took = [median(each) for each in zip(*pairs, strict=True)]
     result = every.memory_analysis().output_size_in_bytes
     return Cost(size, took[0], took[1], compiling[0], compiling[1], result, xla_peak(every) - result, xla_peak(one))

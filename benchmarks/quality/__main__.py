@@ -17,9 +17,9 @@ from benchmarks.quality.measuring import Row, rows
 from benchmarks.quality.published import published
 from benchmarks.quality.sizes import SIZES
 from benchmarks.shared import machine, program
+from benchmarks.shared.progress import progress
 from eplb_xp import POLICIES
 from eplb_xp.cli.errors import UserError, refusals
-from eplb_xp.cli.progress import progress
 from eplb_xp.policy import as_policy
 
 OUT = Path("out")
@@ -42,7 +42,7 @@ def bench(
     missing = [load for load in loads if not load.is_there]
     if not there:
         raise UserError(f"none of the loads is there: {', '.join(str(load.file) for load in missing)}")
-    with progress(sum(len(SIZES[load.experts]) for load in there), hidden=False) as announce:
+    with progress(sum(len(SIZES[load.experts]) for load in there)) as announce:
         found = measure(there, chosen, seed, announce)
     Console(width=110).print(table.table(found, missing))
     OUT.mkdir(exist_ok=True)

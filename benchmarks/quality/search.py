@@ -14,8 +14,8 @@ from rich.console import Console
 from benchmarks.quality.loads import LOADS
 from benchmarks.quality.sizes import Size
 from benchmarks.quality.table import percent
+from benchmarks.shared.progress import progress
 from eplb_xp import POLICIES, Policy, Report, evaluate, rebalance_experts
-from eplb_xp.cli.progress import progress
 from tests.support.libraries import NumPyArray
 from tests.support.loads import zipf
 
@@ -79,7 +79,7 @@ def small(seed: int) -> Iterator[Far]:
 def main() -> None:
     """Measure, print."""
     lines = [["layers", "gap, mean", "above a long search, mean", "worst", "more than 3 %"], ["---"] * 5]
-    with progress(SMALL_SIZES + len(FEW_SLOTS), hidden=False) as announce:
+    with progress(SMALL_SIZES + len(FEW_SLOTS)) as announce:
         found = []
         for number, one in enumerate(small(0)):
             announce(f"small layers, size {number + 1}")

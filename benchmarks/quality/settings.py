@@ -11,8 +11,8 @@ from benchmarks.quality.loads import LOADS
 from benchmarks.quality.measuring import Row, rows
 from benchmarks.quality.sizes import Size
 from benchmarks.quality.table import percent
+from benchmarks.shared.progress import progress
 from eplb_xp import POLICIES
-from eplb_xp.cli.progress import progress
 
 JOINT = POLICIES["joint"]
 MOST = replace(JOINT, finish=1000, shakes=8, levels=48, refined=24, tolerance=0.0)
@@ -35,7 +35,7 @@ def main() -> None:
     """Measure, print."""
     loads = [load for load in LOADS if load.name in NAMES]
     found: dict[tuple[str, Size], list[Row]] = {}
-    with progress(len(loads) * len(SIZES), hidden=False) as announce:
+    with progress(len(loads) * len(SIZES)) as announce:
         for load in loads:
             for size in SIZES:
                 announce(f"{load.name}, {size}")

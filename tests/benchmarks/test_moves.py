@@ -21,13 +21,6 @@ from tests.support.references.moving import moved
 SIZE = Size(12, 4)
 
 
-@pytest.fixture(autouse=True)
-def not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plans as JAX makes them eagerly: compiling takes longer than all else."""
-    program = planning.compiled.__wrapped__
-    monkeypatch.setattr(planning, "compiled", lambda *static: program(*static).__wrapped__)
-
-
 def pair(seed: int) -> cases.Pair:
     rng = np.random.default_rng(seed)
     before = rng.lognormal(0, 1, (3, 8))
