@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from eplb_xp.backends.launching import from_numpy
 from eplb_xp.backends.takeover import NATIVE, OFF, SWITCH, TRITON, Refusal, is_switched_on
 
+NO_TORCH = "PyTorch is not installed"
+
 
 class Form(NamedTuple):
     """A form of the code, for some arrays."""
@@ -24,6 +26,7 @@ def forms() -> list[Form]:
         _form(NATIVE, "in host memory", _native),
         _form(TRITON, "of PyTorch on NVIDIA GPUs", _triton_for_torch),
         _form(TRITON, "of JAX on NVIDIA GPUs", _triton_for_jax),
+        _form(NATIVE, "of PyTorch on GPUs, where no kernel plans", _native_through_host),
     ]
 
 
@@ -46,9 +49,17 @@ def _native() -> str | Refusal:
     return f"{module.MOST_LANES} lanes, {threads} {'thread' if threads == 1 else 'threads'} ({from_numpy.THREADS})"
 
 
+def _native_through_host() -> str | Refusal:
+    if find_spec("torch") is None:
+        return Refusal(NO_TORCH)
+    from eplb_xp.backends.tensors.through_host import HOST, OFF, ON, is_asked_for  # noqa: PLC0415 # as below
+
+    return _native() if is_asked_for() else Refusal(f"{HOST} is {OFF} unless it is set to {ON}")
+
+
 def _triton_for_torch() -> str | Refusal:
     if find_spec("torch") is None:
-        return Refusal("PyTorch is not installed")
+        return Refusal(NO_TORCH)
     import torch  # noqa: PLC0415 # it takes seconds, and may not be there
 
     from eplb_xp.backends.launching import from_torch  # noqa: PLC0415

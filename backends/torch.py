@@ -18,11 +18,12 @@ from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.launching import follows_from_torch, from_numpy, from_torch, routes_from_torch, shares_from_torch
 from eplb_xp.backends.loops import Carry
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.steps import WITHOUT_KERNELS
+from eplb_xp.backends.steps import PLANS, WITHOUT_KERNELS
 from eplb_xp.backends.takeover import NATIVE, SWITCH, TRITON, Refusal, Step, is_switched_on, register
 from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
 from eplb_xp.backends.tensors.on_numpy import as_numpy, on_numpy
 from eplb_xp.backends.tensors.operators import as_operator
+from eplb_xp.backends.tensors.through_host import through_host
 from eplb_xp.saving import name_to_torch
 from eplb_xp.types import Array, Prepared, Shares
 
@@ -164,10 +165,22 @@ name_to_torch()
 
 
 def _taken(step: Step, by_kernels: Step, lib: Standard, *tensors: torch.Tensor, **sizes: Any) -> Any:
-    """A step by the kernels on a GPU, by NumPy in host memory, or a refusal."""
-    if not tensors[-1].is_cuda:
+    """A step by NumPy in host memory, by the kernels on a GPU, or through the host, if that is asked for."""
+    if tensors[-1].is_cpu:
         return on_numpy(step, lib, *tensors, **sizes)
-    return by_kernels(lib, *tensors, **sizes) if is_switched_on(TRITON) else Refusal(f"{SWITCH} does not name {TRITON}")
+    made: Any = Refusal("kernels are for NVIDIA GPUs" if is_switched_on(TRITON) else f"{SWITCH} does not name {TRITON}")
+    if tensors[-1].is_cuda and is_switched_on(TRITON):
+        made = by_kernels(lib, *tensors, **sizes)
+    if isinstance(made, Refusal) and step in PLANS:
+        return through_host(step, made.reason, lib, *tensors, **sizes)
+    return made
+
+
+def _without_kernel(step: Step, lib: Standard, *tensors: torch.Tensor, **sizes: Any) -> Any:
+    """A step by NumPy in host memory, or through it, if that is asked for."""
+    if step in PLANS and not tensors[-1].is_cpu:
+        return through_host(step, "there is no kernel for this step", lib, *tensors, **sizes)
+    return on_numpy(step, lib, *tensors, **sizes)
 
 
 def _prepare(lib: Standard, phy2log: torch.Tensor, **sizes: Any) -> Prepared[torch.Tensor]:
@@ -201,4 +214,4 @@ for taken, kernels in (
     register(Torch, taken, functools.partial(_taken, taken, kernels))
 register(Torch, prepared.prepare, _prepare)
 for step in WITHOUT_KERNELS:
-    register(Torch, step, functools.partial(on_numpy, step))
+    register(Torch, step, functools.partial(_without_kernel, step))

@@ -9,6 +9,7 @@ import pytest
 import eplb_xp
 from eplb_xp.backends.launching import from_numpy
 from eplb_xp.backends.takeover import SWITCH, Refusal
+from eplb_xp.backends.tensors.through_host import HOST
 from tests.support.command_line import run
 
 
@@ -22,7 +23,7 @@ def test_versions_are_those_of_the_packages(capsys: pytest.CaptureFixture[str]) 
     document = found(capsys)
     assert document["version"] == eplb_xp.__version__
     assert document["packages"]["numpy"] == np.__version__
-    assert [form["name"] for form in document["forms"]] == ["native", "triton", "triton"]
+    assert [form["name"] for form in document["forms"]] == ["native", "triton", "triton", "native"]
 
 
 def test_native_code_is_named_with_its_lanes_and_threads(
@@ -46,6 +47,22 @@ def test_what_is_missing_is_said(capsys: pytest.CaptureFixture[str], monkeypatch
     assert form["reason"] == "there is no native code here"
     assert run("info") == 0
     assert "no native code" in capsys.readouterr().out
+
+
+def test_the_way_through_the_host_is_one_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SWITCH, raising=False)
+    monkeypatch.delenv(HOST, raising=False)
+    form = found(capsys)["forms"][3]
+    assert not form["is_used"]
+    assert form["reason"] == "EPLB_XP_HOST is 0 unless it is set to 1"
+    monkeypatch.setenv(HOST, "1")
+    native, *_, through_host = found(capsys)["forms"]
+    assert through_host["is_used"] == native["is_used"]
+    monkeypatch.setenv(HOST, "yes")
+    assert run("info") == 2
+    assert "EPLB_XP_HOST must be 0 or 1, got 'yes'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("value", "why"), [("0", "turns all forms off"), ("triton", "names other forms")])

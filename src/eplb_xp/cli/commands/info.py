@@ -11,6 +11,7 @@ def info(*, json: options.Json = False) -> None:
     """Say what is installed, and which forms of the code plan here: native code, Triton's kernels.
 
     EPLB_XP_KERNELS names the forms that may be used, by default native,triton; 0 turns them off.
+    EPLB_XP_HOST=1 lets plans for CUDA tensors that no kernel makes go through the host.
 
     For example:
 
