@@ -29,9 +29,9 @@ def through_host(step: Step, reason: str, lib: Standard, *tensors: torch.Tensor,
         return Refusal(SEVERAL_DEVICES)
     if not is_asked_for():
         _say_once(device.type, step.__name__, reason)
-        return Refusal(f"{HOST} is not {ON}")
+        return Refusal(reason)
     if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
-        return Refusal("a CUDA graph can't wait for the host")
+        return Refusal(f"{reason}, and a CUDA graph can't wait for the host")
     made = on_numpy(step, lib, *(tensor.detach().cpu() for tensor in tensors), **sizes)
     results = [result.to(device) for result in made]
     return type(made)(*results) if hasattr(made, "_fields") else tuple(results)
