@@ -179,7 +179,7 @@ bench-shares: $(READY)  ## What shares and routing take on a CPU: the tables of 
 	@$(BIN)/python -m benchmarks.later.routing
 
 bench-moves: $(NATIVE)  ## What few moves keep of the balance, and samples bring: tables, out/moves.json, .md and .png
-	@echo "Following loads that change (some minutes, most of them compiling)"
+	@echo "Following loads that change (some minutes)"
 	@$(BIN)/python -m benchmarks.moves $(MOVES)
 
 bench-settings: $(READY)  ## Quality against time for settings of policy joint: the table of docs/policies.md
