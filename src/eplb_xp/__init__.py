@@ -44,6 +44,7 @@ __all__ = [
     "replicate_experts",
     "route",
     "share_tokens",
+    "simulation",
     "spend",
 ]
 
@@ -53,14 +54,14 @@ _saving.name_to_torch()
 # Planning needs neither, and together they would take longer to import than all the rest. Type checkers see them as
 # if they were there, and no other name that isn't.
 if _typing.TYPE_CHECKING:
-    from eplb_xp import loads
+    from eplb_xp import loads, simulation
 
     __version__: str
 else:
 
     def __getattr__(name: str) -> object:
-        if name == "loads":
-            return _importlib.import_module("eplb_xp.loads")
+        if name in {"loads", "simulation"}:
+            return _importlib.import_module(f"eplb_xp.{name}")
         if name == "__version__":
             from importlib import metadata  # noqa: PLC0415
 
