@@ -15,7 +15,7 @@ from tests.support.command_line import SIZES, run
 from tests.support.libraries import NumPyArray
 from tests.support.paths import ROOT
 
-COMMANDS = ("demo", "plan", "evaluate", "frontier", "sweep", "info")
+COMMANDS = ("demo", "plan", "evaluate", "frontier", "simulate", "sweep", "info")
 FOLLOWING = {"--samples", "--half-life", "--previous", "--max-moves", "--expert-bytes", "--gpus-per-node", "--far-cost"}
 READING = {"--steps", "--layers", "--index-column", "--no-index-column"}
 
@@ -62,6 +62,13 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ("evaluate", {"--num-gpus", "--num-groups", "--num-nodes", "--plot", "--json"} | READING),
         ("info", {"--json"}),
+        (
+            "simulate",
+            {f"--{name.replace('_', '-')}" for name in SIZES}
+            | READING
+            | {"--every", "--window", "--delay", "--layers-per-step", "--strategy", "--gpu", "--model", "--tokens"}
+            | {"--overlap", "--gpus-per-node", "--plot", "--json"},
+        ),
         ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--policy", "--plot", "--json"} | READING),
     ],
 )

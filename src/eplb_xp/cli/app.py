@@ -10,6 +10,7 @@ from eplb_xp.cli.commands.evaluate import evaluate
 from eplb_xp.cli.commands.frontier import frontier
 from eplb_xp.cli.commands.info import info
 from eplb_xp.cli.commands.plan import plan
+from eplb_xp.cli.commands.simulate import simulate
 from eplb_xp.cli.commands.sweep import sweep
 from eplb_xp.cli.errors import UserError, one_line
 
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, plan, evaluate, frontier, sweep, info):
+for command in (demo, plan, evaluate, frontier, simulate, sweep, info):
     app.command()(command)
 
 

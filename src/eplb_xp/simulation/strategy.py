@@ -81,13 +81,14 @@ class Strategy:
         return math.floor(self.max_moves * slots) if isinstance(self.max_moves, float) else self.max_moves
 
 
-def usual(every: int) -> list[Strategy]:
-    """The strategies that people choose among, the plan made anew every so many steps.
+def usual(every: int, window: int | None = None) -> list[Strategy]:
+    """The strategies that people choose among, plans made anew every so many steps, from a window of as many or others.
 
     Experts in order; a plan that is kept; fresh plans as EPLB makes them and by policy joint; few moves, for the sum of
     the window and for samples of it; a ring whose shares are made for each step, kept and made anew; and the same with
     one more slot a GPU.
     """
+    samples = min(SAMPLES, window or every)
     few = [Strategy(f"{share:.0%} moves", every=every, max_moves=share) for share in FEW]
     return [
         Strategy("never", None),
@@ -95,9 +96,9 @@ def usual(every: int) -> list[Strategy]:
         Strategy("EPLB", "greedy", every, follows=False),
         Strategy("joint", every=every),
         *few,
-        Strategy(f"{FEW[-1]:.0%} moves, samples", every=every, max_moves=FEW[-1], samples=SAMPLES),
-        Strategy("ring once, shares", "ring", best_shares=True),
-        Strategy("ring, shares", "ring", every, best_shares=True),
-        Strategy("joint, +1 slot", every=every, more_slots=1),
-        Strategy("ring once, shares, +1 slot", "ring", best_shares=True, more_slots=1),
+        Strategy(f"{FEW[-1]:.0%}, samples", every=every, max_moves=FEW[-1], samples=samples),
+        Strategy("ring once", "ring", best_shares=True),
+        Strategy("ring", "ring", every, best_shares=True),
+        Strategy("joint +1 slot", every=every, more_slots=1),
+        Strategy("ring once +1 slot", "ring", best_shares=True, more_slots=1),
     ]

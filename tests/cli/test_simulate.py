@@ -1,0 +1,118 @@
+"""``eplb-xp simulate``: what strategies promise, bring and cost."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eplb_xp.simulation import Score, Strategy, cost_of, recommend, simulate, usual
+from tests.support.command_line import rows, run
+
+TRACE = np.random.default_rng(3).integers(1, 90, (14, 2, 8))
+SIZES = ("--num-replicas=12", "--num-gpus=4", "--every=4")
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    """Fourteen steps."""
+    np.save(tmp_path / "trace.npy", TRACE)
+    return tmp_path / "trace.npy"
+
+
+def expected(*others: Strategy, **settings: Any) -> list[Score]:
+    """What the library says."""
+    given: dict[str, Any] = {"window": 4, "cost": cost_of("h200", "deepseek-v3"), **settings}
+    return simulate(TRACE, 12, 1, 1, 4, strategies=[*usual(4, given["window"]), *others], **given)
+
+
+def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The JSON that was printed, and nothing else."""
+    out, err = capsys.readouterr()
+    assert err == ""
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        ((), {}),
+        (("--window=3", "--delay=1", "--layers-per-step=1"), {"window": 3, "delay": 1, "layers_per_step": 1}),
+        (
+            ("--gpu=h100", "--model=kimi-k2", "--tokens=4e5", "--overlap=0.5", "--gpus-per-node=2"),
+            {"cost": cost_of("h100", "kimi-k2", overlap=0.5), "tokens": 4e5, "gpus_per_node": 2},
+        ),
+    ],
+)
+def test_figures_are_those_of_the_library(
+    options: tuple[str, ...], settings: dict[str, Any], trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("simulate", trace, *SIZES, *options, "--json") == 0
+    found = document(capsys)
+    scores = expected(**({"window": 4} | settings))
+    assert [each["name"] for each in found["strategies"]] == [score.strategy.name for score in scores]
+    for each, score in zip(found["strategies"], scores, strict=True):
+        for name in ("planned", "actual", "kept", "moved", "seconds_saved", "break_even", "by_step", "worst"):
+            assert each[name] == getattr(score, name)
+        assert each["bytes"] == 88_080_384 * (score.near_moves + score.far_moves)
+        assert len(each["balance"]) == 14 - settings.get("window", 4)
+    assert found["recommendation"] == recommend(scores)
+    assert found["left_out"] == {"steps": 0, "layers": 0}
+    assert (found["num_replicas"], found["every"], found["num_steps"]) == (12, 4, 14)
+
+
+def test_others_are_tried_too(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    often = "often: every=2 max_moves=25% samples=2 follows=yes"
+    assert run("simulate", trace, *SIZES, "--json", "--strategy", often, "--strategy", "two: max_moves=2 every=3") == 0
+    first, second = document(capsys)["strategies"][-2:]
+    strategies = Strategy("often", every=2, max_moves=0.25, samples=2), Strategy("two", every=3, max_moves=2)
+    for found, score in zip((first, second), expected(*strategies)[-2:], strict=True):
+        assert (found["actual"], found["moves"]) == (score.actual, score.moves)
+    assert first["settings"] == {"every": 2, "samples": 2, "max_moves": 0.25}
+
+
+def test_the_table_and_the_picture(trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    idle = np.concatenate([TRACE, 0 * TRACE[:1]])
+    np.save(trace, np.concatenate([idle, 0 * idle[:, :1]], axis=1))
+    picture = tmp_path / "simulated.png"
+    assert run("simulate", trace, *SIZES, "--tokens=4096", "--plot", picture) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    table = rows(out)
+    assert set(table) >= {each.name for each in usual(4)}
+    assert table["never"][0] == "-"
+    assert "1 of 11 steps without tokens: left out" in out
+    assert "1 of 3 layers without tokens: left out" in out
+    assert "experts of deepseek-v3 on h200, 4,096 tokens a step" in out
+    assert picture.stat().st_size > 20_000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--every=14",), "a window of 14 steps leaves none to judge, of 14: give more steps or less of a window"),
+        (("--delay=4",), "a plan every 4 steps is never in use, since one is taken up within 5"),
+        (("--overlap=2",), "overlap must be between 0 and 1, got 2.0"),
+        (("--tokens=-2",), "tokens must be between 0 and"),
+        (("--gpu=h1",), "--gpu must be one of a100, h100, h200, b200, got 'h1'"),
+        (("--model=x",), "--model must be one of deepseek-v3,"),
+        (("--num-replicas=13",), "--num-replicas must be a multiple of --num-gpus: 13 is not a multiple of 4"),
+        (("--strategy=often",), "--strategy must be a name, a colon and settings, such as 'often: every=10"),
+        (("--strategy=a: size=3",), "--strategy a: 'size=3' is none of policy=, every=, window="),
+        (("--strategy=a: every=two",), "--strategy a: every must be a number, got 'two'"),
+        (("--strategy=a: max_moves=x%",), "max_moves must be a number of slots or their share such as 10%, got 'x%'"),
+        (("--strategy=a: follows=1",), "--strategy a: follows must be yes or no, got '1'"),
+        (("--strategy=a: half_life=-1",), "a: half_life must be above 0, got -1.0"),
+        (("--strategy=once: every=3",), "strategies must have different names, got 2 of name 'once'"),
+        (("--plot=a.txt",), "--plot must end in"),
+    ],
+)
+def test_what_can_not_be_tried_is_said(
+    options: tuple[str, ...], message: str, trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("simulate", trace, *SIZES, *options) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
