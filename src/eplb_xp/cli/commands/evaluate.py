@@ -49,7 +49,7 @@ def evaluate(
     """
     planned = read_plan(plan)
     layout = layout_of(planned, num_groups, num_nodes, num_gpus)
-    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
+    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)
     planned = on_layers_of(loads, planned)
     check_target("--plot", plot, options.PICTURES, plan, file)
     with progress(len(loads.over_time), hidden=json) as announce:

@@ -90,7 +90,7 @@ def frontier(
     """
     expert_size = None if expert_bytes is None else as_bytes(expert_bytes)
     most = as_moves(max_moves, num_replicas)
-    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
+    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)
     total = None if spend is None else as_moves(spend, num_replicas * len(loads.load), "--spend", "all layers")
     counted = as_counted(samples, half_life, len(loads.over_time))
     check_target("--output", output, ENDINGS, file, previous)

@@ -76,7 +76,7 @@ def plan(
     _check_goes_with_previous(previous, following_options)
     expert_size = None if expert_bytes is None else as_bytes(expert_bytes)
     budget = None if max_moves is None else as_moves(max_moves, num_replicas)
-    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
+    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)
     counted = as_counted(samples, half_life, len(loads.over_time))
     sources = [file] if previous is None else [file, previous]
     check_target("--output", output, ENDINGS, *sources)

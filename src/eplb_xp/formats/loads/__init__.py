@@ -1,0 +1,97 @@
+"""Formats of recorded loads, all there are: told apart by content, read a step at a time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from eplb_xp.formats.fields import UnfitError, listed
+from eplb_xp.formats.folders import files_of
+from eplb_xp.formats.loads import (
+    arrays,
+    csv_files,
+    dlblas,
+    json_files,
+    load_history,
+    megatron,
+    mindie,
+    omni_infer,
+    sglang_jax,
+    sglang_passes,
+    tensorrt_llm,
+    vllm_explore,
+    vllm_lines,
+    vllm_safetensors,
+)
+from eplb_xp.formats.loads.options import Options
+from eplb_xp.formats.loads.recorded import Recorded, ranks_summed
+from eplb_xp.formats.source import Source, opened, refusing
+
+
+class LoadFormat(NamedTuple):
+    """How files of loads are known and read."""
+
+    recognises: Callable[[Source, Options], bool]
+    read: Callable[[Source, Options], Recorded]
+    # How a folder of such files is one recording; by default all ranks are summed.
+    join: Callable[[Sequence[Source], Options], Recorded] | None = None
+
+
+# The first that recognises a file reads it, so what would take anything stands last.
+FORMATS = {
+    "sglang-passes": LoadFormat(sglang_passes.recognises, sglang_passes.read),
+    "sglang-jax": LoadFormat(sglang_jax.recognises, sglang_jax.read),
+    "vllm": LoadFormat(vllm_lines.recognises, vllm_lines.read),
+    "vllm-window": LoadFormat(vllm_safetensors.recognises, vllm_safetensors.read),
+    "vllm-explore": LoadFormat(vllm_explore.recognises, vllm_explore.read),
+    "load-history": LoadFormat(load_history.recognises, load_history.read),
+    "megatron": LoadFormat(megatron.recognises, megatron.read),
+    "dlblas": LoadFormat(dlblas.recognises, dlblas.read),
+    "omni-infer": LoadFormat(omni_infer.recognises, omni_infer.read, lambda sources, _: omni_infer.joined(sources)),
+    "mindie": LoadFormat(mindie.recognises, mindie.read, mindie.joined),
+    "arrays": LoadFormat(arrays.recognises, arrays.read),
+    "json": LoadFormat(json_files.recognises, json_files.read),
+    "table": LoadFormat(csv_files.recognises, csv_files.read),
+}
+
+
+@contextmanager
+def recorded(path: Path, options: Options) -> Iterator[Recorded]:
+    """The loads of a file, or of a folder of ranks, open as long as steps are read; what is unfit is a ValueError."""
+    with ExitStack() as stack:
+        if not path.is_dir():
+            source = stack.enter_context(opened(path))
+            with refusing(path, source.kind):
+                yield format_of(source, options).read(source, options)
+            return
+        with refusing(path):
+            if tensorrt_llm.recognises(path):
+                yield tensorrt_llm.read(path, stack)
+            else:
+                yield _joined([stack.enter_context(opened(file)) for file in files_of(path)], options)
+
+
+def format_of(source: Source, options: Options) -> LoadFormat:
+    """Of a file."""
+    for each in FORMATS.values():
+        if each.recognises(source, options):
+            return each
+    raise UnfitError(f"no loads are read from files like this; the formats are {', '.join(FORMATS)}")
+
+
+def _joined(sources: Sequence[Source], options: Options) -> Recorded:
+    """The ranks of a folder, all of one format."""
+    names = [source.path.name for source in sources]
+    formats = [format_of(source, options) for source in sources]
+    if len(set(formats)) > 1:
+        known = [name for name, each in FORMATS.items() if each in formats]
+        raise UnfitError(f"a folder must hold the files of all ranks in one format, and these are {', '.join(known)}")
+    (found,) = set(formats)
+    if found.join is not None:
+        return found.join(sources, options)
+    if found == FORMATS["table"] and not all(csv_files.has_header(source) for source in sources):
+        raise UnfitError(
+            f"tables of ranks must have a header, such as layer_id,expert_id,count: {listed(names)}; MindIE's have "
+            "none, and num_layers says how many rows a step has"
+        )
+    return ranks_summed(names, [found.read(source, options) for source in sources])

@@ -1,0 +1,27 @@
+"""Counts of slots, which become counts of experts by the map under which they were counted."""
+
+from typing import Any
+
+import numpy as np
+
+from eplb_xp.formats.fields import Numbers, UnfitError, matrix
+from eplb_xp.maps import expert_loads
+
+
+def checked_map(name: str, value: Any) -> Numbers:
+    """The expert in each slot, [layers, slots], -1 where one is empty; there are no more experts than slots."""
+    phy2log = matrix(name, value, "iu", "[layers, slots]").astype(np.int64)
+    slots, least, most = phy2log.shape[1], int(phy2log.min()), int(phy2log.max())
+    if least < -1 or not 0 <= most < slots:
+        raise UnfitError(
+            f"{name} must hold experts from 0, fewer than the {slots} slots, or -1, got numbers from {least} to {most}"
+        )
+    return phy2log
+
+
+def of_experts(name: str, slot_load: Any, phy2log: Numbers, num_experts: int) -> Numbers:
+    """Loads [layers, experts] of counts [layers, slots]."""
+    counts = matrix(name, slot_load, "iuf", "[layers, slots]")
+    if counts.shape != phy2log.shape:
+        raise UnfitError(f"{name} has shape {counts.shape}, and its map of slots {phy2log.shape}")
+    return expert_loads(counts.astype(np.int64) if counts.dtype.kind in "iu" else counts, phy2log, num_experts)
