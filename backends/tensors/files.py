@@ -1,10 +1,11 @@
 """PyTorch's .pt files: tensors and plain values, without code and without more memory than they hold."""
 
+import io
 import pickle
 import zipfile
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from eplb_xp.backends.torch import LIBRARY
@@ -39,9 +40,12 @@ def array(value: Any) -> Any:
     return LIBRARY.to_numpy(value)
 
 
-def write(path: str, content: dict[str, np.ndarray[Any, Any]]) -> None:
-    """Save arrays as tensors, which any torch.load takes."""
-    torch.save({name: torch.from_numpy(each) for name, each in content.items()}, path)
+def write(path: str, content: Any) -> None:
+    """Save an array as a tensor, or a dict of arrays as one of tensors, which any torch.load takes."""
+    named = {name: torch.from_numpy(each) for name, each in content.items()} if isinstance(content, dict) else None
+    made = io.BytesIO()  # to a full disk torch would write with an error of its own
+    torch.save(torch.from_numpy(content) if named is None else named, made)
+    Path(path).write_bytes(made.getvalue())
 
 
 def _check_form(path: str, is_archive: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from eplb_xp.cli.commands.convert import convert
 from eplb_xp.cli.commands.demo import demo
 from eplb_xp.cli.commands.evaluate import evaluate
 from eplb_xp.cli.commands.frontier import frontier
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, plan, evaluate, frontier, sweep, info):
+for command in (demo, plan, evaluate, frontier, sweep, convert, info):
     app.command()(command)
 
 

@@ -133,7 +133,7 @@ def opened(path: Path) -> Iterator[Source]:
 
 
 @contextmanager
-def refusing(path: Path, kind: Kind | None = None) -> Iterator[None]:
+def refusing(path: Path, kind: Kind | None = None, wanted: str = "plain numbers") -> Iterator[None]:
     """Say of which file is spoken, whatever a damaged one makes NumPy, zipfile, zlib, torch and others raise."""
     try:
         yield
@@ -142,4 +142,4 @@ def refusing(path: Path, kind: Kind | None = None) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:  # the system refuses a file
             raise
-        raise ValueError(f"{path}: no {kind or path.suffix} file of plain numbers: {error}") from error
+        raise ValueError(f"{path}: no {kind or path.suffix} file of {wanted}: {error}") from error

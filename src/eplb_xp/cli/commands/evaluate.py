@@ -16,7 +16,7 @@ PlanPath = Annotated[
     Path,
     typer.Argument(
         metavar="PLAN",
-        help="A plan as .npz or .json, written by 'eplb-xp plan', or another's with phy2log, layers x replicas.",
+        help="A plan written by 'eplb-xp plan', an engine's map, or anyone's phy2log, layers x replicas.",
     ),
 ]
 Groups = Annotated[int | None, typer.Option(help="Groups of experts, if not those of the plan.")]

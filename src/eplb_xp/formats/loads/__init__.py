@@ -53,36 +53,50 @@ FORMATS = {
     "json": LoadFormat(json_files.recognises, json_files.read),
     "table": LoadFormat(csv_files.recognises, csv_files.read),
 }
+GENERAL = {"arrays", "json", "table"}
+FOLDER = "tensorrt-llm"  # a folder by its nature
+NAMES = (*FORMATS, FOLDER)
 
 
 @contextmanager
-def recorded(path: Path, options: Options) -> Iterator[Recorded]:
-    """The loads of a file, or of a folder of ranks, open as long as steps are read; what is unfit is a ValueError."""
+def recorded(path: Path, options: Options, name: str | None = None) -> Iterator[Recorded]:
+    """The loads of a file, or of a folder of ranks, open as long as steps are read; what is unfit is a ValueError.
+
+    With a name, of this format alone.
+    """
     with ExitStack() as stack:
         if not path.is_dir():
             source = stack.enter_context(opened(path))
             with refusing(path, source.kind):
-                yield format_of(source, options).read(source, options)
+                yield format_of(source, options, name).read(source, options)
             return
         with refusing(path):
-            if tensorrt_llm.recognises(path):
+            if tensorrt_llm.recognises(path) and name in (None, FOLDER):
                 yield tensorrt_llm.read(path, stack)
             else:
-                yield _joined([stack.enter_context(opened(file)) for file in files_of(path)], options)
+                yield _joined([stack.enter_context(opened(file)) for file in files_of(path)], options, name)
 
 
-def format_of(source: Source, options: Options) -> LoadFormat:
+def format_of(source: Source, options: Options, name: str | None = None) -> LoadFormat:
     """Of a file."""
-    for each in FORMATS.values():
-        if each.recognises(source, options):
-            return each
-    raise UnfitError(f"no loads are read from files like this; the formats are {', '.join(FORMATS)}")
+    found = next((its for its, each in FORMATS.items() if each.recognises(source, options)), None)
+    if name is not None and name != found:
+        read_as = "read as no loads" if found is None else f"read as {found}"
+        raise UnfitError(f"by its content it is no file of {name}: it would be {read_as}")
+    if found is None:
+        raise UnfitError(f"no loads are read from files like this; the formats are {', '.join(NAMES)}")
+    return FORMATS[found]
 
 
-def _joined(sources: Sequence[Source], options: Options) -> Recorded:
+def is_specific(source: Source, options: Options) -> bool:
+    """Whether it can be nothing but recorded loads."""
+    return any(each.recognises(source, options) for name, each in FORMATS.items() if name not in GENERAL)
+
+
+def _joined(sources: Sequence[Source], options: Options, name: str | None) -> Recorded:
     """The ranks of a folder, all of one format."""
     names = [source.path.name for source in sources]
-    formats = [format_of(source, options) for source in sources]
+    formats = [format_of(source, options, name) for source in sources]
     if len(set(formats)) > 1:
         known = [name for name, each in FORMATS.items() if each in formats]
         raise UnfitError(f"a folder must hold the files of all ranks in one format, and these are {', '.join(known)}")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from eplb_xp.formats.fields import Numbers, UnfitError, matrix
+from eplb_xp.formats.loads.recorded import Recorded
 from eplb_xp.maps import expert_loads
 
 
@@ -25,3 +26,24 @@ def of_experts(name: str, slot_load: Any, phy2log: Numbers, num_experts: int) ->
     if counts.shape != phy2log.shape:
         raise UnfitError(f"{name} has shape {counts.shape}, and its map of slots {phy2log.shape}")
     return expert_loads(counts.astype(np.int64) if counts.dtype.kind in "iu" else counts, phy2log, num_experts)
+
+
+def folded(recorded: Recorded, phy2log: Numbers) -> Recorded:
+    """Counts [steps, layers, slots] or [steps, layers, gpus, slots of a GPU] of this map, as loads of experts."""
+    layers, slots = phy2log.shape
+    experts = int(phy2log.max()) + 1
+    first = recorded.step(0)
+    if first.shape == (layers, slots):
+        number, counts = recorded.num_steps, recorded.step
+    elif first.size == slots and recorded.num_steps % layers == 0:  # what was taken for a step is a layer
+        number = recorded.num_steps // layers
+
+        def counts(step: int) -> Numbers:
+            return np.stack([recorded.step(step * layers + layer).ravel() for layer in range(layers)])
+
+    else:
+        raise UnfitError(
+            f"counts of slots must be [steps, {layers} layers, {slots} slots], as the map, perhaps with GPUs and their "
+            f"slots as two axes, got {recorded.num_steps} of {first.shape}"
+        )
+    return Recorded(number, layers, lambda step: of_experts("a step", counts(step), phy2log, experts))

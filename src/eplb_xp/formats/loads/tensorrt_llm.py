@@ -24,7 +24,7 @@ def recognises(folder: Path) -> bool:
 
 
 def read(folder: Path, stack: ExitStack) -> Recorded:
-    """All ranks summed, a step for each iteration, each layer at its number in the model; tensors are ``<step>_<layer>``."""
+    """All ranks summed, a step for each iteration of tensors ``<iteration>_<layer>``, layers by their numbers."""
     meta = json.loads((folder / META).read_text())
     if not isinstance(meta, dict):
         raise UnfitError(f"{META} must be an object")
