@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from eplb_xp.formats.containers.npy import Header, header
 from eplb_xp.formats.containers.npz import Archive
+from eplb_xp.formats.containers.pickles import read_dict
 from eplb_xp.formats.containers.tensors import of_torch, safetensors
 from eplb_xp.formats.fields import UnfitError
 
@@ -86,6 +87,17 @@ class Source:
         """Of a .npy file."""
         self.file.seek(0)
         return header(self.file)
+
+    @cached_property
+    def is_dict(self) -> bool:
+        """Whether a .npy file holds an object of no axes."""
+        return self.kind == Kind.npy and self.header.dtype.hasobject and self.header.shape == ()
+
+    @cached_property
+    def pickled(self) -> dict[str, Any]:
+        """The dict in such a file."""
+        self.file.seek(self.header.start)
+        return read_dict(self.file.read())
 
     @cached_property
     def archive(self) -> Archive:

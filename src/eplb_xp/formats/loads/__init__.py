@@ -37,14 +37,15 @@ class LoadFormat(NamedTuple):
     join: Callable[[Sequence[Source], Options], Recorded] | None = None
 
 
-# The first that recognises a file reads it, so what would take anything stands last.
+# The first that recognises a file reads it, so what would take anything stands last; a history is so large that it
+# must not be parsed by those that look for names.
 FORMATS = {
     "sglang-passes": LoadFormat(sglang_passes.recognises, sglang_passes.read),
     "sglang-jax": LoadFormat(sglang_jax.recognises, sglang_jax.read),
     "vllm": LoadFormat(vllm_lines.recognises, vllm_lines.read),
     "vllm-window": LoadFormat(vllm_safetensors.recognises, vllm_safetensors.read),
-    "vllm-explore": LoadFormat(vllm_explore.recognises, vllm_explore.read),
     "load-history": LoadFormat(load_history.recognises, load_history.read),
+    "vllm-explore": LoadFormat(vllm_explore.recognises, vllm_explore.read),
     "megatron": LoadFormat(megatron.recognises, megatron.read),
     "dlblas": LoadFormat(dlblas.recognises, dlblas.read),
     "omni-infer": LoadFormat(omni_infer.recognises, omni_infer.read, lambda sources, _: omni_infer.joined(sources)),

@@ -68,4 +68,4 @@ def _check_ranks(names: Sequence[str], parts: Sequence[Recorded]) -> None:
     wanted = {rank for part in parts for rank in part.ranks or ()}
     missing = sorted(wanted - set(found))
     if missing:
-        raise UnfitError(f"{len(wanted)} ranks are to be summed, and {listed(missing)} of them are not in the folder")
+        raise UnfitError(f"{len(wanted)} ranks are to be summed, and the folder lacks {listed(missing)}")

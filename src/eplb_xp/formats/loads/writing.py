@@ -33,6 +33,6 @@ def write(path: Path, some: Chosen, form: Form, announce: Callable[[str], None])
     descr = np.lib.format.dtype_to_descr(np.dtype(form.dtype))
     head = {"descr": descr, "fortran_order": False, "shape": form.shape}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(NAME, "w", force_zip64=True) as file:
-        np.lib.format.write_array_header_1_0(file, head)  # type: ignore[arg-type] # it has all that is used
+        np.lib.format.write_array_header_1_0(file, head)
         for load in some.each(announce):
             file.write(load.astype(form.dtype, copy=False).tobytes())

@@ -66,7 +66,7 @@ def is_specific(source: Source) -> bool:
     """Whether it can be nothing but a placement."""
     found = next((its for its, each in FORMATS.items() if each.recognises(source)), None)
     if found == "sglang-jax":
-        return sglang_jax.is_dict(source) and sglang.KEY in sglang_jax.content_of(source)
+        return source.is_dict and sglang.KEY in source.pickled
     return found not in {None, "vllm-list", "expert-map", OWN} or (found == OWN and "phy2log" in source.names())
 
 

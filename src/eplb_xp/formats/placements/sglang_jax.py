@@ -6,7 +6,6 @@ import numpy as np
 
 from eplb_xp.formats.containers.npy import Steps
 from eplb_xp.formats.fields import UnfitError, listed
-from eplb_xp.formats.loads.sglang_jax import content_of, is_dict
 from eplb_xp.formats.placements.checking import checked
 from eplb_xp.formats.placements.placement import Placement
 from eplb_xp.formats.placements.sglang import KEY
@@ -22,9 +21,9 @@ def recognises(source: Source) -> bool:
 
 def read(source: Source) -> Placement:
     """The map."""
-    if not is_dict(source):
+    if not source.is_dict:
         return Placement(checked(KEY, Steps(source.file, source.header, source.size).all()))
-    content = content_of(source)
+    content = source.pickled
     if KEY not in content:
         raise UnfitError(f"there must be {KEY}; found: {listed(content)}")
     return Placement(checked(KEY, content[KEY]))
