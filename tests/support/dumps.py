@@ -1,9 +1,7 @@
 """Made samples of what engines record: the files of each format, and the loads in them."""
 
-import io
 import json
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -218,16 +216,24 @@ def write(files: dict[str, bytes], folder: Path) -> Path:
     return folder if len(files) > 1 else folder / next(iter(files))
 
 
-def parts(sample: Sample) -> list[tuple[str, Callable[[bytes], Sample]]]:
-    """Each file, and what makes a sample in which it has other bytes."""
-    return [
-        (name, lambda content, name=name: sample._replace(files={**sample.files, name: content}))  # type: ignore[misc]
-        for name in sample.files
-    ]
-
-
-def bytes_of(save: Callable[[io.BytesIO], None]) -> bytes:
-    """What is written."""
-    file = io.BytesIO()
-    save(file)
-    return file.getvalue()
+def damaged(content: bytes, random: np.random.Generator) -> bytes:
+    """Some bytes changed, left out, said twice or put elsewhere, and often the end cut off."""
+    made = bytearray(content)
+    for _ in range(random.integers(1, 4)):
+        place, size = random.integers(len(made)), int(random.integers(1, 9))
+        piece = made[place : place + size]
+        match random.integers(5):
+            case 0:
+                made[place : place + 1] = bytes([random.integers(256)])
+            case 1:
+                made[place : place + size] = b""
+            case 2:
+                made[place:place] = piece
+            case 3:
+                made[place : place + size] = random.bytes(size)
+            case _:  # digits, so that numbers change and the form doesn't
+                digits = [i for i in range(place, min(place + 400, len(made))) if 48 <= made[i] < 58]
+                for i in digits[:size]:
+                    made[i] = 48 + random.integers(10)
+        made = made or bytearray(b"0")
+    return bytes(made[: random.integers(1, len(made) + 1)] if random.random() < 0.3 else made)

@@ -6,16 +6,15 @@ from typing import Any, NamedTuple
 from eplb_xp.cli.errors import UserError, refusals, writing
 from eplb_xp.cli.files import check_target
 from eplb_xp.cli.numbering import check_numbering
-from eplb_xp.cli.plan_files import write_placement
+from eplb_xp.cli.plan_files import read_plan, write_placement
 from eplb_xp.cli.progress import progress
 from eplb_xp.formats import loads, placements
 from eplb_xp.formats.loads.choosing import chosen
 from eplb_xp.formats.loads.options import Options
-from eplb_xp.formats.loads.recorded import Recorded
-from eplb_xp.formats.loads.slots import checked_map, folded
+from eplb_xp.formats.loads.slots import folded
 from eplb_xp.formats.loads.writing import form_of, write
 from eplb_xp.formats.placements import OWN
-from eplb_xp.formats.source import opened, refusing
+from eplb_xp.formats.source import naming, opened, parsing
 
 LOADS = "loads"
 TARGETS = (LOADS, *placements.FORMATS)
@@ -69,7 +68,7 @@ def target_of(path: Path, name: str | None, target: str | None, options: Options
         return LOADS
     if name is not None:
         return OWN
-    with refusals(path), opened(path) as source, refusing(path, source.kind):
+    with refusals(path), opened(path) as source, naming(path), parsing(source.kind):
         return OWN if not loads.is_specific(source, options) and placements.is_specific(source) else LOADS
 
 
@@ -84,19 +83,16 @@ def convert_loads(path: Path, output: Path, name: str | None, reading: Reading, 
     """Recorded loads as eplb-xp's own."""
     sources = [path] if reading.slots is None else [path, reading.slots]
     check_target("OUT", output, ENDINGS, *sources)
+    held = None if reading.slots is None else read_plan(reading.slots).phy2log
     with refusals(path), loads.recorded(path, reading.options, name) as found:
-        some = chosen(_of_experts(found, reading.slots), reading.steps, reading.layers)
+        of_experts = found if held is None else folded(found, held)
+        some = chosen(of_experts, reading.steps, reading.layers)
         with progress(2 * len(some.steps), hidden=hidden) as announce:
             form = form_of(some, announce)
             with writing(output):
                 write(output, some, form, announce)
     steps, layers, experts = form.shape
     return Converted(output, LOADS, {"num_steps": steps, "num_layers": layers, "num_experts": experts})
-
-
-def _of_experts(found: Recorded, slots: Path | None) -> Recorded:
-    """The loads of experts, where slots were counted."""
-    return found if slots is None else folded(found, checked_map("the map", placements.read(slots).phy2log))
 
 
 def convert_placement(path: Path, output: Path, name: str | None, mapping: Mapping) -> Converted:

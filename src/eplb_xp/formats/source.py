@@ -16,6 +16,7 @@ from eplb_xp.formats.containers.tensors import of_torch, safetensors
 from eplb_xp.formats.fields import UnfitError
 
 HEAD = 2**16
+MOST = 300  # letters of what others say of a damaged file
 PICKLE = b"\x80"
 MARK_OF_LOGS = b"[dump activation]"
 
@@ -139,19 +140,29 @@ def opened(path: Path) -> Iterator[Source]:
     """Open a file, and close it and what was opened with it."""
     with ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
-        with refusing(path):
+        with naming(path):
             source = Source(path, file, stack)
         yield source
 
 
 @contextmanager
-def refusing(path: Path, kind: Kind | None = None, wanted: str = "plain numbers") -> Iterator[None]:
-    """Say of which file is spoken, whatever a damaged one makes NumPy, zipfile, zlib, torch and others raise."""
+def naming(path: Path) -> Iterator[None]:
+    """Say of which file is spoken."""
     try:
         yield
     except UnfitError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+@contextmanager
+def parsing(kind: str, wanted: str = "plain numbers") -> Iterator[None]:
+    """Whatever a damaged file makes NumPy, zipfile, zlib, torch and others raise is that it is none."""
+    try:
+        yield
+    except UnfitError:
+        raise
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:  # the system refuses a file
             raise
-        raise ValueError(f"{path}: no {kind or path.suffix} file of {wanted}: {error}") from error
+        said = " ".join(str(error).split())
+        raise UnfitError(f"no {kind} file of {wanted}: {said[:MOST]}{' ...' * (len(said) > MOST)}") from error

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from eplb_xp.formats.fields import UnfitError, listed
+from eplb_xp.formats.fields import Numbers, UnfitError, listed
 from eplb_xp.formats.folders import files_of
 from eplb_xp.formats.loads import (
     arrays,
@@ -25,7 +25,7 @@ from eplb_xp.formats.loads import (
 )
 from eplb_xp.formats.loads.options import Options
 from eplb_xp.formats.loads.recorded import Recorded, ranks_summed
-from eplb_xp.formats.source import Source, opened, refusing
+from eplb_xp.formats.source import Source, naming, opened, parsing
 
 
 class LoadFormat(NamedTuple):
@@ -65,17 +65,28 @@ def recorded(path: Path, options: Options, name: str | None = None) -> Iterator[
 
     With a name, of this format alone.
     """
-    with ExitStack() as stack:
-        if not path.is_dir():
+    with ExitStack() as stack, naming(path):
+        kind = "folder"
+        if path.is_dir():
+            with parsing(kind):
+                found = _of_folder(path, options, name, stack)
+        else:
             source = stack.enter_context(opened(path))
-            with refusing(path, source.kind):
-                yield format_of(source, options, name).read(source, options)
-            return
-        with refusing(path):
-            if tensorrt_llm.recognises(path) and name in (None, FOLDER):
-                yield tensorrt_llm.read(path, stack)
-            else:
-                yield _joined([stack.enter_context(opened(file)) for file in files_of(path)], options, name)
+            kind = source.kind
+            with parsing(kind):
+                found = format_of(source, options, name).read(source, options)
+
+        def step(number: int) -> Numbers:
+            with parsing(kind):
+                return found.step(number)
+
+        yield found._replace(step=step)
+
+
+def _of_folder(folder: Path, options: Options, name: str | None, stack: ExitStack) -> Recorded:
+    if tensorrt_llm.recognises(folder) and name in (None, FOLDER):
+        return tensorrt_llm.read(folder, stack)
+    return _joined([stack.enter_context(opened(file)) for file in files_of(folder)], options, name)
 
 
 def format_of(source: Source, options: Options, name: str | None = None) -> LoadFormat:

@@ -30,6 +30,7 @@ def of_experts(name: str, slot_load: Any, phy2log: Numbers, num_experts: int) ->
 
 def folded(recorded: Recorded, phy2log: Numbers) -> Recorded:
     """Counts [steps, layers, slots] or [steps, layers, gpus, slots of a GPU] of this map, as loads of experts."""
+    phy2log = checked_map("the map", phy2log)
     layers, slots = phy2log.shape
     experts = int(phy2log.max()) + 1
     first = recorded.step(0)

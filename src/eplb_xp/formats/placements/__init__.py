@@ -17,7 +17,7 @@ from eplb_xp.formats.placements import (
 )
 from eplb_xp.formats.placements.checking import check_complete
 from eplb_xp.formats.placements.placement import Placement
-from eplb_xp.formats.source import Source, opened, refusing
+from eplb_xp.formats.source import Source, naming, opened, parsing
 
 
 class PlacementFormat(NamedTuple):
@@ -48,7 +48,7 @@ NUMBERED = "tensorrt-llm"  # layers have the model's numbers
 
 def read(path: Path, name: str | None = None) -> Placement:
     """A placement, whoever made it, or of this format alone; what is unfit is a ValueError that names the file."""
-    with opened(path) as source, refusing(path, source.kind, "a plan"):
+    with opened(path) as source, naming(path), parsing(source.kind, "a plan"):
         return format_of(source, name).read(source)
 
 
