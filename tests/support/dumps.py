@@ -220,11 +220,11 @@ def damaged(content: bytes, random: np.random.Generator) -> bytes:
     """Some bytes changed, left out, said twice or put elsewhere, and often the end cut off."""
     made = bytearray(content)
     for _ in range(random.integers(1, 4)):
-        place, size = random.integers(len(made)), int(random.integers(1, 9))
+        place, size = int(random.integers(len(made))), int(random.integers(1, 9))
         piece = made[place : place + size]
         match random.integers(5):
             case 0:
-                made[place : place + 1] = bytes([random.integers(256)])
+                made[place : place + 1] = bytes([int(random.integers(256))])
             case 1:
                 made[place : place + size] = b""
             case 2:
@@ -234,6 +234,6 @@ def damaged(content: bytes, random: np.random.Generator) -> bytes:
             case _:  # digits, so that numbers change and the form doesn't
                 digits = [i for i in range(place, min(place + 400, len(made))) if 48 <= made[i] < 58]
                 for i in digits[:size]:
-                    made[i] = 48 + random.integers(10)
+                    made[i] = 48 + int(random.integers(10))
         made = made or bytearray(b"0")
     return bytes(made[: random.integers(1, len(made) + 1)] if random.random() < 0.3 else made)

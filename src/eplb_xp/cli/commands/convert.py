@@ -92,9 +92,9 @@ def convert(
         _check_unused(target, {"--num-gpus": num_gpus, "--layer-numbers": layer_numbers})
         converted = convert_loads(source, output, from_format, reading, hidden=json)
     else:
-        given = {"--slots": slots, "--num-layers": num_layers, "--index-column": index_column}
-        ranges = {"--steps": steps, "--layers": layers}
-        _check_unused(target, given | {name: None if text == ":" else text for name, text in ranges.items()})
+        given: dict[str, object] = {"--slots": slots, "--num-layers": num_layers, "--index-column": index_column}
+        given |= {"--steps": None if steps == ":" else steps, "--layers": None if layers == ":" else layers}
+        _check_unused(target, given)
         converted = convert_placement(source, output, from_format, Mapping(target, num_gpus, layer_numbers))
     print(standard_json.dumps(converted.document()) if json else converted.line())
 
