@@ -112,8 +112,6 @@ def test_what_a_file_becomes_is_told_by_its_content(file: Path) -> None:
     own = file.with_name("plan.npz")
     assert plan(file, "-o", own) == 0
     for name, ending in FORMATS:
-        if name == "expert-map":  # a tensor by itself, whose -1 are no loads
-            continue
         made = file.with_name(f"made{ending}")
         assert run("convert", own, made, "--to", name) == 0
         output = file.with_name("out.npz")
@@ -194,6 +192,7 @@ def test_refusals_end_with_one_line(
     [
         (("--format=best",), "--format must be one of sglang, sglang-jax, vllm, vllm-list, tensorrt-llm, vllm-ascend"),
         (("--format=sglang", "-o", "a.npz"), "--output must end in .json or .pt, got a.npz"),
+        (("--format=sglang",), "--format sglang goes with --output: say where to write it"),
         (("--layer-numbers=3:",), "--layer-numbers goes with tensorrt-llm, whose layers have the model's numbers"),
     ],
 )

@@ -241,3 +241,9 @@ def test_the_sample_has_what_formats_differ_in() -> None:
     assert OF_RANKS.shape[-1] > PHY2LOG.max() + 1
     assert (TOTAL[:, 0] == 0).all()
     assert len(TOTAL[0]) == LAYERS
+
+
+def test_no_rows_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"\n\n")
+    with pytest.raises(ValueError, match=r"a\.csv has no rows"):
+        read(tmp_path / "a.csv", num_layers=2)

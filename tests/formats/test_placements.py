@@ -203,7 +203,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         "must be a whole number from 0, got 'x'",
     ),
     "layer twice": (as_json({**MAPPING, "initial_global_assignments": {"0": [0], "00": [0]}}), "has a layer twice"),
-    "no YAML": (b"num_slots: [1\n", "no .csv file of a plan"),
+    "no YAML": (b"num_slots: [1\n", "no text file of a plan: while parsing a flow sequence"),
     "list of YAML": (b"num_slots: 1\n", "initial_global_assignments must be a map of layers"),
     "YAML that runs": (b"num_slots: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
     "merged": (MERGED.encode() + b"num_slots: 1\n", "no map may be merged into another one"),

@@ -68,7 +68,7 @@ def target_of(path: Path, name: str | None, target: str | None, options: Options
         return LOADS
     if name is not None:
         return OWN
-    with refusals(path), opened(path) as source, naming(path), parsing(source.kind):
+    with refusals(path), opened(path) as source, naming(path), parsing(source.ending):
         return OWN if not loads.is_specific(source, options) and placements.is_specific(source) else LOADS
 
 

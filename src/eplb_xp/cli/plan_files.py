@@ -8,10 +8,10 @@ import numpy as np
 
 from eplb_xp.cli.comparison import Comparison
 from eplb_xp.cli.errors import UserError, refusals, writing
-from eplb_xp.cli.numbering import as_numbering
+from eplb_xp.cli.numbering import as_numbering, check_numbering
 from eplb_xp.cli.planning import Planned
 from eplb_xp.formats import placements
-from eplb_xp.formats.placements import FORMATS
+from eplb_xp.formats.placements import FORMATS, OWN
 from eplb_xp.formats.placements.placement import Placement
 
 
@@ -21,10 +21,13 @@ def read_plan(path: Path) -> Placement:
         return placements.read(path)
 
 
-def endings_of(format_name: str) -> tuple[str, ...]:
-    """How files of a format end, once it is known to be one."""
+def endings_of(format_name: str, layer_numbers: str | None, output: Path | None) -> tuple[str, ...]:
+    """How files of a format end, once it is known to be one, and something is to be written."""
     if format_name not in FORMATS:
         raise UserError(f"--format must be one of {', '.join(FORMATS)}, got {format_name!r}")
+    check_numbering(format_name, layer_numbers)
+    if output is None and format_name != OWN:
+        raise UserError(f"--format {format_name} goes with --output: say where to write it")
     return FORMATS[format_name].endings
 
 

@@ -30,7 +30,7 @@ class Kind(StrEnum):
     safetensors = ".safetensors"
     json = ".json"
     lines = ".jsonl"
-    text = ".csv"
+    text = "text"
 
 
 class Source:
@@ -43,6 +43,7 @@ class Source:
         self.size = file.seek(0, 2)
         file.seek(0)
         self.kind = self._kind()
+        self.ending = path.suffix if self.kind == Kind.text and path.suffix else str(self.kind)
 
     def _kind(self) -> Kind:
         head = self.head

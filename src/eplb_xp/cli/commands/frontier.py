@@ -14,7 +14,6 @@ from eplb_xp.cli.files import check_target, read_loads
 from eplb_xp.cli.following import read_previous
 from eplb_xp.cli.frontiers import Search
 from eplb_xp.cli.layout import Layout
-from eplb_xp.cli.numbering import check_numbering
 from eplb_xp.cli.output import frontier_table, show
 from eplb_xp.cli.output.frontier_document import bought as document
 from eplb_xp.cli.plan_files import as_placement, endings_of, write_placement
@@ -92,8 +91,7 @@ def frontier(
     eplb-xp frontier loads.npz --previous plan.npz --num-replicas 288 \
     --num-gpus 32 --gpus-per-node 8 --far-cost 5 --json
     """
-    endings = endings_of(format_name)
-    check_numbering(format_name, layer_numbers)
+    endings = endings_of(format_name, layer_numbers, output)
     expert_size = None if expert_bytes is None else as_bytes(expert_bytes)
     most = as_moves(max_moves, num_replicas)
     loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)

@@ -13,7 +13,6 @@ from eplb_xp.cli.following import read_previous
 from eplb_xp.cli.later import Backtest, split
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.moved import moved
-from eplb_xp.cli.numbering import check_numbering
 from eplb_xp.cli.output import documents, show, tables
 from eplb_xp.cli.plan_files import as_placement, endings_of, write_placement
 from eplb_xp.cli.planning import Backend, Following, Planner, Reach
@@ -78,8 +77,7 @@ def plan(
         "--far-cost": far_cost,
     }
     _check_goes_with_previous(previous, following_options)
-    endings = endings_of(format_name)
-    check_numbering(format_name, layer_numbers)
+    endings = endings_of(format_name, layer_numbers, output)
     expert_size = None if expert_bytes is None else as_bytes(expert_bytes)
     budget = None if max_moves is None else as_moves(max_moves, num_replicas)
     loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)

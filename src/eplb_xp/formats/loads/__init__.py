@@ -72,7 +72,7 @@ def recorded(path: Path, options: Options, name: str | None = None) -> Iterator[
                 found = _of_folder(path, options, name, stack)
         else:
             source = stack.enter_context(opened(path))
-            kind = source.kind
+            kind = source.ending
             with parsing(kind):
                 found = format_of(source, options, name).read(source, options)
 

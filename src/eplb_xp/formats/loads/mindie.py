@@ -30,6 +30,8 @@ def joined(sources: Sequence[Source], options: Options) -> Recorded:
 
 def _matrices(source: Source, layers: int) -> Numbers:
     load = matrix_of(source.text)
+    if load.size == 0:
+        raise UnfitError(f"{source.path.name} has no rows")
     if len(load) % layers:
         raise UnfitError(f"{source.path.name} has {len(load)} rows, not a multiple of {layers} layers")
     return load.reshape(-1, layers, load.shape[1])

@@ -48,7 +48,7 @@ NUMBERED = "tensorrt-llm"  # layers have the model's numbers
 
 def read(path: Path, name: str | None = None) -> Placement:
     """A placement, whoever made it, or of this format alone; what is unfit is a ValueError that names the file."""
-    with opened(path) as source, naming(path), parsing(source.kind, "a plan"):
+    with opened(path) as source, naming(path), parsing(source.ending, "a plan"):
         return format_of(source, name).read(source)
 
 
@@ -67,7 +67,9 @@ def is_specific(source: Source) -> bool:
     found = next((its for its, each in FORMATS.items() if each.recognises(source)), None)
     if found == "sglang-jax":
         return source.is_dict and sglang.KEY in source.pickled
-    return found not in {None, "vllm-list", "expert-map", OWN} or (found == OWN and "phy2log" in source.names())
+    if found == "expert-map":  # loads are never negative
+        return expert_map.has_gaps(source)
+    return found not in {None, "vllm-list", OWN} or (found == OWN and "phy2log" in source.names())
 
 
 def write(path: Path, name: str, placement: Placement) -> None:

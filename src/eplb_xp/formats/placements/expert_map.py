@@ -19,6 +19,12 @@ def recognises(source: Source) -> bool:
     return source.kind == Kind.pt and not isinstance(source.tensors, dict)
 
 
+def has_gaps(source: Source) -> bool:
+    """Whether it says -1, as a map does where a rank has not all experts."""
+    places = of_torch().array(source.tensors)
+    return isinstance(places, np.ndarray) and places.dtype.kind == "i" and bool((places < 0).any())
+
+
 def read(source: Source) -> Placement:
     """The map, and how many ranks there are."""
     places = matrix("the tensor", of_torch().array(source.tensors), "iu", "[layers, ranks, experts]")
