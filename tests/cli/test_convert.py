@@ -138,6 +138,17 @@ def test_a_map_with_a_models_numbers_is_for_the_layers_in_order(file: Path) -> N
     assert run("evaluate", file.with_name("a.npz"), file, "--num-gpus=4") == 0
 
 
+def test_a_map_with_a_models_numbers_is_for_these_of_more_layers(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = file.with_name("a.yaml")
+    assert plan(file, "--layers=1:", "-o", target, "--format=tensorrt-llm") == 0
+    capsys.readouterr()
+    assert run("evaluate", target, file, "--num-gpus=4", "--layers=1:") == 0
+    assert run("evaluate", target, file, "--num-gpus=4", "--layers=:1") == 2
+    assert "the plan is for 1 of the 2 layers, and not for layer 0" in capsys.readouterr().err
+
+
 def test_one_list_is_for_all_layers(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.with_name("a.json").write_text(json.dumps(MADE[0].tolist()))
     assert run("evaluate", file.with_name("a.json"), file, "--num-gpus=4", "--json") == 0

@@ -19,7 +19,7 @@ from eplb_xp.formats import placements
 from eplb_xp.formats.limits import LARGE
 from eplb_xp.loads import read
 from tests.support.dumps import safetensors
-from tests.support.recorded import archive, npy, npz, pt
+from tests.support.recorded import archive, compressed, npy, npz, pt
 
 MEBIBYTE = 2**20
 HUGE = "(1000000, 1000, 1000)"  # 8 TB
@@ -82,11 +82,23 @@ def array_of(shape: tuple[int, ...], data: bytes, dtype: bytes = b"\x8c\x02i8") 
     return made
 
 
+def with_pickle(made: bytes, old: bytes, new: bytes) -> bytes:
+    """A .pt whose pickle says something else."""
+    parts = zipfile.ZipFile(io.BytesIO(made))
+    changed = {name: parts.read(name) for name in parts.namelist()}
+    (name,) = (name for name in changed if name.endswith("data.pkl"))
+    assert old in changed[name]
+    return archive({**changed, name: changed[name].replace(old, new)})
+
+
 def tensor_of(shape: tuple[int, ...], stride: tuple[int, ...]) -> bytes:
     """A .pt whose tensor has one number and shows it many times."""
     return pt({"load": torch.ones(1).as_strided(shape, stride)})
 
 
+TWELVE = torch.arange(12).reshape(4, 3)
+SIZES = b"J\x00\x00\x00\x70K\x40"  # 1,879,048,192 x 64
+BEFORE_ARCHIVES = pt(TWELVE, _use_new_zipfile_serialization=False)
 HEADER = json.dumps({"a": {"dtype": "F32", "shape": [10**6, 10**6], "data_offsets": [0, 4 * 10**12]}}).encode()
 RANKS = b"[dump activation] decode step 0 in rank 99999 for layer 9999 get 1 experts data: 1\n"
 
@@ -99,7 +111,15 @@ CLAIMS: dict[str, tuple[bytes, str]] = {
         archive({"loads.npy": claiming(HUGE), "layer_numbers.npy": b"", "forward_counts.npy": b""}),
         "bytes",
     ),
-    "npz, long header": (archive({"load.npy": b"\x93NUMPY\x02\x00\xff\xff\xff\x7f"}), "no .npz file of plain numbers"),
+    "npz, long header": (
+        compressed(archive({"load.npy": b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + bytes(2**25)})),
+        "a header of 2147483647 bytes, and headers of arrays have some hundred",
+    ),
+    "tensor, more than memory": (BEFORE_ARCHIVES.replace(b"K\x04K\x03", SIZES), "no .pt file of plain numbers"),
+    "tensor, more than its storage": (
+        with_pickle(pt(TWELVE), b"K\x04K\x03", SIZES),
+        "no .pt file of plain numbers",
+    ),
     "tensor of one number": (tensor_of((10**5, 10**5), (0, 0)), "has 10000000000 values, and there are 1"),
     "safetensors": (struct.pack("<Q", len(HEADER)) + HEADER, "no .safetensors file of plain numbers"),
     "safetensors, header": (struct.pack("<Q", 10**12) + b"{}", ""),

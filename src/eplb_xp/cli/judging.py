@@ -56,10 +56,8 @@ def on_layers_of(loads: Loads, plan: Placement) -> Placement:
     if plan.is_for_all_layers:
         return plan._replace(phy2log=np.repeat(plan.phy2log, len(loads.load), axis=0))
     there, chosen, in_file = len(plan.phy2log), len(loads.load), loads.layers_in_file
-    if in_file == (there if plan.num_layers is None else plan.num_layers):
-        # Where it isn't known how many layers there were, they have the model's numbers.
-        numbers = None if plan.num_layers is None else plan.layer_numbers
-        rows = {layer: row for row, layer in enumerate(range(there) if numbers is None else numbers.tolist())}
+    rows = _rows(plan, in_file)
+    if rows is not None:
         missing = [layer for layer in loads.layers if layer not in rows]
         if missing:
             raise UserError(
@@ -74,6 +72,17 @@ def on_layers_of(loads: Loads, plan: Placement) -> Placement:
             "of them, or those that --layers A:B chooses"
         )
     return plan
+
+
+def _rows(plan: Placement, in_file: int) -> dict[int, int] | None:
+    """The plan's row for each layer of loads of so many, where it is known which it has."""
+    there = len(plan.phy2log)
+    if plan.num_layers is None and in_file == there:
+        return {row: row for row in range(there)}  # in order: a model's numbers count layers without experts, too
+    numbers = [*range(there)] if plan.layer_numbers is None else plan.layer_numbers.tolist()
+    has_models_numbers = plan.num_layers is None and plan.layer_numbers is not None and max(numbers) < in_file
+    known = has_models_numbers or plan.num_layers == in_file
+    return {layer: row for row, layer in enumerate(numbers)} if known else None
 
 
 def judge(loads: Loads, plan: Placement, layout: Layout, announce: Callable[[str], None]) -> Judged:

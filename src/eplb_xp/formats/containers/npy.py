@@ -8,6 +8,8 @@ import numpy as np
 from eplb_xp.formats.fields import Numbers, UnfitError
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+LENGTHS = {(1, 0): 2, (2, 0): 4}  # bytes that say how long a header is
+LONGEST = 2**16  # bytes of a header: NumPy takes no more than 10,000, but would read what is said first
 
 
 class Header(NamedTuple):
@@ -38,6 +40,10 @@ def _header(file: BinaryIO) -> Header:
     version = np.lib.format.read_magic(file)
     if version not in HEADERS:
         raise UnfitError(f"a header of version {version[0]}.{version[1]}, and 1.0 and 2.0 are read")
+    length = int.from_bytes(file.read(LENGTHS[version]), "little")
+    if length > LONGEST:
+        raise UnfitError(f"a header of {length} bytes, and headers of arrays have some hundred")
+    file.seek(np.lib.format.MAGIC_LEN)
     found = Header(*HEADERS[version](file), file.tell())
     if any(length < 0 for length in found.shape):
         raise UnfitError(f"a shape can't be negative, got {found.shape}")
