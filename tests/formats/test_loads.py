@@ -148,6 +148,18 @@ REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
         {"a.pt": pt({"records": [COUNT], **MAP}), "b.pt": pt({"records": [{**COUNT, **LATER}], **MAP})},
         "no step is in all of the 2 files of ranks: a.pt, b.pt",
     ),
+    "negative on one rank": (
+        {"a.json": b'{"layer_0": [5, -1]}', "b.json": b'{"layer_0": [5, 9]}'},
+        "a.json has counts that are negative or NaN, the first -1 in layer 0, expert 1",
+    ),
+    "one damaged rank": (
+        {"a.json": b'{"layer_0": [5, 1]}', "b.json": b'{"layer_0": [5, 9}'},
+        "b.json: no .json file of plain numbers: Expecting ',' delimiter",
+    ),
+    "one rank of unknown content": (
+        {"a.json": b'{"layer_0": [5, 1]}', "b": safetensors()},
+        "b: there must be a tensor",
+    ),
     "mixed": ({"a.pt": passes(0), "b.csv": b"1,2\n"}, "in one format, and these are sglang-passes, table"),
     "no header": ({"a.csv": b"1,2\n", "b.csv": b"3,4\n"}, "tables of ranks must have a header"),
     "no records": ({"a.pt": pt({"records": [], **MAP})}, "records must be a list of forward passes, at least one"),
@@ -166,11 +178,11 @@ REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "NaN in slots": (
         {"a.pt": pt({"records": [{**COUNT, "global_physical_count": torch.asarray([[1.0, torch.nan]])}], **MAP})},
-        "the first nan in step 0, layer 0, expert 1",
+        "global_physical_count has counts that are negative or NaN, the first nan in layer 0, slot 1",
     ),
     "negative in slots": (
         {"a.pt": pt({"records": [{**COUNT, "global_physical_count": torch.asarray([[1, -4]])}], **MAP})},
-        "the first -4 in step 0, layer 0, expert 1",
+        "negative or NaN, the first -4 in layer 0, slot 1",
     ),
     "line of another type": (
         {"a": lines({**STATS, "expert_load": [[1]], "p2l_map": [[0]]}, {"record_type": "eplb_move"})},

@@ -80,7 +80,9 @@ def _rows(plan: Placement, in_file: int) -> dict[int, int] | None:
     if plan.num_layers is None and in_file == there:
         return {row: row for row in range(there)}  # in order: a model's numbers count layers without experts, too
     numbers = [*range(there)] if plan.layer_numbers is None else plan.layer_numbers.tolist()
-    has_models_numbers = plan.num_layers is None and plan.layer_numbers is not None and max(numbers) < in_file
+    has_models_numbers = (
+        plan.num_layers is None and plan.layer_numbers is not None and max(numbers, default=0) < in_file
+    )
     known = has_models_numbers or plan.num_layers == in_file
     return {layer: row for row, layer in enumerate(numbers)} if known else None
 

@@ -42,6 +42,16 @@ def whole(name: str, value: Any, *, least: int = 0) -> int:
     return int(value)
 
 
+def check_counts(name: str, counts: Numbers, axis: str) -> None:
+    """Refuse what no count of tokens is where a sum would hide it: [layers, experts or slots]."""
+    if not counts.min() >= 0:  # not so where one is NaN
+        layer, place = np.argwhere(~(counts >= 0))[0]
+        first = counts[layer, place]
+        raise UnfitError(
+            f"{name} has counts that are negative or NaN, the first {first} in layer {layer}, {axis} {place}"
+        )
+
+
 def matrix(name: str, value: Any, kinds: str, axes: str) -> Numbers:
     """An array of a file, or lists, with these axes of integers (``iu``) or of any real numbers (``iuf``)."""
     try:

@@ -156,6 +156,16 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def naming_rank(source: Source) -> Iterator[None]:
+    """Say of which file in a folder is spoken."""
+    try:
+        with parsing(source.ending):
+            yield
+    except UnfitError as error:
+        raise UnfitError(f"{source.path.name}: {error}") from error
+
+
+@contextmanager
 def parsing(kind: str, wanted: str = "plain numbers") -> Iterator[None]:
     """Whatever a damaged file makes NumPy, zipfile, zlib, torch and others raise is that it is none."""
     try:

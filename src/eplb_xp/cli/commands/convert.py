@@ -73,7 +73,7 @@ def convert(
 ) -> None:
     """Read what an engine wrote: loads become a .npz for every other command, a plan another engine's map.
 
-    What IN is shows its content, whatever its ending. The ranks of a folder are summed.
+    IN is known by its content, whatever its ending; the ranks of a folder are summed.
 
     For example:
 

@@ -25,7 +25,7 @@ from eplb_xp.formats.loads import (
 )
 from eplb_xp.formats.loads.options import Options
 from eplb_xp.formats.loads.recorded import Recorded, ranks_summed
-from eplb_xp.formats.source import Source, naming, opened, parsing
+from eplb_xp.formats.source import Source, naming, naming_rank, opened, parsing
 
 
 class LoadFormat(NamedTuple):
@@ -108,7 +108,10 @@ def is_specific(source: Source, options: Options) -> bool:
 def _joined(sources: Sequence[Source], options: Options, name: str | None) -> Recorded:
     """The ranks of a folder, all of one format."""
     names = [source.path.name for source in sources]
-    formats = [format_of(source, options, name) for source in sources]
+    formats = []
+    for source in sources:
+        with naming_rank(source):
+            formats.append(format_of(source, options, name))
     if len(set(formats)) > 1:
         known = [name for name, each in FORMATS.items() if each in formats]
         raise UnfitError(f"a folder must hold the files of all ranks in one format, and these are {', '.join(known)}")
@@ -120,4 +123,8 @@ def _joined(sources: Sequence[Source], options: Options, name: str | None) -> Re
             f"tables of ranks must have a header, such as layer_id,expert_id,count: {listed(names)}; MindIE's have "
             "none, and num_layers says how many rows a step has"
         )
-    return ranks_summed(names, [found.read(source, options) for source in sources])
+    parts = []
+    for source in sources:
+        with naming_rank(source):
+            parts.append(found.read(source, options))
+    return ranks_summed(names, parts)

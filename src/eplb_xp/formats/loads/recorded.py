@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eplb_xp.formats.containers.npy import Steps
-from eplb_xp.formats.fields import Numbers, UnfitError, listed
+from eplb_xp.formats.fields import Numbers, UnfitError, check_counts, listed
 
 
 class Recorded(NamedTuple):
@@ -51,7 +51,8 @@ def ranks_summed(names: Sequence[str], parts: Sequence[Recorded]) -> Recorded:
         each = [part.step(its[common[number]]) for part, its in zip(parts, places, strict=True)]
         layers, experts = np.max([load.shape for load in each], axis=0)
         total = np.zeros((layers, experts), np.result_type(*each, np.int64))
-        for load in each:
+        for name, load in zip(names, each, strict=True):
+            check_counts(name, load, "expert")
             total[: load.shape[0], : load.shape[1]] += load
         return total
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from eplb_xp.formats.fields import Numbers, UnfitError, matrix
+from eplb_xp.formats.fields import Numbers, UnfitError, check_counts, matrix
 from eplb_xp.formats.loads.recorded import Recorded
 from eplb_xp.maps import expert_loads
 
@@ -25,6 +25,7 @@ def of_experts(name: str, slot_load: Any, phy2log: Numbers, num_experts: int) ->
     counts = matrix(name, slot_load, "iuf", "[layers, slots]")
     if counts.shape != phy2log.shape:
         raise UnfitError(f"{name} has shape {counts.shape}, and its map of slots {phy2log.shape}")
+    check_counts(name, counts, "slot")
     return expert_loads(counts.astype(np.int64) if counts.dtype.kind in "iu" else counts, phy2log, num_experts)
 
 
