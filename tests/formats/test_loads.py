@@ -156,10 +156,6 @@ REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
         {"a.json": b'{"layer_0": [5, 1]}', "b.json": b'{"layer_0": [5, 9}'},
         "b.json: no .json file of plain numbers: Expecting ',' delimiter",
     ),
-    "one rank of unknown content": (
-        {"a.json": b'{"layer_0": [5, 1]}', "b": safetensors()},
-        "b: there must be a tensor",
-    ),
     "mixed": ({"a.pt": passes(0), "b.csv": b"1,2\n"}, "in one format, and these are sglang-passes, table"),
     "no header": ({"a.csv": b"1,2\n", "b.csv": b"3,4\n"}, "tables of ranks must have a header"),
     "no records": ({"a.pt": pt({"records": [], **MAP})}, "records must be a list of forward passes, at least one"),
