@@ -14,7 +14,8 @@ from eplb_xp.formats.loads.options import Options
 from eplb_xp.formats.loads.slots import folded
 from eplb_xp.formats.loads.writing import form_of, write
 from eplb_xp.formats.placements import OWN
-from eplb_xp.formats.source import naming, opened, parsing
+from eplb_xp.formats.refusing import naming, parsing
+from eplb_xp.formats.source import opened
 
 LOADS = "loads"
 TARGETS = (LOADS, *placements.FORMATS)

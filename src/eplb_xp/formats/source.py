@@ -14,9 +14,9 @@ from eplb_xp.formats.containers.npz import Archive
 from eplb_xp.formats.containers.pickles import read_dict
 from eplb_xp.formats.containers.tensors import of_torch, safetensors
 from eplb_xp.formats.fields import UnfitError
+from eplb_xp.formats.refusing import naming
 
 HEAD = 2**16
-MOST = 300  # letters of what others say of a damaged file
 PICKLE = b"\x80"
 MARK_OF_LOGS = b"[dump activation]"
 
@@ -144,36 +144,3 @@ def opened(path: Path) -> Iterator[Source]:
         with naming(path):
             source = Source(path, file, stack)
         yield source
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Say of which file is spoken."""
-    try:
-        yield
-    except UnfitError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-@contextmanager
-def naming_rank(source: Source) -> Iterator[None]:
-    """Say of which file in a folder is spoken."""
-    try:
-        with parsing(source.ending):
-            yield
-    except UnfitError as error:
-        raise UnfitError(f"{source.path.name}: {error}") from error
-
-
-@contextmanager
-def parsing(kind: str, wanted: str = "plain numbers") -> Iterator[None]:
-    """Whatever a damaged file makes NumPy, zipfile, zlib, torch and others raise is that it is none."""
-    try:
-        yield
-    except UnfitError:
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and error.filename is not None:  # the system refuses a file
-            raise
-        said = " ".join(str(error).split())
-        raise UnfitError(f"no {kind} file of {wanted}: {said[:MOST]}{' ...' * (len(said) > MOST)}") from error

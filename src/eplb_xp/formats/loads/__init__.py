@@ -25,7 +25,8 @@ from eplb_xp.formats.loads import (
 )
 from eplb_xp.formats.loads.options import Options
 from eplb_xp.formats.loads.recorded import Recorded, ranks_summed
-from eplb_xp.formats.source import Source, naming, naming_rank, opened, parsing
+from eplb_xp.formats.refusing import naming, naming_rank, parsing
+from eplb_xp.formats.source import Source, opened
 
 
 class LoadFormat(NamedTuple):
@@ -110,7 +111,7 @@ def _joined(sources: Sequence[Source], options: Options, name: str | None) -> Re
     names = [source.path.name for source in sources]
     formats = []
     for source in sources:
-        with naming_rank(source):
+        with naming_rank(source.path.name, source.ending):
             formats.append(format_of(source, options, name))
     if len(set(formats)) > 1:
         known = [name for name, each in FORMATS.items() if each in formats]
@@ -125,6 +126,6 @@ def _joined(sources: Sequence[Source], options: Options, name: str | None) -> Re
         )
     parts = []
     for source in sources:
-        with naming_rank(source):
+        with naming_rank(source.path.name, source.ending):
             parts.append(found.read(source, options))
     return ranks_summed(names, parts)

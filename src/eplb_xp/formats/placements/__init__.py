@@ -17,7 +17,8 @@ from eplb_xp.formats.placements import (
 )
 from eplb_xp.formats.placements.checking import check_complete
 from eplb_xp.formats.placements.placement import Placement
-from eplb_xp.formats.source import Source, naming, opened, parsing
+from eplb_xp.formats.refusing import naming, parsing
+from eplb_xp.formats.source import Source, opened
 
 
 class PlacementFormat(NamedTuple):
