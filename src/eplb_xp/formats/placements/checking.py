@@ -43,7 +43,15 @@ def by_layers(name: str, rows: Any, size: int, num_slots: Any = None) -> Placeme
 def check_complete(placement: Placement) -> int:
     """The number of experts, once every layer is known to have all of them."""
     phy2log = placement.phy2log
-    experts = int(phy2log.max()) + 1 if placement.num_experts is None else placement.num_experts
+    if phy2log.size == 0:
+        raise UnfitError(f"there must be at least one layer and slot, got shape {phy2log.shape}")
+    least, most, slots = int(phy2log.min()), int(phy2log.max()), phy2log.shape[1]
+    experts = most + 1 if placement.num_experts is None else placement.num_experts
+    if least < 0 or not most < experts <= slots:
+        raise UnfitError(
+            f"a layer of {slots} slots has at most as many experts, numbered from 0, got numbers from {least} to "
+            f"{most} of {experts} experts"
+        )
     for layer, row in enumerate(phy2log):
         missing = np.setdiff1d(np.arange(experts), row)
         if missing.size:
