@@ -120,11 +120,11 @@ def plan_file(**more: Any) -> str:
 
 
 REFUSED: dict[str, tuple[str, str, tuple[str, ...], str]] = {
-    "ending": ("a.npy", "", (), "a.npy: plans are read from .npz and .json files"),
-    "no npz": ("a.npz", "text", (), "a.npz: no .npz file of a plan"),
+    "empty": ("a.npy", "", (), "a.npy: the file is empty"),
+    "text": ("a.npz", "text", (), "a.npz: no plan is read from files like this; the formats are sglang, sglang-jax,"),
     "no JSON": ("a.json", "{", (), "a.json: no .json file of a plan"),
-    "no UTF-8": ("a.json", "\udcff", (), "a.json: no .json file of a plan"),
-    "no object": ("a.json", "[1]", (), "a.json: no plan: a JSON object is expected, got list"),
+    "no UTF-8": ("a.json", '{"\udcff": 1}', (), "a.json: no .json file of a plan"),
+    "no lists": ("a.json", "[[0.5]]", (), "the list must be whole numbers [layers, slots], none of them 0, got shape"),
     "no phy2log": ("a.json", '{"load": 1}', (), "a plan has an array phy2log [layers, replicas], found: load"),
     "nothing": ("a.json", "{}", (), "found: nothing"),
     "floats": ("a.json", plan_file(phy2log=[[0.5]]), (), "phy2log must be whole numbers [layers, replicas], got shape"),

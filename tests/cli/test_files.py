@@ -45,7 +45,6 @@ def test_a_long_name_is_cut(tmp_path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[str, Any, slice, str]] = {
-    "ending": ("a.txt", None, EVERY, "loads are read from "),
     "no file": ("a.npy", None, EVERY, "can't be read: No such file or directory"),
     "one axis": ("a.npy", LOAD[0], EVERY, "got shape (6,)"),
     "negative": ("a.npy", -LOAD, EVERY, "negative"),
@@ -68,11 +67,11 @@ def test_refusals_name_the_file_once_and_the_fault(name: str, tmp_path: Path) ->
     assert fault in str(error.value)
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.npy").mkdir()
     with pytest.raises(UserError) as error:
         read_loads(tmp_path / "a.npy", EVERY)
-    assert str(error.value) == f"{tmp_path / 'a.npy'}: can't be read: Is a directory"
+    assert str(error.value) == f"{tmp_path / 'a.npy'}: the folder holds no files; those of all ranks are summed"
 
 
 @pytest.mark.parametrize(

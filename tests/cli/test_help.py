@@ -15,8 +15,9 @@ from tests.support.command_line import SIZES, run
 from tests.support.libraries import NumPyArray
 from tests.support.paths import ROOT
 
-COMMANDS = ("demo", "plan", "evaluate", "frontier", "simulate", "sweep", "info")
+COMMANDS = ("demo", "plan", "evaluate", "frontier", "simulate", "sweep", "convert", "info")
 FOLLOWING = {"--samples", "--half-life", "--previous", "--max-moves", "--expert-bytes", "--gpus-per-node", "--far-cost"}
+WRITING = {"--format", "--layer-numbers"}
 READING = {"--steps", "--layers", "--index-column", "--no-index-column"}
 
 
@@ -49,6 +50,7 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
             {f"--{name.replace('_', '-')}" for name in SIZES}
             | READING
             | {"--policy", "--max-replicas", "--backend", "--output", "-o", "--plot", "--json"}
+            | WRITING
             | FOLLOWING
             | {"--min-gain"},
         ),
@@ -57,10 +59,15 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
             {f"--{name.replace('_', '-')}" for name in SIZES}
             | READING
             | {"--policy", "--max-replicas", "--backend", "--output", "-o", "--plot", "--json"}
+            | WRITING
             | FOLLOWING
             | {"--spend"},
         ),
         ("evaluate", {"--num-gpus", "--num-groups", "--num-nodes", "--plot", "--json"} | READING),
+        (
+            "convert",
+            READING | {"--from", "--to", "--num-layers", "--slots", "--num-gpus", "--layer-numbers", "--json"},
+        ),
         ("info", {"--json"}),
         (
             "simulate",
@@ -124,6 +131,8 @@ def run_example(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert err == ""
     if "--json" in args:
         json.loads(out)
+    if args[0] == "convert":
+        assert Path(args[2]).stat().st_size > 1000
     for option in ("-o", "--plot"):
         if option in args:
             assert Path(args[args.index(option) + 1]).stat().st_size > 1000

@@ -7,6 +7,8 @@ import pytest
 
 import eplb_xp
 from eplb_xp import loads
+from eplb_xp.formats import loads as recorded
+from eplb_xp.formats import placements
 from tests.support.paths import ROOT
 
 PAGES = [
@@ -47,3 +49,8 @@ def test_every_algorithm_has_a_topic() -> None:
     table = re.findall(r"^\| `.*\.py`.* \|$", (ROOT / "docs" / "design.md").read_text(), re.MULTILINE)
     named = {name.rpartition("/")[2] for name in re.findall(r"`([a-z_/]+\.py)`", "\n".join(table))}
     assert named == {path.name for path in algorithms.rglob("*.py")} - {"__init__.py"}
+
+
+@pytest.mark.parametrize("name", [*recorded.NAMES, *placements.FORMATS])
+def test_every_format_of_files_has_a_row(name: str) -> None:
+    assert f"\n| `{name}` | " in (ROOT / "docs" / "files.md").read_text()

@@ -2,7 +2,6 @@
 
 import pickle
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from eplb_xp.loads import read
-from tests.support.recorded import LOAD, LONG, READABLE, RECORD, TENSOR, archive, bad, npy, npz, pt, table
+from tests.support.recorded import LOAD, LONG, READABLE, RECORD, TENSOR, archive, bad, compressed, npy, npz, pt, table
 
 
 class Spy:
@@ -30,12 +29,10 @@ COMPRESSIBLE = npz(load=np.ones((30, 40)))
 TENSORS = "a tensor 'load' or 'logical_count'"
 
 REFUSED: dict[str, tuple[str, bytes, str]] = {
-    "ending": ("a.txt", b"1,2", "loads are read from .npy, .npz, .json, .csv, .pt files, by their ending"),
-    "no ending": ("a", npy(LOAD), "by their ending"),
+    "unknown": ("a.npy", b"\0\1\2 and so on", "it begins with b'\\x00\\x01\\x02 and ', as no known file does"),
+    "empty": ("a.npy", b"", "the file is empty"),
     # .npy and .npz
-    "empty npy": ("a.npy", b"", "no .npy file of plain numbers"),
-    "empty npz": ("a.npz", b"", "no .npz file of plain numbers"),
-    "text": ("a.npy", b"hello world, this is text", "no .npy file of plain numbers"),
+    "text": ("a.npy", b"hello world, this is text", "columns must be layer, expert, load and perhaps step"),
     "cut npy": ("a.npy", npy(LOAD)[:-8], "no .npy file of plain numbers"),
     "cut header": ("a.npy", npy(LOAD)[:40], "no .npy file of plain numbers"),
     "header that doesn't parse": ("a.npy", npy(LOAD).replace(b"(2, 4)", b"(2, 4@"), "no .npy file of plain numbers"),
@@ -73,12 +70,11 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     ),
     "beyond int64": ("a.npy", npy(bad(2**63, "uint64")), "above 9.223e+18, the first 9223372036854775808"),
     # .json
-    "empty json": ("a.json", b"", "no .json file of plain numbers: Expecting value"),
     "no json": ("a.json", b"[[1, 2]", "no .json file of plain numbers: Expecting ',' delimiter"),
     "bytes": ("a.json", b"[[1, 2]]\xff", "no .json file of plain numbers: 'utf-8' codec"),
     "deep": ("a.json", b"[" * 100_000 + b"]" * 100_000, "no .json file of plain numbers"),
     "65 axes": ("a.json", b"[" * 65 + b"1" + b"]" * 65, "no .json file of plain numbers"),
-    "json number": ("a.json", b"3", "nested lists, [layers, experts] or [steps, layers, experts], got 3"),
+    "json number": ("a.json", b'{"load": 3}', "nested lists, [layers, experts] or [steps, layers, experts], got 3"),
     "json without loads": ("a.json", b'{"a": 1, "b": 2}', "there must be 'load' or 'logical_count'; found: a, b"),
     "json load of objects": ("a.json", b'{"load": {"0": [1, 2]}}', "must be nested lists, [layers, experts] or [steps"),
     "one list": ("a.json", b"[1, 2]", "[layers, experts], perhaps with time or domain before, got shape (2,)"),
@@ -141,11 +137,10 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     ),
     "long without rows": ("a.csv", b"layer,expert,load\n", "at least one step, layer and expert, got shape (0, 0, 0)"),
     # .pt
-    "empty pt": ("a.pt", b"", "no .pt file of"),
-    "no pt": ("a.pt", b"hello world, this is text", "no .pt file of"),
     "cut pt": ("a.pt", pt(RECORD)[:-30], "no .pt file of"),
     "cut pt before archives": ("a.pt", pt(TENSOR, _use_new_zipfile_serialization=False)[:-5], "no .pt file of"),
-    "another archive": ("a.pt", npz(load=LOAD), "no .pt file of"),
+    "another archive": ("a.pt", archive({"a.txt": b"1,2"}), "only one array beside texts; found: none"),
+    "compressed": ("a.pt", compressed(pt(TENSOR)), "is compressed, and torch.save compresses nothing"),
     "pickle": ("a.pt", pickle.dumps(LOAD.tolist()), "no .pt file of"),
     "code": ("a.pt", pt({"load": Spy()}), "no .pt file of tensors and plain values alone; others could run code"),
     "code before archives": ("a.pt", pt(Spy(), _use_new_zipfile_serialization=False), "others could run code"),
@@ -157,7 +152,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
         "it is a pickle of protocol 5, and torch.save writes protocol 2",
     ),
     "torch script": ("a.pt", archive({"m/constants.pkl": b"", "m/data.pkl": b""}), "it is an archive of TorchScript"),
-    "pickled code npy": ("a.npy", pickle.dumps(Spy()), "no .npy file of plain numbers"),
+    "pickled code npy": ("a.npy", pickle.dumps(Spy()), "others could run code"),
     "details": ("a.pt", pt({"records": [], "last_map": TENSOR}), f"there must be {TENSORS}; found: records, last_map"),
     "list in pt": ("a.pt", pt([TENSOR]), "a tensor, or a dict with one under 'load' or 'logical_count', got list"),
     "list as load": ("a.pt", pt({"load": [[1, 2]]}), "under 'load' or 'logical_count', got list"),
@@ -202,15 +197,16 @@ def test_damage_ends_in_a_value_error(file: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [".npy", ".npz", ".json", ".csv", ".pt"])
-@pytest.mark.parametrize(("make", "error"), [(lambda _: None, FileNotFoundError), (Path.mkdir, IsADirectoryError)])
-def test_what_is_no_file_is_an_os_error(
-    make: Callable[[Path], None], error: type[OSError], ending: str, tmp_path: Path
-) -> None:
+def test_what_is_no_file_is_an_os_error(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"a{ending}"
-    make(path)
-    with pytest.raises(error) as raised:
+    with pytest.raises(FileNotFoundError) as raised:
         read(path)
     assert raised.value.filename in (path, str(path))
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the folder holds no files; those of all ranks are summed"):
+        read(tmp_path)
 
 
 def test_without_torch_the_message_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from eplb_xp.cli.commands.convert import convert
 from eplb_xp.cli.commands.demo import demo
 from eplb_xp.cli.commands.evaluate import evaluate
 from eplb_xp.cli.commands.frontier import frontier
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, plan, evaluate, frontier, simulate, sweep, info):
+for command in (demo, plan, evaluate, frontier, simulate, sweep, convert, info):
     app.command()(command)
 
 

@@ -34,7 +34,7 @@ def writing(path: Path) -> Iterator[None]:
 def with_options(message: str) -> str:
     """The library's message, with its arguments under the names that they have on the command line."""
     message = message.replace("index_column=True", "--index-column").replace("index_column=False", "--no-index-column")
-    names = "num_(?:replicas|groups|nodes|gpus)|max_replicas|max_moves|min_gain|gpus_per_node|far_cost"
+    names = "num_(?:replicas|groups|nodes|gpus|layers)|max_replicas|max_moves|min_gain|gpus_per_node|far_cost"
     return re.sub(rf"\b({names})\b", _option, message)
 
 

@@ -10,7 +10,10 @@ import numpy as np
 from eplb_xp.checks import check_loads
 from eplb_xp.cli.errors import UserError, one_line, refusals
 from eplb_xp.cli.planning import Numbers
-from eplb_xp.loads.reading import read_part
+from eplb_xp.cli.progress import progress
+from eplb_xp.formats.loads import recorded
+from eplb_xp.formats.loads.choosing import chosen
+from eplb_xp.formats.loads.options import Options
 
 TITLE = 76  # letters, for a line of a terminal and of a picture
 
@@ -45,14 +48,17 @@ class Loads(NamedTuple):
         return int(np.count_nonzero(~self.busy_over_time.any(axis=1)))
 
 
-def read_loads(path: Path, steps: slice, layers: slice = slice(None), index_column: bool | None = None) -> Loads:
-    """The chosen steps and layers of a file, and the sum of the steps."""
+def read_loads(
+    path: Path, steps: slice, layers: slice = slice(None), index_column: bool | None = None, *, hidden: bool = False
+) -> Loads:
+    """The chosen steps and layers of a file, and the sum of the steps; progress is shown unless it is hidden."""
     title = textwrap.shorten(one_line(path.name), TITLE, placeholder="...")
-    with refusals(path):
-        over_time, layers_in_file = read_part(
-            path, steps=steps, layers=layers, sum_steps=False, index_column=index_column
-        )
-        return summed(over_time, title)._replace(layers=range(layers_in_file)[layers], layers_in_file=layers_in_file)
+    with refusals(path), recorded(path, Options(index_column)) as found:
+        some = chosen(found, steps, layers)
+        with progress(len(some.steps), hidden=hidden) as announce:
+            over_time = some.together(announce)
+        in_file = range(found.num_layers)
+        return summed(over_time, title)._replace(layers=in_file[layers], layers_in_file=len(in_file))
 
 
 def summed(over_time: Numbers, title: str) -> Loads:

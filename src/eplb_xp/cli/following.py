@@ -9,8 +9,9 @@ from eplb_xp.cli.errors import UserError, refusals
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.judging import on_layers_of
 from eplb_xp.cli.layout import Layout
-from eplb_xp.cli.plan_files import PlanFile, read_plan
+from eplb_xp.cli.plan_files import read_plan
 from eplb_xp.cli.planning import Numbers, Planned
+from eplb_xp.formats.placements.placement import Placement
 from eplb_xp.given import check_experts_if_free, check_plan
 from eplb_xp.maps import logical_maps
 from eplb_xp.types import Plan
@@ -34,7 +35,7 @@ def read_previous(path: Path, loads: Loads, layout: Layout) -> Planned:
         return Planned("previous", Plan(phy2log, *logical_maps(phy2log, experts)))
 
 
-def _check_sizes(path: Path, file: PlanFile, layout: Layout, experts: int) -> None:
+def _check_sizes(path: Path, file: Placement, layout: Layout, experts: int) -> None:
     """Those that the file names."""
     sizes = (
         ("replicas", file.phy2log.shape[1], layout.num_replicas),

@@ -10,9 +10,9 @@ from eplb_xp.cli.errors import UserError
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.later import best_balancedness
 from eplb_xp.cli.layout import Layout
-from eplb_xp.cli.plan_files import PlanFile
 from eplb_xp.cli.planning import Numbers, Planned
 from eplb_xp.cli.summary import Summary, of_balancedness
+from eplb_xp.formats.placements.placement import Placement
 from eplb_xp.types import Plan
 
 
@@ -34,7 +34,7 @@ class Judged(NamedTuple):
         return of_balancedness(self.predicted, busy)
 
 
-def layout_of(plan: PlanFile, num_groups: int | None, num_nodes: int | None, num_gpus: int | None) -> Layout:
+def layout_of(plan: Placement, num_groups: int | None, num_nodes: int | None, num_gpus: int | None) -> Layout:
     """The sizes of the plan's file, but for those that are given."""
     if num_gpus is None and plan.num_gpus is None:
         raise UserError("the plan does not say for how many GPUs it is: give --num-gpus")
@@ -51,12 +51,13 @@ def _first(*sizes: int | None) -> int:
     return next((size for size in sizes if size is not None), 1)
 
 
-def on_layers_of(loads: Loads, plan: PlanFile) -> PlanFile:
+def on_layers_of(loads: Loads, plan: Placement) -> Placement:
     """The plan for the layers that were chosen from the loads, by their numbers if it is for as many in all."""
+    if plan.is_for_all_layers:
+        return plan._replace(phy2log=np.repeat(plan.phy2log, len(loads.load), axis=0))
     there, chosen, in_file = len(plan.phy2log), len(loads.load), loads.layers_in_file
-    if in_file == (there if plan.num_layers is None else plan.num_layers):
-        numbers = range(there) if plan.layer_numbers is None else plan.layer_numbers.tolist()
-        rows = {layer: row for row, layer in enumerate(numbers)}
+    rows = _rows(plan, in_file)
+    if rows is not None:
         missing = [layer for layer in loads.layers if layer not in rows]
         if missing:
             raise UserError(
@@ -73,7 +74,20 @@ def on_layers_of(loads: Loads, plan: PlanFile) -> PlanFile:
     return plan
 
 
-def judge(loads: Loads, plan: PlanFile, layout: Layout, announce: Callable[[str], None]) -> Judged:
+def _rows(plan: Placement, in_file: int) -> dict[int, int] | None:
+    """The plan's row for each layer of loads of so many, where it is known which it has."""
+    there = len(plan.phy2log)
+    if plan.num_layers is None and in_file == there:
+        return {row: row for row in range(there)}  # in order: a model's numbers count layers without experts, too
+    numbers = [*range(there)] if plan.layer_numbers is None else plan.layer_numbers.tolist()
+    has_models_numbers = (
+        plan.num_layers is None and plan.layer_numbers is not None and max(numbers, default=0) < in_file
+    )
+    known = has_models_numbers or plan.num_layers == in_file
+    return {layer: row for row, layer in enumerate(numbers)} if known else None
+
+
+def judge(loads: Loads, plan: Placement, layout: Layout, announce: Callable[[str], None]) -> Judged:
     """Measure the plan on the sum of the loads and on every step."""
     unread = np.empty((0, 0, 0), np.int64)  # a plan is measured by its phy2log alone
     planned = Planned("the plan", Plan(plan.phy2log, unread, unread))

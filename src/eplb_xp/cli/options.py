@@ -8,6 +8,7 @@ import typer
 
 from eplb_xp.cli.errors import UserError
 from eplb_xp.cli.planning import Backend
+from eplb_xp.formats.placements import FORMATS
 from eplb_xp.planning import rebalance_experts
 from eplb_xp.policy import POLICIES
 
@@ -18,8 +19,8 @@ File = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="Tokens for each expert, layers x experts, perhaps of several steps: .npy, .npz, .json, .csv or .pt. "
-        "The steps are summed.",
+        help="Tokens for each expert, layers x experts, perhaps of several steps: a file of arrays or a table, or what "
+        "an engine recorded; a folder holds a file of each rank. The steps are summed.",
     ),
 ]
 Replicas = Annotated[int, typer.Option(help="Physical experts of a layer; a multiple of --num-gpus.")]
@@ -49,7 +50,9 @@ HalfLife = Annotated[
 ]
 Previous = Annotated[
     Path | None,
-    typer.Option(metavar="PLAN", help="The plan in use, as .npz or .json, of the same sizes: the new one follows it."),
+    typer.Option(
+        metavar="PLAN", help="The plan in use, of the same sizes, ours or an engine's map: the new one follows."
+    ),
 ]
 MaxMoves = Annotated[
     str | None,
@@ -95,7 +98,18 @@ Output = Annotated[
         "-o",
         metavar="PLAN",
         help="Write the plan as .npz or .json: phy2log, log2phy, logcnt, the sizes, what it was made with, the "
-        "balancedness of each layer, which layers they are, and which had no tokens.",
+        "balancedness of each layer, which layers they are, and which had no tokens; or as --format says.",
+    ),
+]
+Format = Annotated[
+    str, typer.Option("--format", metavar="NAME", help=f"What -o writes, for which engine: {', '.join(FORMATS)}.")
+]
+LayerNumbers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A:",
+        help="With tensorrt-llm, the model's numbers of the layers, such as 3: from 3 on, 3:61, or 3,4,6. By default "
+        "those that the layers have in FILE.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]

@@ -16,7 +16,7 @@ PlanPath = Annotated[
     Path,
     typer.Argument(
         metavar="PLAN",
-        help="A plan as .npz or .json, written by 'eplb-xp plan', or another's with phy2log, layers x replicas.",
+        help="A plan written by 'eplb-xp plan', an engine's map, or anyone's phy2log, layers x replicas.",
     ),
 ]
 Groups = Annotated[int | None, typer.Option(help="Groups of experts, if not those of the plan.")]
@@ -49,7 +49,7 @@ def evaluate(
     """
     planned = read_plan(plan)
     layout = layout_of(planned, num_groups, num_nodes, num_gpus)
-    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
+    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)
     planned = on_layers_of(loads, planned)
     check_target("--plot", plot, options.PICTURES, plan, file)
     with progress(len(loads.over_time), hidden=json) as announce:

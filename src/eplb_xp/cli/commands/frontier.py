@@ -16,13 +16,14 @@ from eplb_xp.cli.frontiers import Search
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.output import frontier_table, show
 from eplb_xp.cli.output.frontier_document import bought as document
-from eplb_xp.cli.plan_files import ENDINGS, write_plan
+from eplb_xp.cli.plan_files import as_placement, endings_of, write_placement
 from eplb_xp.cli.planning import Backend, Reach
 from eplb_xp.cli.progress import progress
+from eplb_xp.formats.placements import OWN
 
 Previous = Annotated[
     Path,
-    typer.Option(metavar="PLAN", help="The plan in use, as .npz or .json, of the same sizes: all others follow it."),
+    typer.Option(metavar="PLAN", help="The plan in use, of the same sizes, or an engine's map: all others follow it."),
 ]
 MaxMoves = Annotated[
     str,
@@ -64,6 +65,8 @@ def frontier(
     expert_bytes: options.ExpertBytes = None,
     backend: options.Library = Backend.numpy,
     output: options.Output = None,
+    format_name: options.Format = OWN,
+    layer_numbers: options.LayerNumbers = None,
     plot: options.Plot = None,
     json: options.Json = False,
 ) -> None:
@@ -88,12 +91,13 @@ def frontier(
     eplb-xp frontier loads.npz --previous plan.npz --num-replicas 288 \
     --num-gpus 32 --gpus-per-node 8 --far-cost 5 --json
     """
+    endings = endings_of(format_name, layer_numbers, output)
     expert_size = None if expert_bytes is None else as_bytes(expert_bytes)
     most = as_moves(max_moves, num_replicas)
-    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
+    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)
     total = None if spend is None else as_moves(spend, num_replicas * len(loads.load), "--spend", "all layers")
     counted = as_counted(samples, half_life, len(loads.over_time))
-    check_target("--output", output, ENDINGS, file, previous)
+    check_target("--output", output, endings, file, previous)
     check_target("--plot", plot, options.PICTURES, file, previous)
     layout = Layout(num_replicas, num_groups, num_nodes, num_gpus)
     used = read_previous(previous, loads, layout).plan.phy2log
@@ -106,7 +110,8 @@ def frontier(
         planned = found.made.plan(most if found.spent is None else found.spent.moves, search)
         settings = {**counted._asdict(), "max_moves": max_moves, "spend": total}
         settings |= {"gpus_per_node": gpus_per_node, "far_cost": far_cost}
-        write_plan(output, planned, compare(loads, layout, [planned]), settings)
+        made = as_placement(planned, compare(loads, layout, [planned]), settings)
+        write_placement(output, format_name, made, layer_numbers)
     if plot is not None:
         from eplb_xp.cli.output import frontier_picture, pictures  # noqa: PLC0415  matplotlib takes a while
 

@@ -14,9 +14,10 @@ from eplb_xp.cli.later import Backtest, split
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.moved import moved
 from eplb_xp.cli.output import documents, show, tables
-from eplb_xp.cli.plan_files import ENDINGS, write_plan
+from eplb_xp.cli.plan_files import as_placement, endings_of, write_placement
 from eplb_xp.cli.planning import Backend, Following, Planner, Reach
 from eplb_xp.cli.progress import progress
+from eplb_xp.formats.placements import OWN
 
 
 def plan(
@@ -41,6 +42,8 @@ def plan(
     far_cost: options.FarCost = None,
     backend: options.Library = Backend.numpy,
     output: options.Output = None,
+    format_name: options.Format = OWN,
+    layer_numbers: options.LayerNumbers = None,
     plot: options.Plot = None,
     json: options.Json = False,
 ) -> None:
@@ -74,12 +77,13 @@ def plan(
         "--far-cost": far_cost,
     }
     _check_goes_with_previous(previous, following_options)
+    endings = endings_of(format_name, layer_numbers, output)
     expert_size = None if expert_bytes is None else as_bytes(expert_bytes)
     budget = None if max_moves is None else as_moves(max_moves, num_replicas)
-    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
+    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)
     counted = as_counted(samples, half_life, len(loads.over_time))
     sources = [file] if previous is None else [file, previous]
-    check_target("--output", output, ENDINGS, *sources)
+    check_target("--output", output, endings, *sources)
     check_target("--plot", plot, options.PICTURES, *sources)
     layout = Layout(num_replicas, num_groups, num_nodes, num_gpus)
     used = [] if previous is None else [read_previous(previous, loads, layout)]
@@ -104,7 +108,7 @@ def plan(
     if output is not None:
         settings = {**counted._asdict(), "max_moves": max_moves, "min_gain": min_gain}
         settings |= {"gpus_per_node": gpus_per_node, "far_cost": far_cost}
-        write_plan(output, planned, comparison, settings)
+        write_placement(output, format_name, as_placement(planned, comparison, settings), layer_numbers)
     if plot is not None:
         from eplb_xp.cli.output import pictures  # noqa: PLC0415  matplotlib takes a while
 

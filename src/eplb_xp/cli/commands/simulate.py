@@ -101,7 +101,7 @@ def simulate(
     others = [as_strategy(each) for each in strategy or ()]
     prices = Prices(gpu, model, overlap, tokens, gpus_per_node)
     check_target("--plot", plot, options.PICTURES, file)
-    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
+    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)
     layout = Layout(num_replicas, num_groups, num_nodes, num_gpus)
     layout.check(loads.load.shape[1])
     tried = [*usual(every, window), *others]

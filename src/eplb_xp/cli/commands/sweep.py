@@ -31,7 +31,7 @@ def sweep(
     """
     replicas = options.as_numbers("--num-replicas", num_replicas)
     gpus = options.as_numbers("--num-gpus", num_gpus)
-    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column)
+    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)
     check_target("--plot", plot, options.PICTURES, file)
     sizes = sweeping.grid(loads.load.shape[1], replicas, gpus, num_groups, num_nodes)
     with progress(len(sizes.layouts), hidden=json) as announce:

@@ -4,44 +4,51 @@ import math
 
 import numpy as np
 
-from eplb_xp.loads.files.fields import Numbers, UnfitError
+from eplb_xp.formats.fields import Numbers, UnfitError
+from eplb_xp.formats.loads.recorded import Recorded
 
 FEWEST = 8  # numbers of layers and experts; loads hardly ever look like so many
 LARGEST_INDEX = 2**20
 
 
-def plain(load: Numbers, index_column: bool | None, *, least_rows: int = 3) -> Numbers:
+def plain(recorded: Recorded, index_column: bool | None, *, least_rows: int = 3) -> Recorded:
     """The loads as they are, or without the first column; refused where some columns seem to be no loads."""
-    if load.ndim < 2 or load.size == 0 or load.dtype.kind not in "iuf":
-        return load  # refused later, in words of its own
     if index_column:
-        return load[..., 1:]
+        return recorded._replace(step=lambda number: recorded.step(number)[:, 1:])
     if index_column is None:
-        check_first_column(load, least_rows)
-        _check_rows(load)
-    return load
+        first = recorded.step(0)
+        if counts_rows(first, least_rows) and all(
+            counts_rows(recorded.step(number), least_rows) for number in range(1, recorded.num_steps)
+        ):
+            refuse_first_column(first)
+        if recorded.num_steps == 1:
+            _check_rows(first)
+    return recorded
 
 
-def check_first_column(load: Numbers, least_rows: int) -> None:
-    """Refuse a first column that counts the layers, in every step."""
-    layers, experts = load.shape[-2:]
-    first = load[(0,) * (load.ndim - 2)][:, 0]  # of one step, so that mapped files are not read for nothing
-    for start in (0, 1):
-        counting = np.arange(start, start + layers)
-        if layers >= least_rows and (first == counting).all() and (load[..., 0] == counting).all():
-            raise UnfitError(
-                f"the first of {experts} columns counts {start}, {start + 1}, {start + 2}, ... over {layers} rows, as "
-                "row numbers do, which pandas' to_csv writes unless it gets index=False: index_column=True leaves it "
-                "out, index_column=False reads it as loads"
-            )
+def counts_rows(load: Numbers, least_rows: int) -> bool:
+    """Whether the first column of [layers, experts] counts the layers, from 0 or from 1."""
+    first, layers = load[:, 0], len(load)
+    return layers >= least_rows and any((first == np.arange(start, start + layers)).all() for start in (0, 1))
+
+
+def refuse_first_column(load: Numbers) -> None:
+    """Say what such a column is, and how it is read."""
+    layers, experts = load.shape
+    start = int(load[0, 0])
+    raise UnfitError(
+        f"the first of {experts} columns counts {start}, {start + 1}, {start + 2}, ... over {layers} rows, as "
+        "row numbers do, which pandas' to_csv writes unless it gets index=False: index_column=True leaves it "
+        "out, index_column=False reads it as loads"
+    )
 
 
 def _check_rows(load: Numbers) -> None:
     """Refuse rows of layer, expert and load, perhaps with a step before; no model has three or four experts."""
-    rows, columns = load.shape[-2:]
-    if load.size != rows * columns or columns not in (3, 4) or rows < 2:
+    rows, columns = load.shape
+    if columns not in (3, 4) or rows < 2:
         return
-    numbers = load.reshape(rows, columns)[:, :-1].astype(np.float64)
+    numbers = load[:, :-1].astype(np.float64)
     if not ((numbers >= 0) & (numbers < LARGEST_INDEX)).all() or (numbers != np.floor(numbers)).any():
         return
     numbers = numbers.astype(np.int64)

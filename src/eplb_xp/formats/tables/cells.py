@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from eplb_xp.loads.files.fields import UnfitError
+from eplb_xp.formats.fields import UnfitError
 
 
 def as_number(cell: object) -> int | float | None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eplb_xp.loads.files.fields import Numbers, UnfitError
-from eplb_xp.loads.files.names import INDICES
-from eplb_xp.loads.files.plain import FEWEST
+from eplb_xp.formats.fields import Numbers, UnfitError
+from eplb_xp.formats.tables.names import INDICES
+from eplb_xp.formats.tables.plain import FEWEST
 
 MOST = 2**24  # loads that a table with few rows may make, most of them zero
 

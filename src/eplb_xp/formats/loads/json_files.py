@@ -1,48 +1,37 @@
-"""Arrays from .npy, .npz and .json files; nothing is ever unpickled."""
+"""Nested lists and tables in JSON, as pandas writes them, or anyone."""
 
 import json
-from typing import Any, BinaryIO
+from typing import Any
 
-import numpy as np
-
-from eplb_xp.loads.files.fields import NAMES, Numbers, UnfitError, array_of_numbers, name_of_loads
-from eplb_xp.loads.files.named import read_named
-from eplb_xp.loads.files.plain import plain
-from eplb_xp.loads.files.records import table_of
-
-
-def read_npy(file: BinaryIO, index_column: bool | None) -> Numbers:
-    """The array of a .npy file."""
-    return plain(np.lib.format.read_array(file, allow_pickle=False), index_column)
+from eplb_xp.formats.fields import UnfitError, array_of_numbers, name_of_loads
+from eplb_xp.formats.loads.options import Options
+from eplb_xp.formats.loads.recorded import Recorded, of_array
+from eplb_xp.formats.source import Kind, Source
+from eplb_xp.formats.tables.named import read_named
+from eplb_xp.formats.tables.plain import plain
+from eplb_xp.formats.tables.records import table_of
 
 
-def read_npz(file: BinaryIO, index_column: bool | None) -> Numbers:
-    """The array ``load`` or ``logical_count`` of an archive, or its only one beside texts."""
-    with np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-        found = archive.files
-        if not set(NAMES) & set(found):
-            found = [name for name in found if archive[name].dtype.kind not in "US"]
-            if len(found) == 1:
-                return plain(archive[found[0]], index_column)
-        name = name_of_loads(found, "an array 'load' or 'logical_count', or only one array beside texts")
-        return plain(archive[name], index_column)
+def recognises(source: Source, _: Options) -> bool:
+    """Any JSON that is nothing else."""
+    return source.kind == Kind.json
 
 
-def read_json(file: BinaryIO, index_column: bool | None) -> Numbers:
+def read(source: Source, options: Options) -> Recorded:
     """Nested lists of numbers or a table, or those under ``load`` or ``logical_count`` of an object."""
-    content = json.load(file)
+    content = source.document
     table = table_of(content)
     if table is None and isinstance(content, dict):
         content = content[name_of_loads(content)]
         table = table_of(content)
     if table is not None:
-        return read_named(*table, index_column)
+        return of_array(read_named(*table, options.index_column))
     if not isinstance(content, list):
         raise UnfitError(
             f"loads must be nested lists, [layers, experts] or [steps, layers, experts], got {_kind(content)}"
         )
     _check_nesting(content, "")
-    return plain(array_of_numbers(content), index_column)
+    return plain(of_array(array_of_numbers(content)), options.index_column)
 
 
 def _check_nesting(items: list[Any], where: str) -> tuple[int, ...]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from eplb_xp.loads.files.cells import as_index
-from eplb_xp.loads.files.fields import UnfitError, listed
-from eplb_xp.loads.files.named import Row
-from eplb_xp.loads.files.names import meaning
+from eplb_xp.formats.fields import UnfitError, listed
+from eplb_xp.formats.tables.cells import as_index
+from eplb_xp.formats.tables.named import Row
+from eplb_xp.formats.tables.names import meaning
 
 Table: TypeAlias = tuple[list[Any], list[Row]]  # the header, and the rows
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from eplb_xp.loads.files.cells import as_index
-from eplb_xp.loads.files.fields import UnfitError, listed
+from eplb_xp.formats.fields import UnfitError, listed
+from eplb_xp.formats.tables.cells import as_index
 
 INDICES = ("step", "layer", "expert")
 ROW_NUMBER = "row number"

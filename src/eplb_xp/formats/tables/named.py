@@ -4,11 +4,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from eplb_xp.loads.files.cells import index_in, load_in
-from eplb_xp.loads.files.fields import Numbers, UnfitError, array_of_numbers, listed
-from eplb_xp.loads.files.names import INDICES, ROW_NUMBER, experts_of, meaning
-from eplb_xp.loads.files.placing import check_numbering, placed
-from eplb_xp.loads.files.plain import check_first_column
+from eplb_xp.formats.fields import Numbers, UnfitError, array_of_numbers, listed
+from eplb_xp.formats.tables.cells import index_in, load_in
+from eplb_xp.formats.tables.names import INDICES, ROW_NUMBER, experts_of, meaning
+from eplb_xp.formats.tables.placing import check_numbering, placed
+from eplb_xp.formats.tables.plain import counts_rows, refuse_first_column
 
 Row: TypeAlias = tuple[str, list[Any]]  # where it stands, and its cells
 
@@ -69,6 +69,6 @@ def _by_layer(header: list[Any], columns: list[str | None], rows: list[Row], ind
             (where, tuple(index_in(cells.get(name, 0), name, where) for name in INDICES[:2])) for where, cells in table
         ]
         loads = placed(places, loads)
-    elif index_column is None:
-        check_first_column(loads, least_rows=2)
+    elif index_column is None and counts_rows(loads, least_rows=2):
+        refuse_first_column(loads)
     return loads[..., np.argsort(experts)]

@@ -1,0 +1,1 @@
+"""What arrays and records are kept in: no code in them is run, and none takes more memory than it holds."""

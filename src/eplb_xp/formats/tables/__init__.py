@@ -1,0 +1,1 @@
+"""Tables of loads: what their columns mean, and where their rows go."""

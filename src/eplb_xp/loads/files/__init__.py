@@ -1,1 +1,0 @@
-"""What is in a file of loads: arrays, tables and records of each format, and what may be chosen of them."""
