@@ -8,12 +8,13 @@ import numpy as np
 from eplb_xp.cli.counted import Counted
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.frontiers import Made, Search
-from eplb_xp.cli.later import as_units, balancedness, equal_load, split
+from eplb_xp.cli.later import equal_load, split
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.moved import nodes_of
 from eplb_xp.cli.planning import Numbers, Planned
 from eplb_xp.cli.summary import Summary, of_balancedness
 from eplb_xp.moving import moves
+from eplb_xp.simulation.slots import as_units, balancedness
 
 
 class Figures(NamedTuple):

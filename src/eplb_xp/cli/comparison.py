@@ -8,11 +8,12 @@ import numpy as np
 from eplb_xp.cli.counted import Counted
 from eplb_xp.cli.errors import refusals
 from eplb_xp.cli.files import Loads
-from eplb_xp.cli.later import Backtest, Later, as_units, balancedness, judge_later
+from eplb_xp.cli.later import Backtest, Later, judge_later
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.moved import Moved
 from eplb_xp.cli.planning import Numbers, Planned, Times
 from eplb_xp.evaluation import evaluate
+from eplb_xp.simulation.slots import as_units, balancedness, gpu_loads, in_order, slot_tokens
 from eplb_xp.types import Plan, Report
 
 
@@ -91,11 +92,6 @@ def _contiguous_later(backtest: Backtest, layout: Layout) -> Later:
 
 
 def contiguous(load: Numbers, num_gpus: int) -> Numbers:
-    """Loads of the GPUs without EPLB: the experts in order, one replica each, as evenly many a GPU as can be.
-
-    Where the experts don't divide over the GPUs, the first GPUs have one more, as in serving engines.
-    """
-    experts = load.shape[1]
-    each, more = divmod(experts, num_gpus)
-    gpu = np.repeat(np.arange(num_gpus), np.where(np.arange(num_gpus) < more, each + 1, each))
-    return np.matmul(load, gpu[:, None] == np.arange(num_gpus))
+    """Loads of the GPUs without EPLB: the experts in order, one replica each."""
+    layers, experts = load.shape
+    return gpu_loads(slot_tokens(in_order(layers, experts, num_gpus), load, num_gpus), num_gpus)

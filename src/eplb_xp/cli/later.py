@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eplb_xp.algorithms.sharing.tokens import MOST_TOKENS
 from eplb_xp.cli.errors import refusals
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.planning import Numbers
-from eplb_xp.sharing import prepare_shares, share_tokens
-from eplb_xp.types import Plan, Prepared
+from eplb_xp.simulation.slots import as_units, balancedness, gpu_loads, placed, slot_tokens
+from eplb_xp.types import Plan
 
 # Of the steps, these are planned for, and at most so many of the others judged.
 PLANNED, OF = 5, 7
@@ -63,44 +62,19 @@ def judge_later(plan: Plan[Numbers], steps: Numbers, planned: int, layout: Layou
 def best_balancedness(phy2log: Numbers, steps: Numbers, layout: Layout) -> Numbers:
     """Of each step and layer, under the shares made for the step: [steps, layers]."""
     layers, experts = steps.shape[1:]
-    found = []
+    gpus = layout.num_gpus
     with refusals():
-        # Of the last array only the shape is read: [layers, experts].
-        prepared = prepare_shares((phy2log, phy2log, steps[0]), layout.num_gpus)
-        for start in range(0, len(steps), AT_ONCE):
-            some = steps[start : start + AT_ONCE]
-            # Layers don't touch each other, so those of several steps are shared at once.
-            of_each = [np.tile(x, (len(some), 1)) for x in (phy2log, *prepared)]
-            shares = share_tokens(
-                (of_each[0],) * 3,
-                _tokens(some).reshape(-1, experts),
-                layout.num_gpus,
-                prepared=Prepared(*of_each[1:]),
+        where = placed(phy2log, np.ones((layers, experts)), gpus, best_shares=True)
+        # Layers don't touch each other, so those of several steps are shared at once.
+        found = [
+            gpu_loads(
+                slot_tokens(where.at(np.tile(np.arange(layers), len(some))), some.reshape(-1, experts), gpus), gpus
             )
-            found.append(balancedness(shares.gpu_load).reshape(len(some), layers))
-    return np.concatenate(found)
+            for some in (steps[start : start + AT_ONCE] for start in range(0, len(steps), AT_ONCE))
+        ]
+    return balancedness(np.concatenate(found)).reshape(len(steps), layers)
 
 
 def equal_load(phy2log: Numbers, share: Numbers, num_gpus: int) -> Numbers:
     """Loads of the GPUs, given that of a replica of each expert [layers, experts]: [layers, gpus]."""
-    slot_load = np.take_along_axis(share, phy2log, axis=1)
-    return slot_load.reshape(len(phy2log), num_gpus, -1).sum(axis=2)
-
-
-def _tokens(step: Numbers) -> Numbers:
-    """Whole tokens as they are, where shares can be made of them."""
-    are_whole = step.dtype.kind in "iu" and step.sum(axis=-1, dtype=np.float64).max(initial=0) < MOST_TOKENS
-    return step if are_whole else as_units(step)
-
-
-def balancedness(gpu_load: Numbers) -> Numbers:
-    """Mean GPU load / that of the busiest; 1 where there is none: [..., gpus] -> [...]."""
-    busiest = gpu_load.max(axis=-1)
-    idle = busiest == 0
-    return np.where(idle, 1, gpu_load.mean(axis=-1) / np.where(idle, 1, busiest))
-
-
-def as_units(load: Numbers) -> Numbers:
-    """Only ratios within a layer are shown; in units of the busiest expert no sum can overflow."""
-    busiest = load.max(axis=-1, keepdims=True)
-    return load / np.where(busiest == 0, 1, busiest)
+    return gpu_loads(np.take_along_axis(share, phy2log, axis=1), num_gpus)

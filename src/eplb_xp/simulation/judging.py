@@ -7,7 +7,7 @@ import numpy as np
 
 from eplb_xp.simulation.arrays import Numbers
 from eplb_xp.simulation.cost import Cost
-from eplb_xp.simulation.slots import Placement, balance_of, slot_tokens
+from eplb_xp.simulation.slots import Placement, balancedness, gpu_loads, slot_tokens
 
 ROWS = 4096  # of steps and layers that are measured at once
 
@@ -55,10 +55,10 @@ class Measured:
         for step, layer in _pieces(first, end):
             load = of.trace[step, layer]
             tokens = slot_tokens(where.at(layer), load, of.num_gpus)
-            gpu_load = tokens.reshape(len(tokens), of.num_gpus, -1).sum(axis=2)
+            gpu_load = gpu_loads(tokens, of.num_gpus)
             np.add.at(self.gpu_load, (of.block_of(step), layer), gpu_load)
             here = step - of.start, layer
-            self.balance[here] = balance_of(gpu_load, of.num_gpus)
+            self.balance[here] = balancedness(gpu_load)
             if of.cost is not None:
                 self.seconds[here] = _seconds(of, of.cost, where, load, tokens)
 

@@ -63,17 +63,26 @@ def slot_tokens(where: Placement, load: Numbers, num_gpus: int) -> Numbers:
     return found * np.take_along_axis(token, where.phy2log, axis=1)
 
 
-def balance_of(tokens: Numbers, num_gpus: int) -> Numbers:
-    """Mean GPU load / that of the busiest; 1 where there is none: [..., slots] -> [...]."""
-    gpu_load = tokens.reshape(*tokens.shape[:-1], num_gpus, -1).sum(axis=-1)
+def gpu_loads(tokens: Numbers, num_gpus: int) -> Numbers:
+    """Tokens of the GPUs, given those of their slots: [..., slots] -> [..., gpus]."""
+    loads: Numbers = tokens.reshape(*tokens.shape[:-1], num_gpus, -1).sum(axis=-1)
+    return loads
+
+
+def balancedness(gpu_load: Numbers) -> Numbers:
+    """Mean GPU load / that of the busiest; 1 where there is none: [..., gpus] -> [...]."""
     busiest = gpu_load.max(axis=-1)
     idle = busiest == 0
     return np.where(idle, 1.0, gpu_load.mean(axis=-1) / np.where(idle, 1.0, busiest))
 
 
-def _whole(load: Numbers) -> Numbers:
-    """Whole tokens as they are, where shares can be made of them, else in units of the busiest expert."""
-    if load.dtype.kind in "iu" and load.sum(axis=-1, dtype=np.float64).max(initial=0) < MOST_TOKENS:
-        return load
+def as_units(load: Numbers) -> Numbers:
+    """Loads in units of the busiest expert of their row, of which no sum can overflow: only ratios are shown."""
     busiest = load.max(axis=-1, keepdims=True)
     return load / np.where(busiest == 0, 1, busiest)
+
+
+def _whole(load: Numbers) -> Numbers:
+    """Whole tokens as they are, where shares can be made of them."""
+    are_whole = load.dtype.kind in "iu" and load.sum(axis=-1, dtype=np.float64).max(initial=0) < MOST_TOKENS
+    return load if are_whole else as_units(load)

@@ -8,7 +8,7 @@ from eplb_xp.simulation.arrays import Numbers, means
 from eplb_xp.simulation.judging import Measured, Steps
 from eplb_xp.simulation.planning import Period, Sizes
 from eplb_xp.simulation.scores import Score
-from eplb_xp.simulation.slots import Placement, balance_of, placed, slot_tokens
+from eplb_xp.simulation.slots import Placement, balancedness, gpu_loads, placed, slot_tokens
 from eplb_xp.simulation.strategy import Strategy
 from eplb_xp.simulation.transfers import Transfer, transfer
 
@@ -42,7 +42,7 @@ class Tally:
         now = placed(plan.phy2log, plan.logcnt, gpus, best_shares=self._strategy.best_shares)
         past = self._steps.trace[period.window].sum(axis=0)
         busy = past.max(axis=1) > 0
-        balance = (means(balance_of(slot_tokens(each, past, gpus), gpus), busy) for each in (now, before))
+        balance = (means(balancedness(gpu_loads(slot_tokens(each, past, gpus), gpus)), busy) for each in (now, before))
         if self._promises:
             cost, near = self._steps.cost, self._sizes.gpus_per_node
             self._transfers.append(transfer(before.phy2log, plan.phy2log, gpus, near, cost))
@@ -81,7 +81,7 @@ class Tally:
         if not pairs:
             return None
         promised = sum(balance - before for balance, before in pairs) / len(pairs)
-        actual, before = (_actual(self._steps, each) for each in (self._now, self._before))
+        actual, before = (_actual(each) for each in (self._now, self._before))
         if promised < LEAST_PROMISE or actual is None or before is None:
             return None
         return (actual - before) / promised
@@ -104,7 +104,7 @@ def score_in_order(strategy: Strategy, steps: Steps, never: Measured) -> Score:
 def _measured(strategy: Strategy, steps: Steps, now: Measured, never: Measured) -> Score:
     """What can be said of the steps alone."""
     busy = _busy(steps)
-    layers = [_actual(steps, now, layer) for layer in range(busy.shape[1])]
+    layers = [_actual(now, layer) for layer in range(busy.shape[1])]
     balance = now.balance[busy]
     seconds = saved = spent = None
     if steps.cost is not None and busy.any():
@@ -117,7 +117,7 @@ def _measured(strategy: Strategy, steps: Steps, now: Measured, never: Measured) 
         num_replicas=steps.trace.shape[2],
         plans=0,
         planned=None,
-        actual=_actual(steps, now),
+        actual=_actual(now),
         kept=None,
         worst=min((each for each in layers if each is not None), default=None),
         by_step=float(balance.mean()) if balance.size else None,
@@ -147,7 +147,7 @@ def _number(steps: Steps) -> int:
     return int(_busy(steps).any(axis=1).sum())
 
 
-def _actual(steps: Steps, measured: Measured, layer: int | None = None) -> float | None:
+def _actual(measured: Measured, layer: int | None = None) -> float | None:
     """The balance of blocks of steps, in the mean of them and of the layers, or of one."""
     gpu_load = measured.gpu_load if layer is None else measured.gpu_load[:, [layer]]
-    return means(balance_of(gpu_load, steps.num_gpus), gpu_load.max(axis=2) > 0)
+    return means(balancedness(gpu_load), gpu_load.max(axis=2) > 0)
