@@ -15,7 +15,7 @@ from tests.support.command_line import SIZES, run
 from tests.support.libraries import NumPyArray
 from tests.support.paths import ROOT
 
-COMMANDS = ("demo", "plan", "evaluate", "frontier", "simulate", "sweep", "convert", "info")
+COMMANDS = ("demo", "plan", "evaluate", "frontier", "simulate", "measure", "sweep", "convert", "info")
 FOLLOWING = {"--samples", "--half-life", "--previous", "--max-moves", "--expert-bytes", "--gpus-per-node", "--far-cost"}
 WRITING = {"--format", "--layer-numbers"}
 READING = {"--steps", "--layers", "--index-column", "--no-index-column"}
@@ -69,11 +69,22 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
             READING | {"--from", "--to", "--num-layers", "--slots", "--num-gpus", "--layer-numbers", "--json"},
         ),
         ("info", {"--json"}),
+        ("measure", {"--backend", "--model", "--experts", "--json"}),
         (
             "simulate",
             {f"--{name.replace('_', '-')}" for name in SIZES}
             | READING
-            | {"--every", "--window", "--delay", "--layers-per-step", "--strategy", "--gpu", "--model", "--tokens"}
+            | {
+                "--every",
+                "--window",
+                "--delay",
+                "--layers-per-step",
+                "--strategy",
+                "--gpu",
+                "--model",
+                "--tokens",
+                "--cost",
+            }
             | {"--overlap", "--gpus-per-node", "--plot", "--json"},
         ),
         ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--policy", "--plot", "--json"} | READING),

@@ -10,6 +10,7 @@ from eplb_xp.cli.commands.demo import demo
 from eplb_xp.cli.commands.evaluate import evaluate
 from eplb_xp.cli.commands.frontier import frontier
 from eplb_xp.cli.commands.info import info
+from eplb_xp.cli.commands.measure import measure
 from eplb_xp.cli.commands.plan import plan
 from eplb_xp.cli.commands.simulate import simulate
 from eplb_xp.cli.commands.sweep import sweep
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, plan, evaluate, frontier, simulate, sweep, convert, info):
+for command in (demo, plan, evaluate, frontier, simulate, measure, sweep, convert, info):
     app.command()(command)
 
 

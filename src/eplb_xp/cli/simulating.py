@@ -1,6 +1,8 @@
 """Strategies tried on a trace from a file."""
 
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +11,7 @@ from eplb_xp.cli.errors import UserError, refusals
 from eplb_xp.cli.files import Loads
 from eplb_xp.cli.layout import Layout
 from eplb_xp.simulation import GPUS, MODELS, Cost, Score, Strategy, cost_of, recommend, simulate
+from eplb_xp.simulation.cost import check_cost
 
 
 class Pace(NamedTuple):
@@ -23,6 +26,7 @@ class Pace(NamedTuple):
 class Prices(NamedTuple):
     """What seconds are counted with."""
 
+    measured: dict[str, float]  # in place of what the GPU and the model have
     gpu: str
     model: str
     overlap: float
@@ -31,16 +35,33 @@ class Prices(NamedTuple):
 
     @property
     def cost(self) -> Cost:
-        """Of the GPU and the model."""
+        """Of the GPU and the model, but for what was measured."""
         for option, name, known in (("--gpu", self.gpu, GPUS), ("--model", self.model, MODELS)):
             if name not in known:
                 raise UserError(f"{option} must be one of {', '.join(known)}, got {name!r}")
-        return cost_of(self.gpu, self.model, overlap=self.overlap)
+        return cost_of(self.gpu, self.model, overlap=self.overlap)._replace(**self.measured)
 
     @property
     def expert_bytes(self) -> int:
         """The weights of one expert of one layer."""
         return MODELS[self.model].expert_bytes
+
+
+def read_cost(path: Path) -> dict[str, float]:
+    """What 'eplb-xp measure --json' has written, or such an object with fields of a cost alone."""
+    with refusals(path):
+        try:
+            document = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise ValueError(f"a cost must be JSON, as 'eplb-xp measure --json' writes it: {error}") from error
+        fields = document.get("cost", document) if isinstance(document, dict) else None
+        if not isinstance(fields, dict) or not fields or not set(fields) <= set(Cost._fields):
+            raise ValueError(f"a cost must be an object with some of {', '.join(Cost._fields)}, got {document!r:.200}")
+        try:
+            check_cost(Cost(0.0, 0.0)._replace(**fields))
+        except TypeError as error:  # what is no number
+            raise ValueError(str(error)) from error
+        return fields
 
 
 class Simulated(NamedTuple):

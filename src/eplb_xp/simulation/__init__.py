@@ -14,6 +14,7 @@ Examples
 """
 
 from eplb_xp.simulation.cost import Cost
+from eplb_xp.simulation.measuring import Measured, Product, machine_of, measure
 from eplb_xp.simulation.presets import GPUS, MODELS, Gpu, Model, cost_of
 from eplb_xp.simulation.recommending import recommend
 from eplb_xp.simulation.scores import Score
@@ -26,11 +27,15 @@ __all__ = [
     "MODELS",
     "Cost",
     "Gpu",
+    "Measured",
     "Model",
+    "Product",
     "Score",
     "Strategy",
     "Worth",
     "cost_of",
+    "machine_of",
+    "measure",
     "recommend",
     "simulate",
     "usual",

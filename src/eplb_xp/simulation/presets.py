@@ -100,7 +100,7 @@ def cost_of(gpu: str | Gpu, model: str | Model, *, overlap: float = 0.0) -> Cost
     >>> f"{cost.seconds_per_token:.2e} {cost.seconds_per_active_slot:.1e} {cost.seconds_per_move:.1e}"
     '1.35e-07 3.5e-05 5.9e-04'
     """
-    its, of = _named("gpu", gpu, GPUS), _named("model", model, MODELS)
+    its, of = _named("gpu", gpu, GPUS), model_of(model)
     operations = 6 * of.hidden * of.intermediate
     return Cost(
         operations / (FLOPS_REACHED * its.flops),
@@ -110,6 +110,11 @@ def cost_of(gpu: str | Gpu, model: str | Model, *, overlap: float = 0.0) -> Cost
         SECONDS_PER_SHARE,
         overlap,
     )
+
+
+def model_of(model: str | Model) -> Model:
+    """The widths of a model by its name, or those given."""
+    return _named("model", model, MODELS)
 
 
 def _named(what: str, given: str | T, presets: dict[str, T]) -> T:

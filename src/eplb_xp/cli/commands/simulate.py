@@ -11,7 +11,7 @@ from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.output import show, simulation_table
 from eplb_xp.cli.output.simulation_document import simulated as document
 from eplb_xp.cli.progress import progress
-from eplb_xp.cli.simulating import Pace, Prices, try_all
+from eplb_xp.cli.simulating import Pace, Prices, read_cost, try_all
 from eplb_xp.cli.strategies import EXAMPLE, as_strategy
 from eplb_xp.simulation import GPUS, MODELS, usual
 
@@ -46,6 +46,12 @@ Strategies = Annotated[
 ]
 GpuName = Annotated[str, typer.Option(metavar="NAME", help=f"Whose seconds: {', '.join(GPUS)}.")]
 ModelName = Annotated[str, typer.Option(metavar="NAME", help=f"Whose experts, in bfloat16: {', '.join(MODELS)}.")]
+CostFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="JSON", help="Seconds, the JSON of 'eplb-xp measure'; those that it lacks are of --gpu and --model."
+    ),
+]
 Tokens = Annotated[
     float | None,
     typer.Option(
@@ -74,6 +80,7 @@ def simulate(
     strategy: Strategies = None,
     gpu: GpuName = "h200",
     model: ModelName = "deepseek-v3",
+    cost: CostFile = None,
     tokens: Tokens = None,
     overlap: Overlap = 0.0,
     gpus_per_node: GpusPerNode = None,
@@ -99,7 +106,7 @@ def simulate(
     --strategy "often: every=4 max_moves=2% samples=3" --json
     """
     others = [as_strategy(each) for each in strategy or ()]
-    prices = Prices(gpu, model, overlap, tokens, gpus_per_node)
+    prices = Prices({} if cost is None else read_cost(cost), gpu, model, overlap, tokens, gpus_per_node)
     check_target("--plot", plot, options.PICTURES, file)
     loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)
     layout = Layout(num_replicas, num_groups, num_nodes, num_gpus)

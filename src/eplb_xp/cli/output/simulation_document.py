@@ -15,7 +15,7 @@ def simulated(found: Simulated) -> dict[str, Any]:
         **of_loads(found.loads),
         **found.layout._asdict(),
         **found.pace._asdict(),
-        **found.prices._asdict(),
+        **{name: value for name, value in found.prices._asdict().items() if name != "measured"},
         "cost": found.prices.cost._asdict(),
         "strategies": [_strategy(score, found.prices.expert_bytes) for score in found.scores],
         "recommendation": found.recommendation,

@@ -17,7 +17,7 @@ saved: of a step's seconds with experts in order ({seconds}), moves paid
 even: steps until a plan has made up for its moves, over the one before it
 never: experts in order; once: planned from the first window, and kept
 ring: tokens are shared anew in each step; +1 slot: one more on each GPU
-seconds: experts of {model} on {gpu}, {tokens}"""
+seconds: {machine}, {tokens}"""
 
 
 def simulated(found: Simulated) -> Group:
@@ -32,8 +32,7 @@ def simulated(found: Simulated) -> Group:
     said = NOTES.format(
         window=found.pace.window,
         seconds="-" if plain is None else f"{plain * 1e3:.3g} ms",
-        model=found.prices.model,
-        gpu=found.prices.gpu,
+        machine=f"experts of {found.prices.model} on {found.prices.gpu}{', measured' if found.prices.measured else ''}",
         tokens="tokens of the trace" if found.prices.tokens is None else f"{found.prices.tokens:,.0f} tokens a step",
     )
     notes.append(said, style="dim")
