@@ -86,7 +86,7 @@ def file(tmp_path: Path) -> Path:
 
 
 # Rooms whose tests have the forms that users have. Others are about the once-written code, if they don't say otherwise.
-AS_USERS = ("cli", "docs", "loads")
+AS_USERS = ("cli", "docs", "engines", "loads")
 
 
 @pytest.fixture(scope="module", autouse=True)
