@@ -92,8 +92,10 @@ def test_the_expert_that_is_named_has_the_least_load() -> None:
 def test_other_arguments_are_checked_as_ever() -> None:
     with pytest.raises(ValueError, match=rf"previous must have shape .* \({LAYERS}, {SLOTS}\), got \(3, 40\)"):
         on_active(LOAD, SLOTS, 1, 1, RANKS, up_but(0), previous=IN_ORDER[:, :40])
+    bad = LOAD.copy()
+    bad[1, 2] = -1
     with pytest.raises(ValueError, match="1 load that is NaN, infinite or negative"):
-        on_active(np.where(LOAD >= LOAD.max(), -1, LOAD), SLOTS, 1, 1, RANKS, up_but(0))
+        on_active(bad, SLOTS, 1, 1, RANKS, up_but(0))
     with pytest.raises(TypeError, match="same library"):
         on_active(LOAD, SLOTS, 1, 1, RANKS, up_but(0), previous=torch.asarray(IN_ORDER))
     with pytest.raises(ValueError, match="num_replicas"):
