@@ -81,7 +81,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.folder = folder
         self.tops = {path.name for path in folder.iterdir() if path.name != "tests"}
         if "vllm_ascend" in self.tops:
-            self.tops |= {"vllm", "numba", "scipy"}
+            self.tops |= {"vllm", "numba", "scipy", "torch_npu"}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
