@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import torch
 import torch.distributed as dist
@@ -58,7 +59,7 @@ def rearranger(held: list[list[torch.Tensor]], placement: torch.Tensor, experts:
     location = importlib.import_module("sglang.srt.eplb.expert_location")
     metadata = location.ExpertLocationMetadata
     updater = importlib.import_module("sglang.srt.eplb.expert_location_updater").ExpertLocationUpdater()
-    torch.get_device_module = lambda *_: SimpleNamespace(empty_cache=lambda: None)  # type: ignore[assignment]
+    mock.patch.object(torch, "get_device_module").start()
     config: list[Any] = [SimpleNamespace(hf_config=None)]
     if "server_args" in inspect.signature(metadata.init_by_eplb).parameters:  # older ones have all in one
         config.insert(0, SimpleNamespace(**vars(moe), **vars(parallel), device="cpu"))

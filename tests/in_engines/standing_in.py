@@ -14,6 +14,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Literal
+from unittest import mock
 
 import torch
 
@@ -112,6 +113,6 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def stand_in(folder: Path) -> None:
     """Make the package in a folder importable, without a GPU."""
     sys.meta_path.insert(0, Finder(folder))
-    stream = SimpleNamespace(synchronize=lambda: None)
-    torch.accelerator.current_stream = lambda *_: stream  # type: ignore[assignment]
-    torch.accelerator.synchronize = torch.cuda.synchronize = lambda *_: None
+    for name in ("current_stream", "synchronize"):
+        mock.patch.object(torch.accelerator, name).start()
+    mock.patch.object(torch.cuda, "synchronize").start()

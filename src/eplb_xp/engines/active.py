@@ -46,12 +46,14 @@ def on_active(
     active_gpus : [gpus] numbers or truth values
         Whether each GPU is up, not zero if so. Entries beyond the first ``num_gpus`` are not looked at: some engines
         have them for GPUs to come.
-    policy, min_gain
-        As there.
+    policy : str or Policy
+        How to plan.
     previous : Plan, tuple of arrays or array, optional
         The plan in use, of all GPUs. What it has on those that are down is lost.
     max_moves : int, optional
         As there. Experts that were on no other GPU than those that are down are put back, whatever it says.
+    min_gain : float
+        As there.
 
     Returns
     -------

@@ -35,7 +35,7 @@ def rebalance_experts(
     force_repack: bool = False,  # noqa: ARG001 # plans are packed as they are
     active_ranks: Any = None,
 ) -> tuple[Any, Any, Any]:
-    """RTP-LLM's function, with eplb-xp's plans.
+    """Plan as RTP-LLM's function of this name is asked to.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ def rebalance_experts(
     num_nodes: int,
     algorithm: Any,
 ) -> tuple[Any, Any, Any]:
-    """SGLang's function, with eplb-xp's plans.
+    """Plan as SGLang's function of this name is asked to.
 
     The map in use is taken from SGLang's metadata. With elastic expert parallelism, plans are made on the ranks that
     are up; slots of the others hold expert 0 and are in no expert's list.

@@ -35,7 +35,7 @@ def rebalance_experts(
     num_nodes: int,
     algorithm: Any,
 ) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]":
-    """sglang-jax's function, with eplb-xp's plans.
+    """Plan as the function of this name in sglang-jax is asked to.
 
     Its static dispatch sends all tokens of an expert to the first of its slots. So the first ones are chosen for that:
     experts of most tokens first, each to the GPU of its replicas that has fewest tokens by then.
