@@ -144,12 +144,10 @@ def test_experts_that_stay_keep_their_slots(max_moves: str | None, groups: int) 
 
 
 @pytest.mark.parametrize("max_moves", [None, "10%", "0"])
-@pytest.mark.parametrize("ranks", [4, 6, 10, 16])
+@pytest.mark.parametrize("ranks", [6, 10, 16])
 def test_ranks_come_and_go(ranks: int, max_moves: str | None) -> None:
     """Scaling up the old map ends in -1, or is narrower; scaling down it is wider. What can stay does."""
     slots, load = ranks * SLOTS // RANKS, torch.asarray(LOAD)
-    if slots < EXPERTS:
-        pytest.skip("too few slots")
     made = policy(max_moves=max_moves).rebalance_experts(load, slots, 1, 1, ranks, OLD)
     assert made.shape == (LAYERS, slots)
     assert is_placement(made)
