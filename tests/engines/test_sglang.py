@@ -97,6 +97,7 @@ def test_layers_without_tokens_are_planned_too() -> None:
     plan = planned(steps=steps)
     assert is_placement(plan.phy2log)
     assert is_placement(planned(steps=np.zeros_like(STEPS)).phy2log)
+    assert is_placement(planned(steps=STEPS[:0]).phy2log)
 
 
 def test_the_map_in_use_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:

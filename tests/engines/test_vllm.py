@@ -187,6 +187,15 @@ def test_no_load_and_no_map_is_an_error(data: st.DataObject) -> None:
     assert is_placement(asked.rebalance_experts(load, 8, groups, nodes, 4, old), 6)
 
 
+@pytest.mark.parametrize("max_moves", [None, "10%"])
+def test_a_stage_without_such_layers(max_moves: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    """Of a pipeline: no layers, and no groups."""
+    with caplog.at_level(logging.INFO, "eplb_xp"):
+        made = policy(max_moves=max_moves).rebalance_experts(torch.asarray(LOAD[:0]), SLOTS, 0, 1, RANKS, OLD[:0])
+    assert made.shape == (0, SLOTS)
+    assert "planned for vllm" in caplog.text
+
+
 @pytest.mark.parametrize("bad", [-5, float("nan"), float("inf")])
 def test_bad_loads_count_as_zero_and_are_said_once(bad: float, caplog: pytest.LogCaptureFixture) -> None:
     load = torch.asarray(LOAD, dtype=torch.float64)
