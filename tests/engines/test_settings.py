@@ -64,5 +64,5 @@ def test_budgets_are_of_a_layer() -> None:
 
 
 def test_settings_are_told_as_they_were_given() -> None:
-    assert str(Settings("swap", "10%", 0.05, 5)) == "swap,max_moves=10%,min_gain=0.05,far_cost=5"
+    assert str(Settings("swap", "10%", 0.05, 5, 4)) == "swap,max_moves=10%,min_gain=0.05,far_cost=5,samples=4"
     assert str(Settings()) == "joint"

@@ -254,6 +254,16 @@ def test_plans_are_as_good_as_fresh_ones() -> None:
     assert torch.equal(evaluate((followed,) * 3, load, RANKS).balancedness, evaluate(fresh, load, RANKS).balancedness)
 
 
+def test_where_there_is_no_gpu_the_cpu_plans(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    load = torch.asarray(LOAD)
+    for _ in range(2):
+        made = policy(device="cuda").rebalance_experts(load, SLOTS, 1, 1, RANKS, OLD)
+        assert torch.equal(made, policy().rebalance_experts(load, SLOTS, 1, 1, RANKS, OLD))
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "EPLB_XP_PLAN_ON=cuda needs loads of PyTorch and a GPU that it finds" in warning
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("default", [engines.OfPhy2log, engines.OfTriple])
 def test_plans_made_on_a_gpu_come_back(default: type) -> None:

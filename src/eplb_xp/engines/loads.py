@@ -1,18 +1,13 @@
 """The loads of an engine as NumPy's: what is no number of tokens is nobody's, because an error would end its EPLB."""
 
-import logging
-import threading
 from typing import Any
 
 import numpy as np
 
 from eplb_xp.backends.standard import Standard
 from eplb_xp.checks import LARGEST
+from eplb_xp.engines import once
 from eplb_xp.loads.samples import samples
-
-_log = logging.getLogger("eplb_xp")
-# Taken by the first bad loads of the process, for good.
-_first = threading.Lock()
 
 
 def read(lib: Standard, weight: Any) -> "np.ndarray[Any, Any]":
@@ -21,12 +16,12 @@ def read(lib: Standard, weight: Any) -> "np.ndarray[Any, Any]":
     bad = ~((load >= 0) & (load <= LARGEST))
     if not bad.any():
         return load
-    if _first.acquire(blocking=False):
-        at = tuple(int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
-        _log.warning(
-            "%d of %d loads are NaN, infinite or negative, the first %s at %s; such loads count as zero (said once)",
-            *(np.count_nonzero(bad), bad.size, load[at], list(at)),
-        )
+    at = tuple(int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
+    once.warn(
+        "loads",
+        "%d of %d loads are NaN, infinite or negative, the first %s at %s; such loads count as zero (said once)",
+        *(np.count_nonzero(bad), bad.size, load[at], list(at)),
+    )
     return np.where(bad, load.dtype.type(0), load)
 
 

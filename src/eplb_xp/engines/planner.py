@@ -1,5 +1,6 @@
 """A plan for an engine: what it gives, made what the library takes; the plan; a line that says what it brings."""
 
+import sys
 import time
 from typing import Any
 
@@ -7,9 +8,9 @@ import numpy as np
 
 from eplb_xp.backends import library_of
 from eplb_xp.backends.standard import Standard
-from eplb_xp.engines import loads, old_maps, report
+from eplb_xp.engines import loads, old_maps, once, report
 from eplb_xp.engines.active import as_active, on_active
-from eplb_xp.engines.settings import Settings
+from eplb_xp.engines.settings import PLAN_ON, Settings
 from eplb_xp.following import is_small
 from eplb_xp.planning import rebalance_experts
 from eplb_xp.sizes import check_sizes
@@ -64,17 +65,18 @@ def plan(
         # A placement that splits groups, as engines begin with, is no start for few moves.
         if budget is not None and (previous == used).all():
             options |= {"max_moves": budget}
-    is_short = "max_moves" in options and is_small(budget, num_replicas)
+    is_short = "max_moves" in options and is_small(budget, num_replicas * int(is_up.sum()) // num_gpus)
     wanted = loads.window(load, settings.samples if is_short else 1)
+    device = settings.device if is_up.all() and _is_there(settings.device, weight) else "cpu"
     if not is_up.all():
         made = on_active(wanted, num_replicas, groups, nodes, num_gpus, is_up, **options)
     else:
         # In a hierarchical plan no move is far.
         if "max_moves" in options and sizes.num_nodes == 1 and num_nodes and num_gpus % num_nodes == 0:
             options |= {"gpus_per_node": num_gpus // num_nodes, "far_cost": settings.far_cost}
-        made = _planned(lib, settings.device, wanted, (num_replicas, groups, nodes, num_gpus), options)
+        made = _planned(lib, device, wanted, (num_replicas, groups, nodes, num_gpus), options)
     seconds = time.perf_counter() - start
-    report.tell(engine, settings, report.Made(loads.window(load, 1), used, made.phy2log, is_up, seconds))
+    report.tell(engine, settings, report.Made(loads.window(load, 1), used, made.phy2log, is_up, device, seconds))
     return made
 
 
@@ -86,6 +88,17 @@ def _topology(experts: int, groups: int, nodes: int, gpus: int) -> tuple[int, in
     """Groups and nodes of a hierarchical plan, or 1 and 1."""
     keeps = experts % groups == 0 and groups % nodes == 0 and gpus % nodes == 0
     return (groups, nodes) if keeps else (1, 1)
+
+
+def _is_there(device: str, weight: Any) -> bool:
+    """Whether plans can be made on a device; if not, and another than the CPU is asked for, that is said once."""
+    torch: Any = sys.modules.get("torch")
+    is_there = device == "cpu" or (torch is not None and isinstance(weight, torch.Tensor) and torch.cuda.is_available())
+    if not is_there:
+        once.warn(
+            "device", "%s=%s needs loads of PyTorch and a GPU that it finds: plans are made on the CPU", PLAN_ON, device
+        )
+    return is_there
 
 
 def _planned(

@@ -23,6 +23,7 @@ class Made(NamedTuple):
     old: "np.ndarray[Any, Any] | None"  # [layers, replicas] what was in use
     new: "np.ndarray[Any, Any]"  # [layers, replicas]
     is_up: "np.ndarray[Any, Any]"  # [gpus]
+    device: str
     seconds: float
 
 
@@ -52,7 +53,7 @@ def tell(engine: str, settings: Settings, made: Made) -> None:
         level,
         "eplb_xp %s planned for %s in %.0f ms: %s, %s; balancedness %s -> %s (mean over layers %s -> %s); "
         "%s of %d slots receive another expert",
-        *(_version(), engine, 1000 * made.seconds, settings, _form(settings.device)),
+        *(_version(), engine, 1000 * made.seconds, settings, _form(made.device)),
         *(_figure(x.sums if x else None) for x in (before, after)),
         *(_figure(x.layers if x else None) for x in (before, after)),
         *("all" if moved is None else moved, made.new.size),

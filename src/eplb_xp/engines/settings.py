@@ -55,9 +55,9 @@ class Settings:
         return None if self.max_moves is None else as_moves(self.max_moves, slots)
 
     def __str__(self) -> str:
-        options = {"max_moves": self.max_moves, "min_gain": self.min_gain, "far_cost": self.far_cost}
-        plain = {"max_moves": None, "min_gain": 0.0, "far_cost": 1}
-        return ",".join([self.policy, *(f"{name}={x}" for name, x in options.items() if x != plain[name])])
+        plain = Settings()
+        options = {name: getattr(self, name) for name in _READERS if getattr(self, name) != getattr(plain, name)}
+        return ",".join([self.policy, *(f"{name}={x}" for name, x in options.items())])
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings | None:
