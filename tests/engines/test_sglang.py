@@ -119,7 +119,9 @@ def test_a_map_of_other_layers_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(planned().phy2log, torch.asarray(rebalance_experts(LOAD, SLOTS, 1, 1, RANKS).phy2log))
 
 
-@pytest.mark.parametrize("algorithm", [Algorithm.elasticity_aware, Algorithm.deepseek])
+@pytest.mark.parametrize(
+    "algorithm", [Algorithm.elasticity_aware, Algorithm.elasticity_aware_hierarchical, Algorithm.deepseek]
+)
 @pytest.mark.parametrize("policy", ["joint", "joint,max_moves=10%"])
 def test_ranks_that_are_down(algorithm: Algorithm, policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The state has room for ranks to come; those that are down get nothing but expert 0, which nobody is sent to."""
@@ -129,6 +131,10 @@ def test_ranks_that_are_down(algorithm: Algorithm, policy: str, monkeypatch: pyt
     plan = planned(algorithm, 4, 2)
     check(plan, active)
     assert plan.log2phy.shape[2] <= SLOTS
+    if "max_moves" in policy:
+        stays = np.repeat(np.array(active[:RANKS], dtype=bool), SLOTS // RANKS)
+        lost = EXPERTS - len(set(IN_ORDER[0, stays].tolist()))
+        assert ((plan.phy2log.numpy() != IN_ORDER)[:, stays].sum(axis=1) <= lost + SLOTS // 10).all()
 
 
 def test_all_are_up(monkeypatch: pytest.MonkeyPatch) -> None:

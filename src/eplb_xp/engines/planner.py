@@ -52,8 +52,8 @@ def plan(
     lib = library_of("weight", weight)
     load = loads.read(lib, weight)
     layers, experts = load.shape[-2:]
-    groups, nodes = _topology(experts, num_groups or 1, num_nodes or 1, num_gpus)
     is_up = np.ones(num_gpus, dtype=bool) if active is None else as_active(active, num_gpus)
+    groups, nodes = _topology(experts, num_groups or 1, num_nodes or 1, num_gpus) if is_up.all() else (1, 1)
     sizes = check_sizes(experts, num_replicas, groups, nodes, num_gpus)
 
     used = old_maps.fitted(None if old is None else _read(old), layers, num_replicas)
