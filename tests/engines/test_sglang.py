@@ -100,6 +100,17 @@ def test_layers_without_tokens_are_planned_too() -> None:
     assert is_placement(planned(steps=STEPS[:0]).phy2log)
 
 
+@pytest.mark.parametrize("policy", ["joint", "joint,max_moves=10%"])
+def test_sums_that_no_dtype_holds(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of floats beyond float32, of integers beyond int64."""
+    engines.sglang(monkeypatch, placement=torch.asarray(IN_ORDER))
+    monkeypatch.setenv("EPLB_XP_POLICY", policy)
+    for huge in (np.full(STEPS.shape, 3e38), np.full(STEPS.shape, 2**62)):
+        steps = torch.asarray(huge)
+        made = sglang.rebalance_experts(steps, SLOTS, SLOTS // RANKS, None, 1, Algorithm.deepseek)
+        assert is_placement(made[0])
+
+
 def test_the_map_in_use_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     old = torch.asarray(IN_ORDER)
     engines.sglang(monkeypatch, placement=old)

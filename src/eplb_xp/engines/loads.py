@@ -31,7 +31,6 @@ def window(load: "np.ndarray[Any, Any]", number: int) -> "np.ndarray[Any, Any]":
         return load
     steps = load[load.any(axis=(1, 2))]
     number = min(number, len(steps))
-    if number < 2:
-        # Sums of integers are exact, and those of floats as good as can be.
-        return load.sum(axis=0, dtype=np.int64 if load.dtype.kind in "iu" else np.float64)
-    return samples(steps, number)
+    # As float64 sums of counts are exact below 2^53, and none wraps.
+    summed = load.sum(axis=0, dtype=np.float64) if number < 2 else samples(steps, number)
+    return np.minimum(summed, LARGEST)

@@ -1,5 +1,6 @@
 """Who plans, with what, and what a plan brings: lines of the logger ``eplb_xp``, and metrics."""
 
+import functools
 import logging
 import sys
 from typing import Any, NamedTuple
@@ -105,6 +106,7 @@ def _form(device: str) -> str:
     return "native code" if is_native else "NumPy alone (eplb-xp info says why)"
 
 
+@functools.cache
 def _version() -> str:
     from importlib.metadata import version  # noqa: PLC0415 # takes long to import
 
