@@ -32,13 +32,18 @@ PROCESSES := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope
 HYPOTHESIS_PROFILE ?= ci
 export HYPOTHESIS_PROFILE
 
+# vLLM's and SGLang's own files, of several versions, and what they need to be imported.
+ENGINES := build/engines
+ENGINES_VENV := .venv-engines
+OF_ENGINES := einops msgspec pytest "pytest-xdist>=3.6" setuptools setuptools-rust setuptools-scm wheel
+
 # The lowest versions that pyproject.toml allows; no CPU build of the lowest torch is to be had.
 LOWEST_VENV := .venv-lowest
 LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-lowest lint lint-workflows wheel wheels fuzz sanitize mutate bench bench-gpu bench-growth bench-moves bench-quality bench-settings bench-search bench-shares bench-start docs clean
+.PHONY: help demo test test-engines test-lowest lint lint-workflows wheel wheels fuzz sanitize mutate bench bench-gpu bench-growth bench-moves bench-quality bench-settings bench-search bench-shares bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -66,6 +71,20 @@ demo: $(READY)  ## Plan generated loads: tables, out/loads.npz, out/plan.npz and
 test: lint $(NATIVE)  ## Lint, types and tests
 	@echo "Testing on $$(nproc) cores (some minutes)"
 	@$(BIN)/python -m pytest $(PROCESSES)
+
+test-engines: $(ENGINES_VENV)/.ready  ## Adapters with the real packages of vLLM, SGLang and vllm-ascend, fetched by version
+	@$(ENGINES_VENV)/bin/python -m tests.in_engines.fetch $(ENGINES)
+	@echo "Testing with them (two minutes)"
+	@EPLB_XP_ENGINES=$(CURDIR)/$(ENGINES) $(ENGINES_VENV)/bin/python -m pytest -o addopts="--import-mode=importlib -ra" \
+		--confcutdir=tests/in_engines --numprocesses auto --quiet tests/in_engines
+
+$(ENGINES_VENV)/.ready: pyproject.toml
+	@echo "Setting up $(ENGINES_VENV)"
+	@$(PYTHON) -m venv $(ENGINES_VENV)
+	@$(ENGINES_VENV)/bin/python -m pip install -qq --upgrade "pip>=25.1"
+	@$(ENGINES_VENV)/bin/python -m pip install -qq "$(TORCH)" $(OF_ENGINES)
+	@$(ENGINES_VENV)/bin/python -m pip install -qq --editable .
+	@touch $@
 
 test-lowest: $(LOWEST_VENV)/.ready  ## Tests with the lowest supported versions
 	@echo "Testing with $(LOWEST)"
@@ -203,4 +222,4 @@ $(VENV)/.docs: $(READY)
 	@touch $@
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) $(LOWEST_VENV) $(MUTATION_VENV) $(TOOLS_VENV) $(WHEEL_VENV) mutants out build dist wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info backends/native/*.so
+	rm -rf $(VENV) $(ENGINES_VENV) $(LOWEST_VENV) $(MUTATION_VENV) $(TOOLS_VENV) $(WHEEL_VENV) mutants out build dist wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info backends/native/*.so

@@ -23,6 +23,8 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev"))
 
+# Engines' packages are in none of our environments but one: make test-engines.
+collect_ignore = ["in_engines"]
 
 # What takes longest comes first, so that no process is left alone with it in the end.
 LONGEST_FIRST = (
@@ -86,7 +88,7 @@ def file(tmp_path: Path) -> Path:
 
 
 # Rooms whose tests have the forms that users have. Others are about the once-written code, if they don't say otherwise.
-AS_USERS = ("cli", "docs", "loads")
+AS_USERS = ("cli", "docs", "engines", "loads")
 
 
 @pytest.fixture(scope="module", autouse=True)

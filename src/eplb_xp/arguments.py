@@ -34,7 +34,10 @@ _PREVIOUS = "this function makes no use of a previous placement, rebalance_exper
 INSTEAD = {
     **dict.fromkeys(("old_global_expert_indices", "old_phy2log", "current_expert_table"), _PREVIOUS),
     **dict.fromkeys(NAMES_OF_PLANS, _PREVIOUS),
-    **dict.fromkeys(("rank_mapping", "active_ranks"), "all GPUs count: num_gpus is the number of those that are up"),
+    **dict.fromkeys(
+        ("rank_mapping", "active_ranks", "active_gpus"),
+        "all GPUs count: num_gpus is the number of those that are up, or eplb_xp.engines.on_active finds these",
+    ),
     "enable_hierarchical": "whole groups stay on nodes where num_groups divide over num_nodes; 1 and 1 is global",
     "num_local_physical_experts": "num_gpus is num_physical_experts // num_local_physical_experts",
     **dict.fromkeys(("num_logical_experts", "num_experts"), "weight has as many columns, leave it out"),

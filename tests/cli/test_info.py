@@ -1,7 +1,7 @@
 """What ``eplb-xp info`` says of an installation."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import eplb_xp
 from eplb_xp.backends.launching import from_numpy
 from eplb_xp.backends.takeover import SWITCH, Refusal
 from eplb_xp.backends.tensors.through_host import HOST
+from eplb_xp.engines import installed
 from tests.support.command_line import run
 
 
@@ -73,6 +74,40 @@ def test_a_form_that_is_switched_off(
     form = found(capsys)["forms"][0]
     assert not form["is_used"]
     assert form["reason"] == f"{SWITCH}={value} {why}"
+
+
+class Point(NamedTuple):
+    """An entry point, of whatever group is asked for."""
+
+    name: str
+
+
+def test_engines_that_find_an_adapter(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why not, one reason after the other, until there is none."""
+    for variable in ("EPLB_XP_POLICY", "VLLM_PLUGINS", "SGLANG_PLUGINS"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def reasons() -> list[str]:
+        engines = found(capsys)["engines"]
+        assert [each["engine"] for each in engines] == ["vllm", "vllm-ascend", "sglang"]
+        return [each["reason"] for each in engines if not each["is_used"]]
+
+    monkeypatch.setattr(installed, "entry_points", lambda *, group: [])  # noqa: ARG005 # as metadata has it
+    assert all("the entry point is not seen" in reason for reason in reasons())
+    points = [Point("eplb_xp"), Point("eplb_xp_ascend")]
+    monkeypatch.setattr(installed, "entry_points", lambda *, group: points)  # noqa: ARG005
+    assert reasons() == ["the engine is not installed"] * 3
+    monkeypatch.setattr(installed, "version", lambda _: "1.2.3")
+    assert reasons() == ["EPLB_XP_POLICY is not set"] * 3
+    monkeypatch.setenv("EPLB_XP_POLICY", "joint,max_moves=all")
+    assert all("max_moves must be a whole number" in reason for reason in reasons())
+    monkeypatch.setenv("EPLB_XP_POLICY", "joint,max_moves=10%")
+    monkeypatch.setenv("SGLANG_PLUGINS", "others, more")
+    assert reasons() == ["SGLANG_PLUGINS=others, more leaves eplb_xp out"]
+    monkeypatch.setenv("SGLANG_PLUGINS", "others, eplb_xp")
+    assert reasons() == []
+    assert run("info") == 0
+    assert "vllm 1.2.3" in capsys.readouterr().out
 
 
 def test_settings_that_there_are_not(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

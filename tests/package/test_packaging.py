@@ -45,6 +45,16 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
     assert names == modules | backends | pages | native | {"eplb_xp/py.typed"}
 
 
+def test_the_wheel_names_the_adapters_of_engines(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    lines = archive.read(name).decode().splitlines()
+    for group, targets in points.items():
+        assert f"[{group}]" in lines
+        assert {f"{name} = {target}" for name, target in targets.items()} <= set(lines)
+
+
 def test_one_wheel_is_for_all_versions_of_python(wheel: Path) -> None:
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         pytest.skip("Python without a lock has no stable interface")

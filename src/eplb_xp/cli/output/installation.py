@@ -13,15 +13,20 @@ NOTES = "What a form leaves to it, and all else, the once-written code plans: th
 
 
 def table(found: Installation) -> Group:
-    """Versions, and a row for each form."""
+    """Versions, a row for each form, and one for each engine."""
     heading = Text(f"eplb-xp {found.version}, Python {found.python}, {found.machine}")
     packages = Text(", ".join(f"{name} {version or 'not installed'}" for name, version in found.packages.items()))
     rows = Table("form", "arrays", "used", "", box=box.SIMPLE_HEAD, pad_edge=False)
     for form in found.forms:
         rows.add_row(form.name, form.arrays, "yes" if form.is_used else "no", form.reason)
-    return Group(heading, packages, rows, Text(NOTES, style="dim"))
+    engines = Table("engine", "entry point", "used", "", box=box.SIMPLE_HEAD, pad_edge=False)
+    for each in found.engines:
+        name = f"{each.engine} {each.version or ''}".strip()
+        engines.add_row(name, each.entry_point, "yes" if each.is_used else "no", each.reason)
+    return Group(heading, packages, rows, Text(NOTES, style="dim"), engines)
 
 
 def document(found: Installation) -> dict[str, Any]:
     """The same, by name."""
-    return {**found._asdict(), "forms": [form._asdict() for form in found.forms]}
+    lists = {name: [each._asdict() for each in getattr(found, name)] for name in ("forms", "engines")}
+    return {**found._asdict(), **lists}
