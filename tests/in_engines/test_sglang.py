@@ -56,13 +56,15 @@ print("as theirs")
 
 @pytest.mark.parametrize("package", [NEWEST], indirect=True)
 def test_its_loader_reads_placements_and_counts(package: Path, tmp_path: Path) -> None:
-    """``--init-expert-location``: a plan is taken as it is, counts are planned for, by us."""
+    """``--init-expert-location``: maps that we write are taken as they are, counts planned for, by us."""
     code = f"""
 import json
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
 import eplb_xp
+from eplb_xp.formats import placements
+from eplb_xp.formats.placements.placement import Placement
 from tests.in_engines.standing_in import stand_in
 stand_in(Path({str(package)!r}))
 from tests.in_engines.of_sglang import configure, register
@@ -71,9 +73,12 @@ register()
 from sglang.srt.eplb.expert_location import compute_initial_expert_location_metadata
 load = np.random.default_rng(0).poisson(50, (3, 8))
 plan = eplb_xp.rebalance_experts(load, 12, 1, 1, 2)
-moe.init_expert_location = {str(tmp_path / "placement.json")!r}
-for content in ({{"physical_to_logical_map": plan.phy2log.tolist()}}, {{"logical_count": load.tolist()}}):
-    Path(moe.init_expert_location).write_text(json.dumps(content))
+folder = Path({str(tmp_path)!r})
+(folder / "counts.json").write_text(json.dumps({{"logical_count": load.tolist()}}))
+for name in ("map.json", "map.pt"):
+    placements.FORMATS["sglang"].write(folder / name, Placement(plan.phy2log, num_gpus=2))
+for name in ("counts.json", "map.json", "map.pt"):
+    moe.init_expert_location = str(folder / name)
     read = compute_initial_expert_location_metadata(SimpleNamespace(hf_config=None), 0)
     assert (read.physical_to_logical_map.numpy() == plan.phy2log).all()
     assert (read.logical_to_all_physical_map_num_valid.numpy() == plan.logcnt).all()
