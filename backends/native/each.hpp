@@ -47,3 +47,4 @@
 #include "following/path.hpp"
 #include "following/turns.hpp"
 #include "following/follow.hpp"
+#include "code.hpp"

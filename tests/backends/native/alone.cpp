@@ -1,5 +1,6 @@
 // Native code without Python, for processors that an emulator runs: cases from standard input, their maps to the output.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -15,6 +16,7 @@
 #include "following/shape.hpp"
 #include "memory.hpp"
 #include "shape.hpp"
+#include "request.hpp"
 #include "threads.hpp"
 
 namespace rows {

@@ -1,0 +1,19 @@
+// What is called from outside, the same for each number of lanes.
+
+struct Code {
+  template <typename Index>
+  static void plan(const float* weight, const Shape& shape, Index* phy2log, Index* log2phy, Index* logcnt, Work& work) {
+    plan_layers(weight, shape, Maps<Index>{phy2log, log2phy, logcnt}, work);
+  }
+
+  // Of the buffers of a call.
+  static void follow(const std::array<Values, 10>& given, const FollowingShape& shape, Work& work) {
+    const auto& [previous, max_moves, min_gain, weight, integers, one, other, phy2log, log2phy, logcnt] = given;
+    follow_layers(Followed<int64_t>{previous.as<const int64_t>(),
+                                    max_moves.as<const int64_t>(),
+                                    min_gain.as<const float>(),
+                                    weight.as<const float>(),
+                                    {phy2log.as<int64_t>(), log2phy.as<int64_t>(), logcnt.as<int64_t>()}},
+                  shape, work);
+  }
+};
