@@ -6,6 +6,7 @@ import numpy as np
 
 from eplb_xp.algorithms import pipeline
 from eplb_xp.algorithms.following import follow
+from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import NATIVE, Step, register
@@ -106,9 +107,33 @@ def _follow_or_renew(lib: Standard, *arrays: Array, **settings: Any) -> Any:
     return follows_from_numpy.follow_or_renew(lib, *arrays, **settings)
 
 
+def _share(lib: Standard, *arrays: Array, **settings: Any) -> Any:
+    """Shares by native code."""
+    from eplb_xp.backends.launching import shares_from_numpy  # noqa: PLC0415
+
+    return shares_from_numpy.share(lib, *arrays, **settings)
+
+
+def _share_of_plan(lib: Standard, *arrays: Array, **settings: Any) -> Any:
+    """The same of a plan that is not prepared."""
+    from eplb_xp.backends.launching import shares_from_numpy  # noqa: PLC0415
+
+    return shares_from_numpy.share_of_plan(lib, *arrays, **settings)
+
+
+def _prepare(lib: Standard, phy2log: Array, **sizes: Any) -> Any:
+    """What shares need to know of a plan, by native code."""
+    from eplb_xp.backends.launching import shares_from_numpy  # noqa: PLC0415
+
+    return shares_from_numpy.prepare(lib, phy2log, **sizes)
+
+
 register(NumPy, pipeline.plan, _plan, form=NATIVE)
 register(NumPy, follow.follow, _follow, form=NATIVE)
 register(NumPy, follow.follow_or_renew, _follow_or_renew, form=NATIVE)
+register(NumPy, shares.share, _share, form=NATIVE)
+register(NumPy, shares.share_of_plan, _share_of_plan, form=NATIVE)
+register(NumPy, prepared.prepare, _prepare, form=NATIVE)
 
 
 def _is_added(dtype: np.dtype[Any], known: type[np.generic]) -> bool:

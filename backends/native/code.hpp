@@ -16,4 +16,13 @@ struct Code {
                                     {phy2log.as<int64_t>(), log2phy.as<int64_t>(), logcnt.as<int64_t>()}},
                   shape, work);
   }
+
+  static void prepare(const int64_t* phy2log, const PreparedArrays<int64_t>& found, const SharingShape& shape,
+                      Work& work) {
+    sharing::prepare_layers(phy2log, found, shape, work);
+  }
+
+  static bool share(const Batch& batch, const SharingShape& shape, Work& work) {
+    return sharing::share_layers(batch, shape, work);
+  }
 };

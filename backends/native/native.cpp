@@ -13,6 +13,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "shape.hpp"
 #include "request.hpp"
 #include "given.hpp"
+#include "sharing/shape.hpp"
 #include "threads.hpp"
 #include "xla.hpp"
 
@@ -167,6 +169,8 @@ PyObject* follow(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
   });
 }
 
+#include "calls/sharing.hpp"
+
 // As Python's table of methods has them.
 PyCFunction called(PyObject* (*call)(PyObject*, PyObject* const*, Py_ssize_t)) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call));
@@ -179,6 +183,17 @@ PyMethodDef methods[] = {
     {"follow", called(follow), METH_FASTCALL,
      "follow(previous, max_moves, min_gain, weight, integers, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
      "--\n\nWrite the maps of a plan that follows another."},
+    {"share", called(share), METH_FASTCALL,
+     "share(expert, place, first, holders, colour, start, size, tolerance, weight, integers,\n"
+     "      share, gpu_load, busiest, lower_bound, proof, gap, rounds, lanes, threads)\n"
+     "--\n\nWrite shares of a plan for which it is prepared, or say why not."},
+    {"share_of_plan", called(share_of_plan), METH_FASTCALL,
+     "share_of_plan(phy2log, tolerance, weight, integers,\n"
+     "              share, gpu_load, busiest, lower_bound, proof, gap, rounds, lanes, threads)\n"
+     "--\n\nWrite shares of a plan, or say why not."},
+    {"prepare_shares", called(prepare_shares), METH_FASTCALL,
+     "prepare_shares(phy2log, integers, expert, place, first, holders, colour, start, size, lanes, threads)\n"
+     "--\n\nWrite what shares need to know of a plan."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -1,0 +1,142 @@
+// algorithms/sharing/prepared.py: what shares need to know of a plan, found out or given.
+
+class Preparing {
+ public:
+  Preparing(const SharingShape& shape, Memory& memory)
+      : shape_(shape), holders_(shape, memory), stretches_(shape, memory) {}
+
+  // With places of its own, in the room for the rest.
+  PreparedArrays<int32_t> prepare(const int64_t* phy2log, PreparedArrays<int32_t> plan) {
+    holders_.find(phy2log, plan);
+    choose_colours(shape_, holders_.by_turn, plan, holders_.gpu);
+    stretches_.find(plan, holders_.gpu);
+    plan.place = holders_.place;
+    return plan;
+  }
+
+  const int32_t* gpu() const { return holders_.gpu; }
+
+ private:
+  const SharingShape& shape_;
+  Holders holders_;
+  Stretches stretches_;
+};
+
+inline PreparedArrays<int32_t> room_for_prepared(const SharingShape& shape, Memory& memory) {
+  const int experts = shape.experts;
+  return {memory.take<int32_t>(shape.slots), memory.take<int32_t>(shape.linked()), memory.take<int32_t>(experts),
+          memory.take<int32_t>(experts),     memory.take<int32_t>(experts),        memory.take<int32_t>(experts),
+          memory.take<int32_t>(1)};
+}
+
+inline void copy(const int32_t* from, int64_t number, int64_t* to) { std::copy(from, from + number, to); }
+
+inline void write_prepared(const PreparedArrays<int32_t>& from, const SharingShape& shape,
+                           const PreparedArrays<int64_t>& to) {
+  copy(from.expert, shape.slots, to.expert);
+  copy(from.place, shape.linked(), to.place);
+  copy(from.first, shape.experts, to.first);
+  copy(from.holders, shape.experts, to.holders);
+  copy(from.colour, shape.experts, to.colour);
+  copy(from.start, shape.experts, to.start);
+  copy(from.size, 1, to.size);
+}
+
+// Of what is given nothing is trusted: it is read as far as shares need it, if it is of some plan.
+class Reading {
+ public:
+  Reading(const SharingShape& shape, Memory& memory)
+      : shape_(shape),
+        last_(memory.take<int32_t>(shape.experts + 1)),
+        number_(memory.take<int32_t>(shape.experts + 1)),
+        links_(memory.take<int32_t>(shape.gpus)),
+        gpu(memory.take<int32_t>(shape.linked())) {}
+
+  // Whether it is of a plan.
+  bool read(const PreparedArrays<const int64_t>& given, const PreparedArrays<int32_t>& plan) {
+    return read_numbers(given, plan) && read_table(given, plan) && are_runs(plan) &&
+           (*plan.size == 0 || are_stretches(plan));
+  }
+
+ private:
+  static bool read(const int64_t* from, int64_t number, int64_t least, int64_t most, int32_t* to) {
+    bool are_within = true;
+    for (int64_t i = 0; i < number; ++i) {
+      are_within &= from[i] >= least && from[i] <= most;
+      to[i] = static_cast<int32_t>(from[i]);
+    }
+    return are_within;
+  }
+
+  bool read_numbers(const PreparedArrays<const int64_t>& given, const PreparedArrays<int32_t>& plan) const {
+    const int experts = shape_.experts, slots = shape_.slots, gpus = shape_.gpus;
+    return read(given.expert, slots, 0, experts, plan.expert) &&
+           read(given.place, shape_.linked(), 0, slots - 1, plan.place) &&
+           read(given.first, experts, 0, slots, plan.first) && read(given.holders, experts, 0, gpus, plan.holders) &&
+           read(given.colour, experts, -1, shape_.most_colours(), plan.colour) &&
+           read(given.start, experts, -1, gpus - 1, plan.start) && read(given.size, 1, 0, gpus, plan.size) &&
+           (*plan.size == 0 || gpus % *plan.size == 0);
+  }
+
+  // Whether each expert has so many holders, on GPUs of their own.
+  bool read_table(const PreparedArrays<const int64_t>& given, const PreparedArrays<int32_t>& plan) {
+    const int experts = shape_.experts, gpus = shape_.gpus;
+    for (int e = 0; e <= experts; ++e) {
+      last_[e] = -1;
+      number_[e] = 0;
+    }
+    for (int g = 0; g < gpus; ++g)
+      for (int p = g; p < shape_.slots; p += gpus) {
+        const int32_t e = plan.expert[p];
+        if (last_[e] == g && e < experts) return false;
+        last_[e] = g;
+        ++number_[e];
+      }
+    for (int e = 0; e < experts; ++e)
+      if (plan.holders[e] != number_[e]) return false;
+    return true;
+  }
+
+  // Whether the places of each expert of several stand in a row, GPU by GPU, and nowhere else.
+  bool are_runs(const PreparedArrays<int32_t>& plan) {
+    int number = 0;
+    for (int i = 0; i < shape_.linked(); ++i) {
+      const int32_t e = plan.expert[plan.place[i]];
+      gpu[i] = plan.place[i] % shape_.gpus;
+      if (e == shape_.experts || plan.holders[e] < 2) continue;
+      ++number;
+      const int32_t turn = i - plan.first[e];
+      if (turn < 0 || turn >= plan.holders[e] || (turn > 0 && gpu[i] <= gpu[i - 1])) return false;
+    }
+    for (int e = 0; e < shape_.experts; ++e)
+      if (plan.holders[e] > 1) {
+        number -= plan.holders[e];
+        if (plan.colour[e] < 0) return false;
+      }
+    return number == 0;
+  }
+
+  // Whether each expert's GPUs are a stretch, and no pair of neighbours is in two of them.
+  bool are_stretches(const PreparedArrays<int32_t>& plan) {
+    const int32_t size = *plan.size;
+    for (int g = 0; g < shape_.gpus; ++g) links_[g] = 0;
+    for (int e = 0; e < shape_.experts; ++e) {
+      if (plan.holders[e] < 2) continue;
+      if (plan.start[e] < 0) return false;
+      for (int i = plan.first[e]; i < plan.first[e] + plan.holders[e]; ++i) {
+        if (gpu[i] / size != plan.start[e] / size) return false;
+        const int32_t turn = gpu[i] - plan.start[e] + (gpu[i] < plan.start[e] ? size : 0);
+        if (turn >= plan.holders[e] || (turn + 1 < plan.holders[e] && ++links_[gpu[i]] > 1)) return false;
+      }
+    }
+    return true;
+  }
+
+  const SharingShape& shape_;
+  int32_t* last_;    // [experts + 1] the GPU that had a place of each
+  int32_t* number_;  // [experts + 1] of its places
+  int32_t* links_;   // [gpus] stretches that go on from each to the next
+
+ public:
+  int32_t* gpu;  // [linked] of each place
+};
