@@ -19,20 +19,14 @@ MOST_NEIGHBOURS = 2**26
 Arrays = np.ndarray[Any, Any]
 
 
-def share(
-    lib: Standard, *arrays: Arrays, num_gpus: int, rounds: int, lanes: int | None = None
-) -> Shares[Any] | Refusal:
+def share(lib: Standard, *arrays: Arrays, **settings: Any) -> Shares[Any] | Refusal:
     """Shares of a plan for which it is prepared, or why the once-written code makes them."""
-    *given, tolerance, weight = arrays
-    return _shared("share", lib, given, tolerance, weight, (num_gpus, rounds), lanes)
+    return _shared("share", lib, *arrays, **settings)
 
 
-def share_of_plan(
-    lib: Standard, *arrays: Arrays, num_gpus: int, rounds: int, lanes: int | None = None
-) -> Shares[Any] | Refusal:
+def share_of_plan(lib: Standard, *arrays: Arrays, **settings: Any) -> Shares[Any] | Refusal:
     """Shares of a plan, or why the once-written code makes them."""
-    phy2log, tolerance, weight = arrays
-    return _shared("share_of_plan", lib, [phy2log], tolerance, weight, (num_gpus, rounds), lanes)
+    return _shared("share_of_plan", lib, *arrays, **settings)
 
 
 def prepare(
@@ -52,16 +46,11 @@ def prepare(
 
 
 def _shared(
-    call: str,
-    lib: Standard,
-    given: list[Arrays],
-    tolerance: Arrays,
-    weight: Arrays,
-    settings: tuple[int, int],
-    lanes: int | None,
+    call: str, lib: Standard, *arrays: Arrays, num_gpus: int, rounds: int, lanes: int | None = None
 ) -> Shares[Any] | Refusal:
+    *given, tolerance, weight = arrays
     layers, experts = weight.shape
-    replicas, (num_gpus, rounds) = given[0].shape[1], settings
+    replicas = given[0].shape[1]
     are_integers = lib.is_integer(weight)
     shape = _shape(experts, replicas, num_gpus, rounds, are_integers=are_integers)
     if isinstance(shape, Refusal):
@@ -79,8 +68,9 @@ def _shared(
         np.empty(layers, index),
     )
     native = extension()
-    arrays = (*map(_integers, given), np.ascontiguousarray(tolerance, dtype=np.float32), load, shape, *found)
-    reason = getattr(native, call)(*arrays, lanes or native.MOST_LANES, threads())
+    near = np.ascontiguousarray(tolerance, dtype=np.float32)
+    buffers = (*map(_integers, given), near, load, shape, *found)
+    reason = getattr(native, call)(*buffers, lanes or native.MOST_LANES, threads())
     return found if reason is None else Refusal(reason)
 
 

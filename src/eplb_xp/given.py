@@ -131,6 +131,8 @@ def _check_experts(phy2log: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) 
         layer, expert = np.unravel_index(np.argmin(there), there.shape)
         number = np.count_nonzero(~there)
         raise ValueError(f"the plan misses {number} experts, the first expert {expert} of layer {layer}")
+    if sizes.num_nodes == 1:
+        return
     on_node = groups_by_node(phy2log, experts, sizes)
     nodes_of_group = on_node.sum(axis=1)
     if (nodes_of_group > 1).any():

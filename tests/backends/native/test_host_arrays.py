@@ -1,5 +1,6 @@
 """Arrays of all libraries in host memory get plans by native code."""
 
+import contextlib
 from typing import Any
 from unittest import mock
 
@@ -8,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from eplb_xp import POLICIES, rebalance_experts
-from eplb_xp.backends.launching import follows_from_numpy, from_numpy
+from eplb_xp import POLICIES, Plan, prepare_shares, rebalance_experts, share_tokens
+from eplb_xp.backends.launching import follows_from_numpy, from_numpy, shares_from_numpy
 from eplb_xp.backends.takeover import SWITCH
 from eplb_xp.sizes import check_sizes
 from tests.support.native import needs_native, once_written_plan
@@ -47,6 +48,30 @@ def test_native_code_follows_plans(asarray: Any, is_one: bool, monkeypatch: pyte
     assert watched.call_count == 1
     for ours, theirs in zip(plan, expected, strict=True):
         np.testing.assert_array_equal(np.asarray(ours), theirs)
+
+
+@needs_native
+@pytest.mark.parametrize("asarray", [np.array, torch.tensor, jnp.array])
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_native_code_shares(asarray: Any, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a plan, what is prepared, and that."""
+    monkeypatch.setenv(SWITCH, "0")
+    past, batch = np.random.default_rng(0).lognormal(5, 1, (2, 7, 32)).astype(dtype)
+    plan = rebalance_experts(past, *SIZES)
+    expected = share_tokens(plan, batch, 16)
+    monkeypatch.delenv(SWITCH)
+    given, weight = Plan(*map(asarray, plan)), asarray(batch)
+    with contextlib.ExitStack() as stack:
+        watched = [
+            stack.enter_context(mock.patch.object(shares_from_numpy, name, wraps=getattr(shares_from_numpy, name)))
+            for name in ("share_of_plan", "prepare", "share")
+        ]
+        prepared = prepare_shares(given, 16)
+        found = share_tokens(given, weight, 16), share_tokens(given, weight, 16, prepared=prepared)
+    assert [each.call_count for each in watched] == [1, 1, 1]
+    for shares in found:
+        for ours, theirs in zip(shares, expected, strict=True):
+            np.testing.assert_array_equal(np.asarray(ours), theirs)
 
 
 @needs_native
