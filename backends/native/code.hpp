@@ -25,4 +25,12 @@ struct Code {
   static bool share(const Batch& batch, const SharingShape& shape, Work& work) {
     return sharing::share_layers(batch, shape, work);
   }
+
+  static bool divide(const QuotaArrays& layers, const QuotaShape& shape, Work& work) {
+    return routing::divide_layers(layers, shape, work);
+  }
+
+  static bool route(const RouteArrays& layers, const RouteShape& shape, Work& work) {
+    return routing::route_layers(layers, shape, work);
+  }
 };

@@ -62,4 +62,9 @@ namespace sharing {
 #include "sharing/shares.hpp"
 }  // namespace sharing
 
+namespace routing {
+#include "routing/quotas.hpp"
+#include "routing/route.hpp"
+}  // namespace routing
+
 #include "code.hpp"

@@ -23,6 +23,7 @@
 #include "request.hpp"
 #include "given.hpp"
 #include "sharing/shape.hpp"
+#include "routing/shape.hpp"
 #include "threads.hpp"
 #include "xla.hpp"
 
@@ -169,7 +170,9 @@ PyObject* follow(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
   });
 }
 
+#include "calls/layers.hpp"
 #include "calls/sharing.hpp"
+#include "calls/routing.hpp"
 
 // As Python's table of methods has them.
 PyCFunction called(PyObject* (*call)(PyObject*, PyObject* const*, Py_ssize_t)) {
@@ -194,6 +197,12 @@ PyMethodDef methods[] = {
     {"prepare_shares", called(prepare_shares), METH_FASTCALL,
      "prepare_shares(phy2log, integers, expert, place, first, holders, colour, start, size, lanes, threads)\n"
      "--\n\nWrite what shares need to know of a plan."},
+    {"quotas", called(quotas), METH_FASTCALL,
+     "quotas(share, phy2log, log2phy, logcnt, counts, rank, integers, quota, lanes, threads)\n"
+     "--\n\nWrite quotas of all ranks, or of one where there is a rank for each layer, or say why not."},
+    {"route", called(route), METH_FASTCALL,
+     "route(quota, log2phy, logcnt, first, experts, integers, slots, lanes, threads)\n"
+     "--\n\nWrite the slots of tokens, or say why not."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -3,13 +3,6 @@
 constexpr char kNotPrepared[] =
     "native code shares by plans of all experts, what prepare_shares made of one, and tolerances from 0 to 1";
 
-// Whether there is such a shape.
-bool read_shape(const Values& integers, SharingShape& shape) {
-  if (!integers.are(1, sizeof shape)) return false;
-  std::memcpy(static_cast<void*>(&shape), integers.data, sizeof shape);
-  return shape.fits();
-}
-
 // Seven buffers for `Prepared`; whether they are of so many layers.
 template <typename Integer>
 bool take_prepared(const Values* given, const SharingShape& shape, int64_t layers, PreparedArrays<Integer>& taken) {
@@ -40,68 +33,52 @@ bool take_batch(const Values* given, const Values& tolerance, const Values& weig
 }
 
 // Share all layers, or say why the once-written code must.
-PyObject* share_batch(const Batch& batch, const SharingShape& shape, int64_t layers, int lanes, int threads) {
-  std::atomic<bool> are_shared{true};
-  PyObject* done = without_lock([&]() -> const char* {
-    Work(layers).divide(threads, [&](Work& work) {
-      in_lanes(lanes, [&](auto code) {
-        if (!code.share(batch, shape, work)) are_shared = false;
-      });
-    });
-    return nullptr;
-  });
-  if (!done || are_shared) return done;
-  Py_DECREF(done);
-  return PyUnicode_FromString(kNotPrepared);
+PyObject* share_batch(const Batch& batch, const SharingShape& shape, int64_t layers, const std::array<int, 2>& how) {
+  return with_layers(layers, how, kNotPrepared, [&](auto code, Work& work) { return code.share(batch, shape, work); });
 }
 
 PyObject* share(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
   Given<10, 7, 2> given;
   if (!given.take(arguments, number)) return nullptr;
   const auto buffers = given.buffers();
-  const auto [lanes, threads] = given.integers();
-  const Values &tolerance = buffers[7], &weight = buffers[8];
+  const Values &tolerance = buffers[7], &weight = buffers[8], &integers = buffers[9];
   const int64_t layers = tolerance.bytes / int64_t{sizeof(float)};
   SharingShape shape{};
   Batch batch{};
-  if (!read_shape(buffers[9], shape) || !take_prepared(&buffers[0], shape, layers, batch.prepared) ||
-      !take_batch(&buffers[10], tolerance, weight, shape, batch) || !are_there(lanes, threads))
+  if (!read_shape(integers, given.integers(), shape) || !take_prepared(&buffers[0], shape, layers, batch.prepared) ||
+      !take_batch(&buffers[10], tolerance, weight, shape, batch))
     return refused(kDoNotFit);
-  return share_batch(batch, shape, layers, lanes, threads);
+  return share_batch(batch, shape, layers, given.integers());
 }
 
 PyObject* share_of_plan(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
   Given<4, 7, 2> given;
   if (!given.take(arguments, number)) return nullptr;
   const auto buffers = given.buffers();
-  const auto [lanes, threads] = given.integers();
-  const Values &phy2log = buffers[0], &tolerance = buffers[1], &weight = buffers[2];
+  const Values &phy2log = buffers[0], &tolerance = buffers[1], &weight = buffers[2], &integers = buffers[3];
   const int64_t layers = tolerance.bytes / int64_t{sizeof(float)};
   SharingShape shape{};
   Batch batch{};
   batch.phy2log = phy2log.as<const int64_t>();
-  if (!read_shape(buffers[3], shape) || !phy2log.are(layers * shape.slots, sizeof(int64_t)) ||
-      !take_batch(&buffers[4], tolerance, weight, shape, batch) || !are_there(lanes, threads))
+  if (!read_shape(integers, given.integers(), shape) || !phy2log.are(layers * shape.slots, sizeof(int64_t)) ||
+      !take_batch(&buffers[4], tolerance, weight, shape, batch))
     return refused(kDoNotFit);
-  return share_batch(batch, shape, layers, lanes, threads);
+  return share_batch(batch, shape, layers, given.integers());
 }
 
 PyObject* prepare_shares(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
   Given<2, 7, 2> given;
   if (!given.take(arguments, number)) return nullptr;
   const auto buffers = given.buffers();
-  const int lanes = given.integers()[0], threads = given.integers()[1];
-  const int64_t layers = buffers[8].bytes / int64_t{sizeof(int64_t)};
-  const auto* phy2log = buffers[0].as<const int64_t>();
+  const Values &phy2log = buffers[0], &integers = buffers[1], &size = buffers[8];
+  const int64_t layers = size.bytes / int64_t{sizeof(int64_t)};
   SharingShape shape{};
   PreparedArrays<int64_t> found{};
-  if (!read_shape(buffers[1], shape) || !buffers[0].are(layers * shape.slots, sizeof(int64_t)) ||
-      !take_prepared(&buffers[2], shape, layers, found) || !are_there(lanes, threads))
+  if (!read_shape(integers, given.integers(), shape) || !phy2log.are(layers * shape.slots, sizeof(int64_t)) ||
+      !take_prepared(&buffers[2], shape, layers, found))
     return refused(kDoNotFit);
-  return without_lock([&]() -> const char* {
-    Work(layers).divide(threads, [&](Work& work) {
-      in_lanes(lanes, [&](auto code) { code.prepare(phy2log, found, shape, work); });
-    });
-    return nullptr;
+  return with_layers(layers, given.integers(), "", [&](auto code, Work& work) {
+    code.prepare(phy2log.as<const int64_t>(), found, shape, work);
+    return true;
   });
 }

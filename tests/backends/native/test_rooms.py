@@ -6,8 +6,8 @@ from tests.support.paths import ROOT
 
 NATIVE, ALGORITHMS = ROOT / "backends" / "native", ROOT / "src" / "eplb_xp" / "algorithms"
 # Memory, what is given, threads, and who calls.
-SHAPES = {"shape.hpp", "following/shape.hpp", "sharing/shape.hpp"}
-CALLS = {"request.hpp", "given.hpp", "xla.hpp", "calls/sharing.hpp"}
+SHAPES = {"shape.hpp", "following/shape.hpp", "sharing/shape.hpp", "routing/shape.hpp"}
+CALLS = {"request.hpp", "given.hpp", "xla.hpp", "calls/layers.hpp", "calls/sharing.hpp", "calls/routing.hpp"}
 AROUND = {"each.hpp", "memory.hpp", "threads.hpp", *SHAPES, *CALLS}
 # What is called; lanes; how the best swap is found where packs are many; which GPUs hold an expert.
 OWN = {*AROUND, "code.hpp", "lanes.hpp", "scratch.hpp", "improving/narrowing.hpp", "following/holders.hpp"}

@@ -199,7 +199,7 @@ def test_threads_divide_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many callers as like, too."""
     rng = np.random.default_rng(0)
     batch = Batch(np.stack([random_plan(rng, (24, 32, 8)) for _ in range(7)]), rng.integers(0, 99, (7, 24)), 8)
-    nothing = Batch(*(x[:0] for x in batch[:2]), 8)
+    nothing = Batch(batch.phy2log[:0], batch.tokens[:0], 8)
     for threads in ("2", "9"):
         monkeypatch.setenv(from_numpy.THREADS, threads)
         for each in (batch, nothing):
@@ -255,11 +255,12 @@ def test_arrays_that_do_not_fit_the_shape_are_refused(call: str) -> None:
     near, weight = np.zeros(2, np.float32), np.ones((2, 8), np.int64)
     found = [np.zeros(2 * n, dtype) for n, dtype in ((12, "i8"), (4, "i8"), (1, "i8"), (1, "f4"), (4, "?"), (1, "f4"))]
     found.append(np.zeros(2, np.int64))
-    right: list[Any] = {
+    given_for: dict[str, list[Any]] = {
         "share": [*prepared, near, weight, integers, *found],
         "share_of_plan": [phy2log, near, weight, integers, *found],
         "prepare_shares": [phy2log, integers, *prepared],
-    }[call]
+    }
+    right = given_for[call]
     function = getattr(from_numpy.extension(), call)
     assert function(*right, 4, 1) is None
     for place, array in enumerate(right):
