@@ -124,9 +124,9 @@ def groups_by_node(expert: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -
 def _check_experts(phy2log: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> None:
     """Every expert is there, no other is, and groups stay on nodes."""
     check_ids("phy2log", phy2log, experts)
-    phy2log = phy2log.astype(np.int64)  # the number of experts may be more than an entry holds
+    phy2log = phy2log.astype(np.int64, copy=False)  # the number of experts may be more than an entry holds
     there = np.zeros((len(phy2log), experts), dtype=bool)
-    there[np.arange(len(phy2log))[:, None], phy2log] = True
+    there.reshape(-1)[phy2log + np.arange(0, there.size, experts)[:, None]] = True
     if not there.all():
         layer, expert = np.unravel_index(np.argmin(there), there.shape)
         number = np.count_nonzero(~there)

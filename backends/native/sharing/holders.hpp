@@ -1,15 +1,28 @@
 // algorithms/sharing/holders.py: which slots take tokens, place by place: place = rank in the GPU * GPUs + GPU.
 
+// On which GPUs and in which slots experts are.
+struct Holding {
+  int32_t* gpu;        // [linked] of each place
+  int32_t* slot;       // [linked]
+  int32_t* last_gpu;   // [experts]
+  int32_t* last_slot;  // [experts] that takes tokens
+
+  Holding(const SharingShape& shape, int places, Memory& memory)
+      : gpu(memory.take<int32_t>(places)),
+        slot(memory.take<int32_t>(places)),
+        last_gpu(memory.take<int32_t>(shape.experts)),
+        last_slot(memory.take<int32_t>(shape.experts)) {}
+};
+
 class Holders {
  public:
   Holders(const SharingShape& shape, Memory& memory)
       : shape_(shape),
         mixed_(memory.take<int32_t>(shape.experts)),
-        last_(memory.take<int32_t>(shape.experts)),
         next_(memory.take<int32_t>(std::max(shape.experts + 1, shape.gpus + 2))),
         by_turn(memory.take<int32_t>(shape.experts)),
         place(memory.take<int32_t>(shape.slots)),
-        gpu(memory.take<int32_t>(shape.slots)) {
+        where(shape, shape.slots, memory) {
     Sorter sorter(shape.experts, memory);
     float* key = memory.take<float>(shape.experts);
     if (!memory.is_real()) return;
@@ -23,15 +36,17 @@ class Holders {
     const int experts = shape_.experts, gpus = shape_.gpus, capacity = shape_.capacity();
     for (int e = 0; e < experts; ++e) {
       plan.holders[e] = 0;
-      last_[e] = -1;
+      where.last_gpu[e] = -1;
     }
-    for (int g = 0; g < gpus; ++g)
-      for (int r = 0; r < capacity; ++r) {
-        const auto e = static_cast<int32_t>(std::clamp<int64_t>(*phy2log++, 0, experts - 1));
-        const bool again = last_[e] == g;
-        last_[e] = g;
-        plan.holders[e] += !again;
+    for (int g = 0, s = 0; g < gpus; ++g)
+      for (int r = 0; r < capacity; ++r, ++s) {
+        const auto e = static_cast<int32_t>(std::clamp<int64_t>(phy2log[s], 0, experts - 1));
+        const bool again = where.last_gpu[e] == g;
         plan.expert[r * gpus + g] = again ? experts : e;
+        if (again) continue;
+        where.last_gpu[e] = g;
+        where.last_slot[e] = s;
+        ++plan.holders[e];
       }
     order_experts(plan.holders);
     int32_t begin = 0;
@@ -41,11 +56,12 @@ class Holders {
       begin += plan.holders[e];
     }
     next_[experts] = begin;
-    for (int g = 0; g < gpus; ++g)
-      for (int p = g; p < shape_.slots; p += gpus) {
+    for (int g = 0, s = 0; g < gpus; ++g)
+      for (int p = g; p < shape_.slots; p += gpus, ++s) {
         const int32_t i = next_[plan.expert[p]]++;
         place[i] = p;
-        gpu[i] = g;
+        where.gpu[i] = g;
+        where.slot[i] = s;
       }
   }
 
@@ -62,11 +78,10 @@ class Holders {
 
   const SharingShape& shape_;
   int32_t* mixed_;  // [experts]
-  int32_t* last_;   // [experts] the GPU that had a slot of each
   int32_t* next_;   // [experts + 1], or [gpus + 2]
 
  public:
   int32_t* by_turn;  // [experts] in the order in which they choose
   int32_t* place;    // [slots] of the holders of each expert, then of nobody
-  int32_t* gpu;      // [slots] of each of those
+  Holding where;     // of [slots] places
 };

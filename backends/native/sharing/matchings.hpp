@@ -24,7 +24,7 @@ class Meetings {
     for (int i = 0; i < colours; ++i) end_[i + 1] += end_[i];
     number_ = end_[colours];
     each_pair(table, [&](int32_t colour, int32_t one, int32_t other) {
-      meeting_[end_[colour]++] = {one, other, table.gpu[one], table.gpu[other]};
+      meeting_[end_[colour]++] = {one, other, table.where->gpu[one], table.where->gpu[other]};
     });
     for (int g = 0; g < gpus; ++g) met_[g] = -1;
     bool are_free = true;

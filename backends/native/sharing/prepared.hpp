@@ -8,13 +8,13 @@ class Preparing {
   // With places of its own, in the room for the rest.
   PreparedArrays<int32_t> prepare(const int64_t* phy2log, PreparedArrays<int32_t> plan) {
     holders_.find(phy2log, plan);
-    choose_colours(shape_, holders_.by_turn, plan, holders_.gpu);
-    stretches_.find(plan, holders_.gpu);
+    choose_colours(shape_, holders_.by_turn, plan, holders_.where.gpu);
+    stretches_.find(plan, holders_.where.gpu);
     plan.place = holders_.place;
     return plan;
   }
 
-  const int32_t* gpu() const { return holders_.gpu; }
+  const Holding& where() const { return holders_.where; }
 
  private:
   const SharingShape& shape_;
@@ -47,14 +47,13 @@ class Reading {
  public:
   Reading(const SharingShape& shape, Memory& memory)
       : shape_(shape),
-        last_(memory.take<int32_t>(shape.experts + 1)),
-        number_(memory.take<int32_t>(shape.experts + 1)),
+        number_(memory.take<int32_t>(shape.experts)),
         links_(memory.take<int32_t>(shape.gpus)),
-        gpu(memory.take<int32_t>(shape.linked())) {}
+        where(shape, shape.linked(), memory) {}
 
   // Whether it is of a plan.
   bool read(const PreparedArrays<const int64_t>& given, const PreparedArrays<int32_t>& plan) {
-    return read_numbers(given, plan) && read_table(given, plan) && are_runs(plan) &&
+    return read_numbers(given, plan) && read_table(plan) && are_runs(plan) &&
            (*plan.size == 0 || are_stretches(plan));
   }
 
@@ -72,24 +71,26 @@ class Reading {
     const int experts = shape_.experts, slots = shape_.slots, gpus = shape_.gpus;
     return read(given.expert, slots, 0, experts, plan.expert) &&
            read(given.place, shape_.linked(), 0, slots - 1, plan.place) &&
-           read(given.first, experts, 0, slots, plan.first) && read(given.holders, experts, 0, gpus, plan.holders) &&
+           read(given.first, experts, 0, slots, plan.first) && read(given.holders, experts, 1, gpus, plan.holders) &&
            read(given.colour, experts, -1, shape_.most_colours(), plan.colour) &&
            read(given.start, experts, -1, gpus - 1, plan.start) && read(given.size, 1, 0, gpus, plan.size) &&
            (*plan.size == 0 || gpus % *plan.size == 0);
   }
 
   // Whether each expert has so many holders, on GPUs of their own.
-  bool read_table(const PreparedArrays<const int64_t>& given, const PreparedArrays<int32_t>& plan) {
+  bool read_table(const PreparedArrays<int32_t>& plan) {
     const int experts = shape_.experts, gpus = shape_.gpus;
-    for (int e = 0; e <= experts; ++e) {
-      last_[e] = -1;
+    for (int e = 0; e < experts; ++e) {
+      where.last_gpu[e] = -1;
       number_[e] = 0;
     }
-    for (int g = 0; g < gpus; ++g)
-      for (int p = g; p < shape_.slots; p += gpus) {
+    for (int g = 0, s = 0; g < gpus; ++g)
+      for (int p = g; p < shape_.slots; p += gpus, ++s) {
         const int32_t e = plan.expert[p];
-        if (last_[e] == g && e < experts) return false;
-        last_[e] = g;
+        if (e == experts) continue;
+        if (where.last_gpu[e] == g) return false;
+        where.last_gpu[e] = g;
+        where.last_slot[e] = s;
         ++number_[e];
       }
     for (int e = 0; e < experts; ++e)
@@ -99,14 +100,17 @@ class Reading {
 
   // Whether the places of each expert of several stand in a row, GPU by GPU, and nowhere else.
   bool are_runs(const PreparedArrays<int32_t>& plan) {
+    const int capacity = shape_.capacity();
     int number = 0;
     for (int i = 0; i < shape_.linked(); ++i) {
       const int32_t e = plan.expert[plan.place[i]];
-      gpu[i] = plan.place[i] % shape_.gpus;
+      const int32_t rank = plan.place[i] / shape_.gpus;
+      where.gpu[i] = plan.place[i] - rank * shape_.gpus;
+      where.slot[i] = where.gpu[i] * capacity + rank;
       if (e == shape_.experts || plan.holders[e] < 2) continue;
       ++number;
       const int32_t turn = i - plan.first[e];
-      if (turn < 0 || turn >= plan.holders[e] || (turn > 0 && gpu[i] <= gpu[i - 1])) return false;
+      if (turn < 0 || turn >= plan.holders[e] || (turn > 0 && where.gpu[i] <= where.gpu[i - 1])) return false;
     }
     for (int e = 0; e < shape_.experts; ++e)
       if (plan.holders[e] > 1) {
@@ -123,20 +127,20 @@ class Reading {
     for (int e = 0; e < shape_.experts; ++e) {
       if (plan.holders[e] < 2) continue;
       if (plan.start[e] < 0) return false;
+      const int32_t first = plan.start[e] / size * size;
       for (int i = plan.first[e]; i < plan.first[e] + plan.holders[e]; ++i) {
-        if (gpu[i] / size != plan.start[e] / size) return false;
-        const int32_t turn = gpu[i] - plan.start[e] + (gpu[i] < plan.start[e] ? size : 0);
-        if (turn >= plan.holders[e] || (turn + 1 < plan.holders[e] && ++links_[gpu[i]] > 1)) return false;
+        const int32_t gpu = where.gpu[i], turn = gpu - plan.start[e] + (gpu < plan.start[e] ? size : 0);
+        if (gpu < first || gpu >= first + size || turn >= plan.holders[e]) return false;
+        if (turn + 1 < plan.holders[e] && ++links_[gpu] > 1) return false;
       }
     }
     return true;
   }
 
   const SharingShape& shape_;
-  int32_t* last_;    // [experts + 1] the GPU that had a place of each
-  int32_t* number_;  // [experts + 1] of its places
+  int32_t* number_;  // [experts] of places of each
   int32_t* links_;   // [gpus] stretches that go on from each to the next
 
  public:
-  int32_t* gpu;  // [linked] of each place
+  Holding where;
 };

@@ -45,7 +45,7 @@ class Proofs {
     // An expert counts with the last of its GPUs.
     for (int k = 0; k < table.number; ++k) {
       int32_t last = 0;
-      for (int i = table.begin(k); i < table.end(k); ++i) last = std::max(last, rank_[table.gpu[i]]);
+      for (int i = table.begin(k); i < table.end(k); ++i) last = std::max(last, rank_[table.where->gpu[i]]);
       held_[last] += table.tokens[table.several[k]];
     }
     int32_t inside = 0, most = -1;

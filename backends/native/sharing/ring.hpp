@@ -8,25 +8,18 @@ class Rings {
         ends_(memory.take<bool>(shape.gpus)),
         into_(memory.take<int32_t>(shape.gpus)) {}
 
-  // The best shares and their proof, given a load of the busiest GPU for which there are some.
-  void solve(const Table& table, int32_t enough, int32_t* share, Proof& proof) {
+  // The best shares and their proof. The load of the busiest GPU is raised from below: GPUs in a row that must take more than
+  // fits say how much more at least.
+  void solve(const Table& table, int32_t* share, Proof& proof) {
     read(table);
     prove_trivially(table.alone, proof);
     const int32_t least = proof.least();
-    int32_t low = least, high = std::max(enough, least);
-    while (low < high) {
-      const int32_t middle = low + (high - low) / 2;
-      if (flow(table.alone, middle)) {
-        high = middle;
-      } else {
-        low = middle + 1;
-      }
-    }
-    flow(table.alone, low);
+    int32_t most = least;
+    while (const int32_t missing = flow(table.alone, most)) most += missing;
     write_shares(table, share);
-    if (low > least) {
-      flow(table.alone, low - 1);
-      prove_by_arc(table.alone, low - 1, proof);
+    if (most > least) {
+      flow(table.alone, most - 1);
+      prove_by_arc(table.alone, most - 1, proof);
     }
   }
 
@@ -50,26 +43,32 @@ class Rings {
     return gpu + steps < first + size_ ? gpu + steps : gpu + steps - size_;
   }
 
-  // What flows into each GPU if none has more than this, going twice round; whether nothing is left where stretches end.
-  bool flow(const int32_t* alone, int32_t most) {
-    bool fits = true;
+  // What flows into each GPU if none has more than this, going twice round; how much more it must be, where too much is left
+  // at the end of a stretch.
+  int32_t flow(const int32_t* alone, int32_t most) {
+    int32_t missing = 0;
     for (int32_t first = 0; first < gpus_; first += size_) {
-      int32_t out = 0;
-      for (int g = first; g < first + size_; ++g) out = std::max(0, out + alone[g] + begins_[g] - most);
+      int32_t out = 0, length = 0;  // what flows on, and through how many GPUs it has
+      const auto flow_on = [&](int g) {
+        out = std::max(0, out + alone[g] + begins_[g] - most);
+        length = out > 0 ? length + 1 : 0;
+      };
+      for (int g = first; g < first + size_; ++g) flow_on(g);
       for (int g = first; g < first + size_; ++g) {
         into_[g] = out;
-        fits &= !(ends_[g] && out + alone[g] > most);
-        out = std::max(0, out + alone[g] + begins_[g] - most);
+        const int32_t over = out + alone[g] - most;
+        if (ends_[g] && over > 0) missing = std::max(missing, (over + length) / (length + 1));
+        flow_on(g);
       }
     }
-    return fits;
+    return missing;
   }
 
   void write_shares(const Table& table, int32_t* share) const {
     for (int k = 0; k < table.number; ++k) {
       const int32_t e = table.several[k], start = table.plan.start[e], holders = table.plan.holders[e];
       for (int i = table.begin(k); i < table.end(k); ++i) {
-        const int32_t g = table.gpu[i], turn = g - start + (g < start ? size_ : 0);
+        const int32_t g = table.where->gpu[i], turn = g - start + (g < start ? size_ : 0);
         const int32_t out = into_[on(g, 1)];
         share[i] = turn == 0 ? table.tokens[e] - out : turn == holders - 1 ? into_[g] : into_[g] - out;
       }

@@ -18,40 +18,41 @@ class Sharer {
     write_prepared(preparing_.prepare(phy2log, plan_), shape_, found);
   }
 
-  // Shares of a plan; whether no more of its replicas meet than where all experts are there, and there is such a tolerance.
+  // Shares of a plan; whether it has all experts, and there is such a tolerance.
   template <typename Load>
   bool share(const int64_t* phy2log, float tolerance, const Load* weight, const SharesArrays& found) {
     const PreparedArrays<int32_t> plan = preparing_.prepare(phy2log, plan_);
-    int64_t linked = 0;
-    for (int e = 0; e < shape_.experts; ++e) linked += plan.holders[e] > 1 ? plan.holders[e] : 0;
-    return linked <= shape_.linked() && share(plan, preparing_.gpu(), tolerance, weight, found);
+    for (int e = 0; e < shape_.experts; ++e)
+      if (plan.holders[e] == 0) return false;
+    return share(plan, preparing_.where(), tolerance, weight, found);
   }
 
   // Shares of a plan for which this is prepared; whether it is of some plan.
   template <typename Load>
   bool share(const PreparedArrays<const int64_t>& prepared, float tolerance, const Load* weight,
              const SharesArrays& found) {
-    return reading_.read(prepared, plan_) && share(plan_, reading_.gpu, tolerance, weight, found);
+    return reading_.read(prepared, plan_) && share(plan_, reading_.where, tolerance, weight, found);
   }
 
  private:
   static constexpr int kMostFineBits = 16;
 
   template <typename Load>
-  bool share(const PreparedArrays<int32_t>& plan, const int32_t* gpu, float tolerance, const Load* weight,
+  bool share(const PreparedArrays<int32_t>& plan, const Holding& where, float tolerance, const Load* weight,
              const SharesArrays& found) {
     if (!(tolerance >= 0.0f && tolerance <= 1.0f)) return false;
     tokens_.read(weight);
-    table_.read(plan, gpu, tokens_.count);
-    table_.share_equally(0, best_);
-    int32_t busiest = table_.add_up(best_, 0, gpu_load_);
+    table_.read(plan, where, tokens_.count);
     Proof proof{0, 1, found.proof};
-    *found.rounds = 0;
+    int32_t busiest;
     if (*plan.size > 0) {
-      rings_.solve(table_, busiest, best_, proof);
+      rings_.solve(table_, best_, proof);
       busiest = table_.add_up(best_, 0, gpu_load_);
+      *found.rounds = 0;
     } else {
       if (!matchings_.arrange(table_)) return false;
+      table_.share_equally(0, best_);
+      busiest = table_.add_up(best_, 0, gpu_load_);
       for (int g = 0; g < shape_.gpus; ++g) found.proof[g] = g == 0;
       *found.rounds = matchings_.level(table_, fine_bits(), tolerance, best_, busiest, proof);
     }

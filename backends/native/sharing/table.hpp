@@ -6,17 +6,16 @@ class Table {
   Table(const SharingShape& shape, Memory& memory)
       : shape_(shape), several(memory.take<int32_t>(shape.experts)), alone(memory.take<int32_t>(shape.gpus)) {}
 
-  void read(const PreparedArrays<int32_t>& its_plan, const int32_t* its_gpu, const int32_t* its_tokens) {
+  void read(const PreparedArrays<int32_t>& its_plan, const Holding& its_where, const int32_t* its_tokens) {
     plan = its_plan;
-    gpu = its_gpu;
+    where = &its_where;
     tokens = its_tokens;
     number = 0;
-    for (int e = 0; e < shape_.experts; ++e)
-      if (plan.holders[e] > 1) several[number++] = e;
     for (int g = 0; g < shape_.gpus; ++g) alone[g] = 0;
-    for (int g = 0, p = 0; p < shape_.slots; ++p) {
-      alone[g] += own(p);
-      g = g + 1 < shape_.gpus ? g + 1 : 0;
+    for (int e = 0; e < shape_.experts; ++e) {
+      several[number] = e;
+      number += plan.holders[e] > 1;
+      alone[where->last_gpu[e]] += plan.holders[e] == 1 ? tokens[e] : 0;
     }
   }
 
@@ -33,20 +32,19 @@ class Table {
   int32_t add_up(const int32_t* share, int fine, int32_t* gpu_load) const {
     for (int g = 0; g < shape_.gpus; ++g) gpu_load[g] = alone[g] << fine;
     for (int k = 0; k < number; ++k)
-      for (int i = begin(k); i < end(k); ++i) gpu_load[gpu[i]] += share[i];
+      for (int i = begin(k); i < end(k); ++i) gpu_load[where->gpu[i]] += share[i];
     return largest(gpu_load, shape_.gpus);
   }
 
   // The shares slot by slot, and what each GPU has.
   void write(const int32_t* share, int64_t* slot_share, int64_t* gpu_load) const {
-    const int gpus = shape_.gpus, capacity = shape_.capacity();
-    for (int r = 0; r < capacity; ++r)
-      for (int g = 0; g < gpus; ++g) slot_share[g * capacity + r] = own(r * gpus + g);
-    for (int g = 0; g < gpus; ++g) gpu_load[g] = alone[g];
+    std::fill(slot_share, slot_share + shape_.slots, 0);
+    for (int e = 0; e < shape_.experts; ++e) slot_share[where->last_slot[e]] = tokens[e];
+    std::copy(alone, alone + shape_.gpus, gpu_load);
     for (int k = 0; k < number; ++k)
       for (int i = begin(k); i < end(k); ++i) {
-        slot_share[gpu[i] * capacity + plan.place[i] / gpus] = share[i];
-        gpu_load[gpu[i]] += share[i];
+        slot_share[where->slot[i]] = share[i];
+        gpu_load[where->gpu[i]] += share[i];
       }
   }
 
@@ -61,19 +59,13 @@ class Table {
   int end(int k) const { return begin(k) + plan.holders[several[k]]; }
 
  private:
-  // Tokens of a place that is its expert's only one.
-  int32_t own(int p) const {
-    const int32_t e = plan.expert[p];
-    return e < shape_.experts && plan.holders[e] == 1 ? tokens[e] : 0;
-  }
-
   const SharingShape& shape_;
 
  public:
   PreparedArrays<int32_t> plan{};
-  const int32_t* gpu = nullptr;     // [linked] of each place
+  const Holding* where = nullptr;
   const int32_t* tokens = nullptr;  // [experts]
   int number = 0;                   // of experts of several holders
-  int32_t* several;                 // [number] these
+  int32_t* several;                 // [experts] these first
   int32_t* alone;                   // [gpus] tokens of experts that are there alone
 };
