@@ -57,7 +57,7 @@ def maps(draw: st.DrawFn, layers: int = 3) -> tuple[Any, Any, Any, int]:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     plan = plan_of(drawn_plans(int(rng.integers(2**32)), layers, (experts, replicas, gpus)), experts, rng)
     if draw(st.booleans()):
-        return *plan, gpus
+        return plan.phy2log, plan.log2phy, plan.logcnt, gpus
     width = plan.log2phy.shape[2]
     phy2log = rng.integers(-1, experts + 2, plan.phy2log.shape)
     log2phy = rng.integers(-2, replicas + 2, plan.log2phy.shape)
