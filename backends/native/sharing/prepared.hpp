@@ -58,13 +58,16 @@ class Reading {
   }
 
  private:
-  static bool read(const int64_t* from, int64_t number, int64_t least, int64_t most, int32_t* to) {
-    bool are_within = true;
+  // Whether all are from the least up to the most, which are of 31 bits.
+  static bool read(const int64_t* from, int64_t number, int32_t least, int32_t most, int32_t* to) {
+    uint64_t bits = 0;
+    int32_t largest = least;
     for (int64_t i = 0; i < number; ++i) {
-      are_within &= from[i] >= least && from[i] <= most;
+      bits |= static_cast<uint64_t>(from[i]) - static_cast<uint64_t>(int64_t{least});
       to[i] = static_cast<int32_t>(from[i]);
     }
-    return are_within;
+    for (int64_t i = 0; i < number; ++i) largest = std::max(largest, to[i]);
+    return bits >> 31 == 0 && largest <= most;
   }
 
   bool read_numbers(const PreparedArrays<const int64_t>& given, const PreparedArrays<int32_t>& plan) const {
