@@ -55,6 +55,7 @@ namespace sharing {
 #include "sharing/colours.hpp"
 #include "sharing/stretches.hpp"
 #include "sharing/prepared.hpp"
+#include "sharing/reading.hpp"
 #include "sharing/table.hpp"
 #include "sharing/proofs.hpp"
 #include "sharing/ring.hpp"

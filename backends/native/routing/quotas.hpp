@@ -4,6 +4,7 @@ class Quotas {
  public:
   Quotas(const QuotaShape& shape, Memory& memory)
       : shape_(shape),
+        expert_(memory.take<int32_t>(shape.slots)),
         order_(memory.take<int32_t>(shape.slots)),
         first_(memory.take<int32_t>(int64_t{shape.experts} + 1)),
         room_(memory.take<int64_t>(shape.slots)),
@@ -32,14 +33,16 @@ class Quotas {
 
   // The slots of each expert, in their order, and the room there is; all its bits.
   uint64_t find_runs(const QuotaArrays& layer) {
-    const auto expert = [&](int s) { return std::clamp<int64_t>(layer.phy2log[s], 0, shape_.experts - 1); };
     for (int e = 0; e <= shape_.experts; ++e) first_[e] = 0;
-    for (int s = 0; s < shape_.slots; ++s) ++first_[expert(s)];
+    for (int s = 0; s < shape_.slots; ++s) {
+      expert_[s] = static_cast<int32_t>(std::clamp<int64_t>(layer.phy2log[s], 0, shape_.experts - 1));
+      ++first_[expert_[s]];
+    }
     int32_t before = 0;
     for (int e = 0; e <= shape_.experts; ++e) before += std::exchange(first_[e], before);
     uint64_t bits = 0;
     for (int s = 0; s < shape_.slots; ++s) {
-      const int32_t place = first_[expert(s)]++;
+      const int32_t place = first_[expert_[s]]++;
       order_[place] = s;
       room_[place] = std::max<int64_t>(layer.share[s], 0);
       bits |= static_cast<uint64_t>(room_[place]);
@@ -112,6 +115,7 @@ class Quotas {
 
   const QuotaShape& shape_;
   int32_t rank_ = 0;
+  int32_t* expert_;  // [slots]
   int32_t* order_;   // [slots] expert by expert
   int32_t* first_;   // [experts + 1]
   int64_t* room_;    // [slots] in the same order
