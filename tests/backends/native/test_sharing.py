@@ -70,7 +70,8 @@ def slots_of_all_kinds(draw: st.DrawFn) -> tuple[NumPyArray, int, int]:
     seed = draw(st.integers(0, 2**32 - 1))
     if draw(st.booleans()):
         return drawn_plans(seed, 3, (experts, replicas, gpus)), experts, gpus
-    return np.random.default_rng(seed).integers(-1, experts + 2, (3, replicas)), experts, gpus
+    rng = np.random.default_rng(seed)
+    return rng.integers(-1, experts + 2, (3, replicas)) * rng.choice([1, 1, 2**40], (3, 1)), experts, gpus
 
 
 @every_lanes
