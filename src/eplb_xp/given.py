@@ -103,8 +103,9 @@ def check_maps_if_free(lib: Standard, plan: Any) -> None:
 
 def check_ids(name: str, expert: "np.ndarray[Any, Any]", experts: int, empty: str = "") -> None:
     """No slot [layers, replicas] holds an expert that isn't there; -1 is none where words say what it is."""
-    outside = (expert < -bool(empty)) | (expert >= experts)
-    if outside.any():
+    least = -bool(empty)
+    if expert.size and (expert.min() < least or expert.max() >= experts):
+        outside = (expert < least) | (expert >= experts)
         layer, slot = np.unravel_index(np.argmax(outside), outside.shape)
         raise ValueError(
             f"{name} names an expert that is not there: {expert[layer, slot]} at [{layer}, {slot}], "

@@ -166,6 +166,8 @@ def _check_places_if_free(lib: Standard, prepared: Any, phy2log: Any, experts: i
     layers, replicas = phy2log.shape
     slots = lib.to_numpy(phy2log).reshape(layers, num_gpus, replicas // num_gpus)
     places = lib.to_numpy(prepared.expert).reshape(layers, replicas // num_gpus, num_gpus).transpose(0, 2, 1)
+    if (places == slots).all():
+        return
     nobodys = places == experts
     wrong = ((places != slots) & ~nobodys).any(axis=(1, 2))
     if nobodys.any():
