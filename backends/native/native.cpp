@@ -78,10 +78,6 @@ void in_lanes(int lanes, Do work) {
   work(four::Code{});
 }
 
-constexpr char kDoNotFit[] = "the arrays do not fit the shape, or there are no such lanes or threads";
-
-bool are_there(int lanes, int threads) { return (lanes == 4 || lanes == kMostLanes) && threads > 0; }
-
 template <typename Index>
 void plan_with(const Request& asked, const Shape& shape) {
   Work(asked.layers(shape)).divide(asked.threads, [&](Work& work) {
@@ -105,11 +101,6 @@ const char* make(const Request& asked) {
   return nullptr;
 }
 
-PyObject* refused(const char* reason) {
-  PyErr_SetString(PyExc_ValueError, reason);
-  return nullptr;
-}
-
 // Do this while others have Python's lock; it returns a reason where it could not.
 template <typename Do>
 PyObject* without_lock(Do work) {
@@ -123,9 +114,14 @@ PyObject* without_lock(Do work) {
   }
   Py_END_ALLOW_THREADS
   if (!has_memory) return PyErr_NoMemory();
-  if (reason) return refused(reason);
+  if (reason) {
+    PyErr_SetString(PyExc_ValueError, reason);
+    return nullptr;
+  }
   Py_RETURN_NONE;
 }
+
+#include "calls/layers.hpp"
 
 PyObject* plan(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
   Given<4, 3, 2> given;
@@ -170,7 +166,6 @@ PyObject* follow(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
   });
 }
 
-#include "calls/layers.hpp"
 #include "calls/sharing.hpp"
 #include "calls/routing.hpp"
 

@@ -1,5 +1,14 @@
 // A call of Python that works layer by layer.
 
+constexpr char kDoNotFit[] = "the arrays do not fit the shape, or there are no such lanes or threads";
+
+bool are_there(int lanes, int threads) { return (lanes == 4 || lanes == kMostLanes) && threads > 0; }
+
+PyObject* refused(const char* reason) {
+  PyErr_SetString(PyExc_ValueError, reason);
+  return nullptr;
+}
+
 // Do this with all layers, without Python's lock: None, or why the once-written code must, where it says no for any.
 template <typename Do>
 PyObject* with_layers(int64_t layers, const std::array<int, 2>& lanes_and_threads, const char* reason, Do with) {
