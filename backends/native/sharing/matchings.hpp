@@ -8,17 +8,17 @@ struct Meeting {
 class Meetings {
  public:
   Meetings(const SharingShape& shape, Memory& memory)
-      : most_colours_(shape.most_colours()),
+      : shape_(shape),
         end_(memory.take<int32_t>(int64_t{shape.most_colours()} + 1)),
         met_(memory.take<int32_t>(shape.gpus)),
         meeting_(memory.take<Meeting>(shape.most_pairs())) {}
 
   // All that meet, colour by colour; whether no GPU is in two pairs at once.
-  bool arrange(const Table& table, int gpus) {
+  bool arrange(const Table& table) {
     int32_t colours = 0;
     for (int k = 0; k < table.number; ++k)
       colours = std::max(colours, colour(table, k) + span(table.end(k) - table.begin(k)));
-    if (colours > most_colours_) return false;
+    if (colours > shape_.most_colours()) return false;
     for (int i = 0; i <= colours; ++i) end_[i] = 0;
     each_pair(table, [&](int32_t colour, int32_t, int32_t) { ++end_[colour + 1]; });
     for (int i = 0; i < colours; ++i) end_[i + 1] += end_[i];
@@ -26,7 +26,7 @@ class Meetings {
     each_pair(table, [&](int32_t colour, int32_t one, int32_t other) {
       meeting_[end_[colour]++] = {one, other, table.where->gpu[one], table.where->gpu[other]};
     });
-    for (int g = 0; g < gpus; ++g) met_[g] = -1;
+    for (int g = 0; g < shape_.gpus; ++g) met_[g] = -1;
     bool are_free = true;
     for (int i = 0, colour = 0; i < number_; ++i) {
       while (i >= end_[colour]) ++colour;
@@ -71,7 +71,7 @@ class Meetings {
     }
   }
 
-  int32_t most_colours_;
+  const SharingShape& shape_;
   int32_t number_ = 0;
   int32_t* end_;      // [colours + 1] where each colour ends
   int32_t* met_;      // [gpus] the last colour of each
@@ -87,7 +87,7 @@ class Matchings {
         share_(memory.take<int32_t>(shape.linked())),
         gpu_load_(memory.take<int32_t>(shape.gpus)) {}
 
-  bool arrange(const Table& table) { return meetings_.arrange(table, shape_.gpus); }
+  bool arrange(const Table& table) { return meetings_.arrange(table); }
 
   // From equal shares, which are the best so far and of which the busiest GPU has so much, to better ones; after how many
   // rounds, and what the busiest has.
