@@ -1,11 +1,14 @@
 """NumPy, which is a namespace of the standard itself from 2.1 on."""
 
+import importlib
 from typing import Any
 
 import numpy as np
 
 from eplb_xp.algorithms import pipeline
 from eplb_xp.algorithms.following import follow
+from eplb_xp.algorithms.routing import quotas, route
+from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import NATIVE, Step, register
@@ -85,30 +88,24 @@ class NumPy(Standard):
 LIBRARY = NumPy()
 
 
-def _plan(lib: Standard, weight: Array, **sizes: Any) -> Any:
-    """The plan by native code, which is looked for with the first one."""
-    from eplb_xp.backends.launching import from_numpy  # noqa: PLC0415
+def _native(module: str, name: str) -> Step:
+    """A step by native code, which is looked for with the first one."""
 
-    return from_numpy.plan(lib, weight, **sizes)
+    def step(lib: Standard, *arrays: Array, **settings: Any) -> Any:
+        launching = importlib.import_module(f"eplb_xp.backends.launching.{module}")
+        return getattr(launching, name)(lib, *arrays, **settings)
 
-
-def _follow(lib: Standard, *arrays: Array, **settings: Any) -> Any:
-    """A plan that follows another by native code."""
-    from eplb_xp.backends.launching import follows_from_numpy  # noqa: PLC0415
-
-    return follows_from_numpy.follow(lib, *arrays, **settings)
+    return step
 
 
-def _follow_or_renew(lib: Standard, *arrays: Array, **settings: Any) -> Any:
-    """The same within a large budget."""
-    from eplb_xp.backends.launching import follows_from_numpy  # noqa: PLC0415
-
-    return follows_from_numpy.follow_or_renew(lib, *arrays, **settings)
-
-
-register(NumPy, pipeline.plan, _plan, form=NATIVE)
-register(NumPy, follow.follow, _follow, form=NATIVE)
-register(NumPy, follow.follow_or_renew, _follow_or_renew, form=NATIVE)
+for _module, _steps in {
+    "from_numpy": (pipeline.plan,),
+    "follows_from_numpy": (follow.follow, follow.follow_or_renew),
+    "shares_from_numpy": (prepared.prepare, shares.share, shares.share_of_plan),
+    "routes_from_numpy": (quotas.quotas, quotas.quotas_of_rank, route.route_in_turn, route.route_by_quota),
+}.items():
+    for _step in _steps:
+        register(NumPy, _step, _native(_module, _step.__name__), form=NATIVE)
 
 
 def _is_added(dtype: np.dtype[Any], known: type[np.generic]) -> bool:

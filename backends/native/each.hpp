@@ -47,3 +47,25 @@
 #include "following/path.hpp"
 #include "following/turns.hpp"
 #include "following/follow.hpp"
+
+// Its tables and holders are others.
+namespace sharing {
+#include "sharing/tokens.hpp"
+#include "sharing/holders.hpp"
+#include "sharing/colours.hpp"
+#include "sharing/stretches.hpp"
+#include "sharing/prepared.hpp"
+#include "sharing/reading.hpp"
+#include "sharing/table.hpp"
+#include "sharing/proofs.hpp"
+#include "sharing/ring.hpp"
+#include "sharing/matchings.hpp"
+#include "sharing/shares.hpp"
+}  // namespace sharing
+
+namespace routing {
+#include "routing/quotas.hpp"
+#include "routing/route.hpp"
+}  // namespace routing
+
+#include "code.hpp"

@@ -3,6 +3,7 @@
 #include <Python.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -19,6 +21,9 @@
 #include "memory.hpp"
 #include "shape.hpp"
 #include "request.hpp"
+#include "given.hpp"
+#include "sharing/shape.hpp"
+#include "routing/shape.hpp"
 #include "threads.hpp"
 #include "xla.hpp"
 
@@ -61,20 +66,25 @@ int most_lanes() {
 
 const int kMostLanes = most_lanes();
 
+// Do this with the code of so many lanes.
+template <typename Do>
+void in_lanes(int lanes, Do work) {
+#ifdef EPLB_XP_HAS_EIGHT
+  if (lanes == 8) {
+    work(eight::Code{});
+    return;
+  }
+#endif
+  work(four::Code{});
+}
+
 template <typename Index>
 void plan_with(const Request& asked, const Shape& shape) {
-  const auto* weight = static_cast<const float*>(asked.weight.data);
-  auto* phy2log = static_cast<Index*>(asked.phy2log.data);
-  auto* log2phy = static_cast<Index*>(asked.log2phy.data);
-  auto* logcnt = static_cast<Index*>(asked.logcnt.data);
   Work(asked.layers(shape)).divide(asked.threads, [&](Work& work) {
-#ifdef EPLB_XP_HAS_EIGHT
-    if (asked.lanes == 8) {
-      eight::plan_layers(weight, shape, eight::Maps<Index>{phy2log, log2phy, logcnt}, work);
-      return;
-    }
-#endif
-    four::plan_layers(weight, shape, four::Maps<Index>{phy2log, log2phy, logcnt}, work);
+    in_lanes(asked.lanes, [&](auto code) {
+      code.plan(asked.weight.as<const float>(), shape, asked.phy2log.as<Index>(), asked.log2phy.as<Index>(),
+                asked.logcnt.as<Index>(), work);
+    });
   });
 }
 
@@ -90,18 +100,6 @@ const char* make(const Request& asked) {
   }
   return nullptr;
 }
-
-// Buffers of Python, given back at the end.
-struct Buffers {
-  Py_buffer weight{}, integers{}, floats{}, strides{}, phy2log{}, log2phy{}, logcnt{};
-
-  ~Buffers() {
-    for (Py_buffer* each : {&weight, &integers, &floats, &strides, &phy2log, &log2phy, &logcnt})
-      if (each->obj) PyBuffer_Release(each);
-  }
-};
-
-Values values(const Py_buffer& buffer) { return {buffer.buf, buffer.len}; }
 
 // Do this while others have Python's lock; it returns a reason where it could not.
 template <typename Do>
@@ -123,15 +121,14 @@ PyObject* without_lock(Do work) {
   Py_RETURN_NONE;
 }
 
-PyObject* plan(PyObject*, PyObject* arguments) {
-  Buffers given;
-  int lanes = 0, threads = 0;
-  if (!PyArg_ParseTuple(arguments, "y*y*y*y*w*w*w*ii", &given.weight, &given.integers, &given.floats, &given.strides,
-                        &given.phy2log, &given.log2phy, &given.logcnt, &lanes, &threads))
-    return nullptr;
-  const Request asked{values(given.weight),  values(given.integers), values(given.floats),
-                      values(given.strides), values(given.phy2log),  values(given.log2phy),
-                      values(given.logcnt),  lanes,                  threads};
+#include "calls/layers.hpp"
+
+PyObject* plan(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
+  Given<4, 3, 2> given;
+  if (!given.take(arguments, number)) return nullptr;
+  const auto [weight, integers, floats, strides, phy2log, log2phy, logcnt] = given.buffers();
+  const auto [lanes, threads] = given.integers();
+  const Request asked{weight, integers, floats, strides, phy2log, log2phy, logcnt, lanes, threads};
   return without_lock([&] { return make(asked); });
 }
 
@@ -141,83 +138,66 @@ PyObject* xla_handler(PyObject*, PyObject*) {
   return PyCapsule_New(reinterpret_cast<void*>(plan_in_xla), nullptr, nullptr);
 }
 
-bool are(const Py_buffer& buffer, int64_t number, int64_t size) { return values(buffer).are(number, size); }
-
-// Buffers of Python for a plan that follows another, given back at the end.
-struct FollowingBuffers {
-  Py_buffer previous{}, max_moves{}, min_gain{}, weight{}, integers{}, one{}, other{}, phy2log{}, log2phy{}, logcnt{};
-
-  ~FollowingBuffers() {
-    for (Py_buffer* each : {&previous, &max_moves, &min_gain, &weight, &integers, &one, &other, &phy2log, &log2phy, &logcnt})
-      if (each->obj) PyBuffer_Release(each);
-  }
-};
-
-// Whether the buffers have the sizes of the shape.
-bool fit(const FollowingBuffers& given, const FollowingShape& shape, int64_t layers) {
-  const int64_t number = layers * shape.experts, slots = layers * shape.slots;
-  return are(given.one, shape.paths, sizeof(float)) && are(given.other, shape.paths, sizeof(float)) &&
-         are(given.previous, slots, sizeof(int64_t)) && are(given.max_moves, layers, sizeof(int64_t)) &&
-         are(given.min_gain, layers, sizeof(float)) && are(given.weight, number * shape.samples, sizeof(float)) &&
-         are(given.phy2log, slots, sizeof(int64_t)) && are(given.log2phy, number * shape.width, sizeof(int64_t)) &&
-         are(given.logcnt, number, sizeof(int64_t));
-}
-
-template <typename Layers, typename Do>
-void follow_with(const FollowingBuffers& given, Do follow, Work& work) {
-  auto* phy2log = static_cast<int64_t*>(given.phy2log.buf);
-  auto* log2phy = static_cast<int64_t*>(given.log2phy.buf);
-  auto* logcnt = static_cast<int64_t*>(given.logcnt.buf);
-  follow(Layers{static_cast<const int64_t*>(given.previous.buf), static_cast<const int64_t*>(given.max_moves.buf),
-                static_cast<const float*>(given.min_gain.buf), static_cast<const float*>(given.weight.buf),
-                {phy2log, log2phy, logcnt}},
-         work);
-}
-
-PyObject* follow(PyObject*, PyObject* arguments) {
-  FollowingBuffers given;
-  int lanes = 0, threads = 0;
-  if (!PyArg_ParseTuple(arguments, "y*y*y*y*y*y*y*w*w*w*ii", &given.previous, &given.max_moves, &given.min_gain,
-                        &given.weight, &given.integers, &given.one, &given.other, &given.phy2log, &given.log2phy,
-                        &given.logcnt, &lanes, &threads))
-    return nullptr;
+PyObject* follow(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
+  Given<7, 3, 2> given;
+  if (!given.take(arguments, number)) return nullptr;
+  const auto buffers = given.buffers();
+  const auto& [previous, max_moves, min_gain, weight, integers, one, other, phy2log, log2phy, logcnt] = buffers;
+  const int lanes = given.integers()[0], threads = given.integers()[1];
   FollowingShape shape{};
   constexpr size_t kShapeBytes = offsetof(FollowingShape, paths) + sizeof(int32_t);
-  if (!are(given.integers, 1, kShapeBytes)) {
-    PyErr_SetString(PyExc_ValueError, "the shape has other numbers");
-    return nullptr;
-  }
-  std::memcpy(static_cast<void*>(&shape), given.integers.buf, kShapeBytes);
-  shape.one = static_cast<const float*>(given.one.buf);
-  shape.other = static_cast<const float*>(given.other.buf);
-  const int64_t layers = given.max_moves.len / int64_t{sizeof(int64_t)};
-  if (!shape.fits() || !fit(given, shape, layers) || (lanes != 4 && lanes != kMostLanes) || threads < 1) {
-    PyErr_SetString(PyExc_ValueError, "the arrays do not fit the shape, or there are no such lanes or threads");
-    return nullptr;
-  }
+  if (!integers.are(1, kShapeBytes)) return refused("the shape has other numbers");
+  std::memcpy(static_cast<void*>(&shape), integers.data, kShapeBytes);
+  shape.one = one.as<const float>();
+  shape.other = other.as<const float>();
+  const int64_t layers = max_moves.bytes / int64_t{sizeof(int64_t)};
+  const int64_t experts = layers * shape.experts, slots = layers * shape.slots;
+  const bool fit = shape.fits() && one.are(shape.paths, sizeof(float)) && other.are(shape.paths, sizeof(float)) &&
+                   previous.are(slots, sizeof(int64_t)) && max_moves.are(layers, sizeof(int64_t)) &&
+                   min_gain.are(layers, sizeof(float)) && weight.are(experts * shape.samples, sizeof(float)) &&
+                   phy2log.are(slots, sizeof(int64_t)) && log2phy.are(experts * shape.width, sizeof(int64_t)) &&
+                   logcnt.are(experts, sizeof(int64_t));
+  if (!fit || !are_there(lanes, threads)) return refused(kDoNotFit);
   return without_lock([&]() -> const char* {
     Work(layers).divide(threads, [&](Work& work) {
-#ifdef EPLB_XP_HAS_EIGHT
-      if (lanes == 8) {
-        follow_with<eight::Followed<int64_t>>(
-            given, [&](const auto& all, Work& its) { eight::follow_layers(all, shape, its); }, work);
-        return;
-      }
-#endif
-      follow_with<four::Followed<int64_t>>(
-          given, [&](const auto& all, Work& its) { four::follow_layers(all, shape, its); }, work);
+      in_lanes(lanes, [&](auto code) { code.follow(buffers, shape, work); });
     });
     return nullptr;
   });
 }
 
+#include "calls/sharing.hpp"
+#include "calls/routing.hpp"
+
+// As Python's table of methods has them.
+PyCFunction called(PyObject* (*call)(PyObject*, PyObject* const*, Py_ssize_t)) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call));
+}
+
 PyMethodDef methods[] = {
-    {"plan", plan, METH_VARARGS,
+    {"plan", called(plan), METH_FASTCALL,
      "plan(weight, integers, floats, strides, phy2log, log2phy, logcnt, lanes, threads)\n--\n\nWrite the maps of a plan."},
     {"xla_handler", xla_handler, METH_NOARGS, "xla_handler()\n--\n\nWhat XLA calls for a plan, as a capsule."},
-    {"follow", follow, METH_VARARGS,
+    {"follow", called(follow), METH_FASTCALL,
      "follow(previous, max_moves, min_gain, weight, integers, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
      "--\n\nWrite the maps of a plan that follows another."},
+    {"share", called(share), METH_FASTCALL,
+     "share(expert, place, first, holders, colour, start, size, tolerance, weight, integers,\n"
+     "      share, gpu_load, busiest, lower_bound, proof, gap, rounds, lanes, threads)\n"
+     "--\n\nWrite shares of a plan for which it is prepared, or say why not."},
+    {"share_of_plan", called(share_of_plan), METH_FASTCALL,
+     "share_of_plan(phy2log, tolerance, weight, integers,\n"
+     "              share, gpu_load, busiest, lower_bound, proof, gap, rounds, lanes, threads)\n"
+     "--\n\nWrite shares of a plan, or say why not."},
+    {"prepare_shares", called(prepare_shares), METH_FASTCALL,
+     "prepare_shares(phy2log, integers, expert, place, first, holders, colour, start, size, lanes, threads)\n"
+     "--\n\nWrite what shares need to know of a plan."},
+    {"quotas", called(quotas), METH_FASTCALL,
+     "quotas(share, phy2log, log2phy, logcnt, counts, rank, integers, quota, lanes, threads)\n"
+     "--\n\nWrite quotas of all ranks, or of one where there is a rank for each layer, or say why not."},
+    {"route", called(route), METH_FASTCALL,
+     "route(quota, log2phy, logcnt, first, experts, integers, slots, lanes, threads)\n"
+     "--\n\nWrite the slots of tokens, or say why not."},
     {nullptr, nullptr, 0, nullptr},
 };
 

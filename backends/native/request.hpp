@@ -5,6 +5,11 @@ struct Values {
   int64_t bytes;
 
   bool are(int64_t number, int64_t size) const { return bytes == number * size; }
+
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
 };
 
 struct Request {

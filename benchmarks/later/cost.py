@@ -1,7 +1,7 @@
-"""What shares take on a CPU under jit, beside a NumPy loop that plans item by item.
+"""What shares take on a CPU, from NumPy and under jit, beside a NumPy loop that plans item by item.
 
 ``make bench-shares`` prints the table of docs/speed.md: 58 layers of deepseek-v3-prefill, planned from 40 steps,
-shares of the four that follow, each to the default tolerance; medians.
+shares of the four that follow, each to the default tolerance; medians. NumPy's are native code's, where it is built.
 """
 
 from statistics import median
@@ -31,20 +31,28 @@ CASES = [
 
 
 def row(load: NumPyArray, size: Size, policy: str) -> tuple[str, ...]:
-    """The cells of a plan: times, their ratio to the loop's, and rounds."""
+    """The cells of a plan: times and their ratios to the loop's, from NumPy and under jit, and rounds."""
     past = load[:PLANNED].sum(axis=0).astype(np.float32)
     plan = rebalance_experts(past, size.replicas, 1, 1, size.gpus, policy=policy)
     plan_of_jax = Plan(*(jnp.asarray(each.astype(np.int32)) for each in plan))
     prepare = jax.jit(lambda plan: prepare_shares(plan, size.gpus))
     prepared = finished(lambda: prepare(plan_of_jax))
     share = jax.jit(lambda plan, prepared, weight: share_tokens(plan, weight, size.gpus, prepared=prepared))
-    batches = [jnp.asarray(step.astype(np.int32)) for step in load[PLANNED:]]
+    batches = load[PLANNED:].astype(np.int32)
     loop = _median(lambda: baseline.rebalance_experts(past, size.replicas, 1, 1, size.gpus))
-    times = [_median(lambda batch=batch: share(plan_of_jax, prepared, batch)) for batch in batches]
-    rounds = np.concatenate([np.asarray(share(plan_of_jax, prepared, batch).rounds) for batch in batches])
-    took = sum(times) / len(times)
-    figures = (f"{1e3 * took:.3g}", f"{took / loop:.2f}", f"{1e3 * _median(lambda: prepare(plan_of_jax)):.3g}")
-    return str(size), policy, *figures, f"{rounds.mean():.1f}", str(rounds.max())
+    its_own = prepare_shares(plan, size.gpus)
+    from_numpy = [
+        _median(lambda batch=batch: share_tokens(plan, batch, size.gpus, prepared=its_own)) for batch in batches
+    ]
+    of_jax = [*map(jnp.asarray, batches)]
+    compiled = [_median(lambda batch=batch: share(plan_of_jax, prepared, batch)) for batch in of_jax]
+    preparing = [_median(lambda: prepare_shares(plan, size.gpus)), _median(lambda: prepare(plan_of_jax))]
+    rounds = np.concatenate([np.asarray(share(plan_of_jax, prepared, batch).rounds) for batch in of_jax])
+    cells = [str(size), policy]
+    for times, its_preparing in zip((from_numpy, compiled), preparing, strict=True):
+        took = sum(times) / len(times)
+        cells += [f"{1e3 * took:.3g}", f"{took / loop:.2g}", f"{1e3 * its_preparing:.3g}"]
+    return *cells, f"{rounds.mean():.1f}", str(rounds.max())
 
 
 def _median(call: Any) -> float:
@@ -55,7 +63,9 @@ def _median(call: Any) -> float:
 def main() -> None:
     """Print the table."""
     load = generate("deepseek-v3-prefill", steps=PLANNED + JUDGED)
-    cells = new_table("replicas / GPUs", "plan", "shares,\nms", "of the\nloop", "prepare,\nms", "\nrounds", "\nmost")
+    times = ("{},\nms", "of the\nloop", "prepare,\nms")
+    columns = [column.format(form) for form in ("NumPy", "jit") for column in times]
+    cells = new_table("replicas / GPUs", "plan", *columns, "\nrounds", "\nmost")
     with progress(len(CASES)) as announce:
         for size, policy in CASES:
             announce(f"{policy}, {size}")

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from benchmarks.shared import baseline
+from benchmarks.speed.sharing import SHARING, batch_of, check, sharer
 from benchmarks.speed.targets import TARGETS, Target
-from eplb_xp import POLICIES, Plan, rebalance_experts
+from eplb_xp import POLICIES, Plan, Shares, rebalance_experts
 from tests.support.libraries import LIBRARIES, NUMPY, Library, NumPyArray
 from tests.support.loads import FAMILIES, batch
 from tests.support.native import needs_native
@@ -30,7 +31,7 @@ FEW_SLOTS = {"72 GPUs": (288, 1, 1, 72), "64 GPUs": (320, 1, 1, 64), "128 GPUs":
 FOLLOWING = {"10 % moves": (288, 1, 1, 32)}
 MOVES, DRIFT = 28, 0.1
 CHECKED_LAYERS = 4  # of such a plan, which takes the once-written code seconds
-ALL_ROUTES = ROUTES | FEW_SLOTS | FOLLOWING
+ALL_ROUTES = ROUTES | FEW_SLOTS | FOLLOWING | SHARING
 TIMED = ("numpy", "numpy-native", "torch", "torch-cuda", "jax", "jax-jit")
 # The baseline scales nothing, so sums overflow there, or loads that the planner counts as zero still count.
 FAMILIES_OF_ORDINARY_SIZE = sorted({*FAMILIES} - {"geometric .5", "subnormal", "near the largest", "huge and tiny"})
@@ -59,8 +60,10 @@ class Case(NamedTuple):
         """How fast it should be."""
         return TARGETS.get((self.policy, self.route, self.library.name))
 
-    def planner(self, loads: Loads) -> Callable[[], Plan[Any]]:
-        """Make a plan of loads that are in the library already."""
+    def planner(self, loads: Loads) -> Callable[[], Plan[Any] | Shares[Any]]:
+        """Make a plan of loads that are in the library already, or shares of a batch after them."""
+        if self.route in SHARING:
+            return sharer(self.library, *self._shared(loads))
         settings: dict[str, Any] = dict(zip(NAMES, ALL_ROUTES[self.route], strict=True))
         if self.route in FOLLOWING:
             settings |= {"previous": _in_use(self.policy, self.route, loads), "max_moves": MOVES}
@@ -68,12 +71,21 @@ class Case(NamedTuple):
         return partial(self.library.call, rebalance_experts, array, **settings, policy=self.policy)
 
     def check(self, loads: Loads) -> None:
-        """The plan is that of the baseline for greedy, and that of NumPy for other policies."""
+        """The plan is that of the baseline for greedy, and that of NumPy for other policies; so are shares."""
+        if self.route in SHARING:
+            shared = self._shared(loads)
+            check(sharer(self.library, *shared)(), *shared)
+            return
         if self.route in FOLLOWING:
             assert_same(Plan(*(x[:CHECKED_LAYERS] for x in self.planner(loads)())), _followed(self, loads))
             return
         got = plan(self.library, loads.array(), ALL_ROUTES[self.route], policy=self.policy)
         assert_same(got, _expected(self.policy, self.route, loads))
+
+    def _shared(self, loads: Loads) -> tuple[Plan[NumPyArray], NumPyArray, int]:
+        """A plan, a later batch, and GPUs."""
+        sizes = SHARING[self.route]
+        return _expected(self.policy, self.route, loads), batch_of(loads.array(), loads.seed), sizes[-1]
 
 
 def baseline_planner(route: str, loads: Loads) -> Callable[[], Plan[NumPyArray]]:
@@ -118,6 +130,7 @@ def _cases() -> Iterator[Case]:
             yield from (Case(policy, route, library) for policy in POLICIES for route in ROUTES)
         if library.name == "numpy-native":
             yield from (Case("joint", route, library) for route in FEW_SLOTS | FOLLOWING)
+            yield from (Case("ring", route, library) for route in SHARING)
 
 
 every_case = pytest.mark.parametrize(

@@ -34,4 +34,6 @@ TARGETS = {
     ("joint", "64 GPUs", "numpy-native"): Target(7, 4),
     ("joint", "128 GPUs", "numpy-native"): Target(6, 3.5),
     ("joint", "10 % moves", "numpy-native"): Target(40, 15),
+    ("ring", "shares on rings", "numpy-native"): Target(0.1, 0.05),
+    ("ring", "shares by matchings", "numpy-native"): Target(0.3, 0.15),
 }

@@ -72,8 +72,9 @@ def check_values_if_free(lib: Standard, weight: Any) -> None:
 def check_values(lib: Standard, weight: Any) -> None:
     """Every load is finite, not negative and within float32."""
     load = lib.to_numpy(weight)
-    _refuse(load, ~((load >= 0) & (load < np.inf)), "NaN, infinite or negative")
-    if load.dtype.itemsize > 4:
+    are_integers = load.dtype.kind in "iu"  # of which none is infinite, or too large
+    _refuse(load, load < 0 if are_integers else ~((load >= 0) & (load < np.inf)), "NaN, infinite or negative")
+    if load.dtype.itemsize > 4 and not are_integers:
         _refuse(load, load > LARGEST, f"above the largest float32, {LARGEST:.4g}")
 
 

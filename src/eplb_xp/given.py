@@ -103,8 +103,9 @@ def check_maps_if_free(lib: Standard, plan: Any) -> None:
 
 def check_ids(name: str, expert: "np.ndarray[Any, Any]", experts: int, empty: str = "") -> None:
     """No slot [layers, replicas] holds an expert that isn't there; -1 is none where words say what it is."""
-    outside = (expert < -bool(empty)) | (expert >= experts)
-    if outside.any():
+    least = -bool(empty)
+    if expert.size and (expert.min() < least or expert.max() >= experts):
+        outside = (expert < least) | (expert >= experts)
         layer, slot = np.unravel_index(np.argmax(outside), outside.shape)
         raise ValueError(
             f"{name} names an expert that is not there: {expert[layer, slot]} at [{layer}, {slot}], "
@@ -124,13 +125,15 @@ def groups_by_node(expert: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -
 def _check_experts(phy2log: "np.ndarray[Any, Any]", experts: int, sizes: Sizes) -> None:
     """Every expert is there, no other is, and groups stay on nodes."""
     check_ids("phy2log", phy2log, experts)
-    phy2log = phy2log.astype(np.int64)  # the number of experts may be more than an entry holds
+    phy2log = phy2log.astype(np.int64, copy=False)  # the number of experts may be more than an entry holds
     there = np.zeros((len(phy2log), experts), dtype=bool)
-    there[np.arange(len(phy2log))[:, None], phy2log] = True
+    there.reshape(-1)[phy2log + np.arange(0, there.size, experts)[:, None]] = True
     if not there.all():
         layer, expert = np.unravel_index(np.argmin(there), there.shape)
         number = np.count_nonzero(~there)
         raise ValueError(f"the plan misses {number} experts, the first expert {expert} of layer {layer}")
+    if sizes.num_nodes == 1:
+        return
     on_node = groups_by_node(phy2log, experts, sizes)
     nodes_of_group = on_node.sum(axis=1)
     if (nodes_of_group > 1).any():

@@ -6,9 +6,12 @@ from tests.support.paths import ROOT
 
 NATIVE, ALGORITHMS = ROOT / "backends" / "native", ROOT / "src" / "eplb_xp" / "algorithms"
 # Memory, what is given, threads, and who calls.
-AROUND = {"each.hpp", "memory.hpp", "shape.hpp", "following/shape.hpp", "request.hpp", "threads.hpp", "xla.hpp"}
-# Lanes; how the best swap is found where packs are many; which GPUs hold an expert.
-OWN = {*AROUND, "lanes.hpp", "scratch.hpp", "improving/narrowing.hpp", "following/holders.hpp"}
+SHAPES = {"shape.hpp", "following/shape.hpp", "sharing/shape.hpp", "routing/shape.hpp"}
+CALLS = {"request.hpp", "given.hpp", "xla.hpp", "calls/layers.hpp", "calls/sharing.hpp", "calls/routing.hpp"}
+AROUND = {"each.hpp", "memory.hpp", "threads.hpp", *SHAPES, *CALLS}
+# What is called; lanes; how the best swap is found where packs are many; which GPUs hold an expert; what is given.
+OWN_ROW_CODE = {"improving/narrowing.hpp", "following/holders.hpp", "sharing/reading.hpp"}
+OWN = {*AROUND, "code.hpp", "lanes.hpp", "scratch.hpp", *OWN_ROW_CODE}
 
 
 def test_each_header_has_a_module_of_its_name() -> None:

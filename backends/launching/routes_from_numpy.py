@@ -1,0 +1,76 @@
+"""Quotas and slots of tokens for arrays in host memory, by the native code of `native/routing`."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from eplb_xp.backends.launching.from_numpy import MOST_REPLICAS, extension, threads
+from eplb_xp.backends.standard import Standard
+from eplb_xp.backends.takeover import Refusal
+
+# As native/routing/shape.hpp has it.
+MOST_PAIRS = 2**24
+
+Arrays = np.ndarray[Any, Any]
+NOTHING = np.empty(0, np.int64)
+
+
+def quotas(_: Standard, *arrays: Arrays, num_nodes: int, lanes: int | None = None) -> tuple[Arrays] | Refusal:
+    """Quotas of all ranks, or why the once-written code finds them."""
+    return _divided(None, *arrays, num_nodes=num_nodes, lanes=lanes)
+
+
+def quotas_of_rank(_: Standard, *arrays: Arrays, num_nodes: int, lanes: int | None = None) -> tuple[Arrays] | Refusal:
+    """Those of one rank, or why the once-written code finds them."""
+    return _divided(*arrays, num_nodes=num_nodes, lanes=lanes)
+
+
+def route_in_turn(_: Standard, *arrays: Arrays, lanes: int | None = None) -> tuple[Arrays] | Refusal:
+    """Slots of replicas that take turns, or why the once-written code finds them."""
+    return _routed(None, *arrays, lanes=lanes)
+
+
+def route_by_quota(_: Standard, *arrays: Arrays, lanes: int | None = None) -> tuple[Arrays] | Refusal:
+    """Slots of replicas that take tokens up to their quotas, or why the once-written code finds them."""
+    return _routed(*arrays, lanes=lanes)
+
+
+def _divided(rank: Arrays | None, *arrays: Arrays, num_nodes: int, lanes: int | None) -> tuple[Arrays] | Refusal:
+    native = extension()
+    if isinstance(native, Refusal):
+        return native
+    *_, log2phy, _, counts = arrays
+    (layers, ranks, experts), width, replicas = counts.shape, log2phy.shape[-1], arrays[0].shape[1]
+    for name, number, most in (
+        ("replicas", replicas, MOST_REPLICAS),
+        ("ranks times replicas", ranks * replicas, MOST_PAIRS),
+    ):
+        if number > most:
+            return Refusal(f"native code divides shares of at most {most} {name}, got {number}")
+    shape = np.array([experts, replicas, ranks, num_nodes, width, rank is not None], np.int32)
+    its_ranks, its_rank = ((ranks,), NOTHING) if rank is None else ((), rank)
+    quota = np.empty((layers, *its_ranks, experts, width), np.int64)
+    given = map(_integers, (*arrays, its_rank))
+    reason = native.quotas(*given, shape, quota, lanes or native.MOST_LANES, threads())
+    return (quota,) if reason is None else Refusal(reason)
+
+
+def _routed(quota: Arrays | None, *arrays: Arrays, lanes: int | None) -> tuple[Arrays] | Refusal:
+    native = extension()
+    if isinstance(native, Refusal):
+        return native
+    log2phy, logcnt, first, experts = arrays
+    (number, width), tokens = log2phy.shape[-2:], math.prod(experts.shape[-2:])
+    for name, numbers, most in (("places in log2phy", number * width, 2**31 - 1), ("tokens", tokens, 2**31 - 1)):
+        if not 0 < numbers <= most:
+            return Refusal(f"native code routes with 1 to {most} {name}, got {numbers}")
+    shape = np.array([number, width, tokens, first.shape[-1] > 0, quota is not None], np.int32)
+    slot = np.empty(experts.shape, np.int64)
+    given = (NOTHING if quota is None else quota, log2phy, logcnt, first, experts)
+    reason = native.route(*map(_integers, given), shape, slot, lanes or native.MOST_LANES, threads())
+    return (slot.astype(log2phy.dtype, copy=False),) if reason is None else Refusal(reason)
+
+
+def _integers(x: Arrays) -> Arrays:
+    return np.ascontiguousarray(x, dtype=np.int64)
