@@ -1,11 +1,12 @@
 """NumPy, which is a namespace of the standard itself from 2.1 on."""
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.algorithms.following import follow
+from eplb_xp.algorithms.following import follow, for_samples, frontier
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import NATIVE, Step, register
@@ -85,30 +86,22 @@ class NumPy(Standard):
 LIBRARY = NumPy()
 
 
-def _plan(lib: Standard, weight: Array, **sizes: Any) -> Any:
-    """The plan by native code, which is looked for with the first one."""
-    from eplb_xp.backends.launching import from_numpy  # noqa: PLC0415
+def _by_native_code(step: Step, lib: Standard, *arrays: Array, **settings: Any) -> Any:
+    """The step by native code, which is looked for with the first one."""
+    from eplb_xp.backends.launching import follows_from_numpy, from_numpy  # noqa: PLC0415
 
-    return from_numpy.plan(lib, weight, **sizes)
-
-
-def _follow(lib: Standard, *arrays: Array, **settings: Any) -> Any:
-    """A plan that follows another by native code."""
-    from eplb_xp.backends.launching import follows_from_numpy  # noqa: PLC0415
-
-    return follows_from_numpy.follow(lib, *arrays, **settings)
+    module = from_numpy if step is pipeline.plan else follows_from_numpy
+    return getattr(module, step.__name__)(lib, *arrays, **settings)
 
 
-def _follow_or_renew(lib: Standard, *arrays: Array, **settings: Any) -> Any:
-    """The same within a large budget."""
-    from eplb_xp.backends.launching import follows_from_numpy  # noqa: PLC0415
-
-    return follows_from_numpy.follow_or_renew(lib, *arrays, **settings)
-
-
-register(NumPy, pipeline.plan, _plan, form=NATIVE)
-register(NumPy, follow.follow, _follow, form=NATIVE)
-register(NumPy, follow.follow_or_renew, _follow_or_renew, form=NATIVE)
+for taken in (
+    pipeline.plan,
+    follow.follow,
+    follow.follow_or_renew,
+    frontier.frontier,
+    for_samples.plan_for_samples,
+):
+    register(NumPy, taken, functools.partial(_by_native_code, taken), form=NATIVE)
 
 
 def _is_added(dtype: np.dtype[Any], known: type[np.generic]) -> bool:

@@ -46,4 +46,8 @@
 #include "following/steps.hpp"
 #include "following/path.hpp"
 #include "following/turns.hpp"
+#include "following/beginning.hpp"
 #include "following/follow.hpp"
+#include "following/frontier.hpp"
+#include "following/for_samples.hpp"
+#include "answers.hpp"

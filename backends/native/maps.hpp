@@ -1,12 +1,19 @@
-// algorithms/maps.py: the slots of each expert by replica rank, then -1.
+// algorithms/maps.py: from the replica in each slot to the slots of each expert.
 
 template <typename Index>
 struct Maps {
   Index* phy2log;  // [replicas] of a layer
   Index* log2phy;  // [experts * width]
   Index* logcnt;   // [experts]
+
+  template <typename Sizes>
+  Maps of_layer(int64_t layer, const Sizes& shape) const {
+    const int64_t experts = layer * shape.experts;
+    return {phy2log + layer * shape.layer_slots(), log2phy + experts * shape.width, logcnt + experts};
+  }
 };
 
+// Slots of an expert by replica rank, then -1.
 template <typename Index, typename Sizes>
 inline void write_maps(const int32_t* expert, const int32_t* rank, const int32_t* count, const Sizes& shape,
                        Maps<Index> maps) {
@@ -17,3 +24,22 @@ inline void write_maps(const int32_t* expert, const int32_t* rank, const int32_t
   }
   for (int e = 0; e < shape.experts; ++e) maps.logcnt[e] = count[e];
 }
+
+// Those of slots, in whose order replicas are numbered.
+class Mapping {
+ public:
+  Mapping(const FollowingShape& shape, Memory& memory)
+      : shape_(shape), rank_(memory.take<int32_t>(shape.slots)), count_(memory.take<int32_t>(shape.experts)) {}
+
+  template <typename Index>
+  void write(const int32_t* slots, Maps<Index> maps) {
+    for (int e = 0; e < shape_.experts; ++e) count_[e] = 0;
+    for (int s = 0; s < shape_.slots; ++s) rank_[s] = count_[slots[s]]++;
+    write_maps(slots, rank_, count_, shape_, maps);
+  }
+
+ private:
+  const FollowingShape& shape_;
+  int32_t* rank_;   // [slots]
+  int32_t* count_;  // [experts]
+};

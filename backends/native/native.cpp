@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <thread>
@@ -19,6 +19,7 @@
 #include "memory.hpp"
 #include "shape.hpp"
 #include "request.hpp"
+#include "following/request.hpp"
 #include "threads.hpp"
 #include "xla.hpp"
 
@@ -61,47 +62,24 @@ int most_lanes() {
 
 const int kMostLanes = most_lanes();
 
-template <typename Index>
-void plan_with(const Request& asked, const Shape& shape) {
-  const auto* weight = static_cast<const float*>(asked.weight.data);
-  auto* phy2log = static_cast<Index*>(asked.phy2log.data);
-  auto* log2phy = static_cast<Index*>(asked.log2phy.data);
-  auto* logcnt = static_cast<Index*>(asked.logcnt.data);
+// Do what is asked for, or say why not.
+template <typename Request>
+const char* make(const Request& asked) {
+  typename Request::Sizes shape{};
+  const char* reason = asked.read(shape, kMostLanes);
+  if (reason) return reason;
+  const bool is_long = asked.index_size(shape) == 8;
   Work(asked.layers(shape)).divide(asked.threads, [&](Work& work) {
 #ifdef EPLB_XP_HAS_EIGHT
     if (asked.lanes == 8) {
-      eight::plan_layers(weight, shape, eight::Maps<Index>{phy2log, log2phy, logcnt}, work);
+      is_long ? eight::answer<int64_t>(asked, shape, work) : eight::answer<int32_t>(asked, shape, work);
       return;
     }
 #endif
-    four::plan_layers(weight, shape, four::Maps<Index>{phy2log, log2phy, logcnt}, work);
+    is_long ? four::answer<int64_t>(asked, shape, work) : four::answer<int32_t>(asked, shape, work);
   });
-}
-
-// Make the plan, or say why not.
-const char* make(const Request& asked) {
-  Shape shape{};
-  const char* reason = asked.read(shape, kMostLanes);
-  if (reason) return reason;
-  if (asked.index_size(shape) == 8) {
-    plan_with<int64_t>(asked, shape);
-  } else {
-    plan_with<int32_t>(asked, shape);
-  }
   return nullptr;
 }
-
-// Buffers of Python, given back at the end.
-struct Buffers {
-  Py_buffer weight{}, integers{}, floats{}, strides{}, phy2log{}, log2phy{}, logcnt{};
-
-  ~Buffers() {
-    for (Py_buffer* each : {&weight, &integers, &floats, &strides, &phy2log, &log2phy, &logcnt})
-      if (each->obj) PyBuffer_Release(each);
-  }
-};
-
-Values values(const Py_buffer& buffer) { return {buffer.buf, buffer.len}; }
 
 // Do this while others have Python's lock; it returns a reason where it could not.
 template <typename Do>
@@ -123,101 +101,77 @@ PyObject* without_lock(Do work) {
   Py_RETURN_NONE;
 }
 
-PyObject* plan(PyObject*, PyObject* arguments) {
-  Buffers given;
-  int lanes = 0, threads = 0;
-  if (!PyArg_ParseTuple(arguments, "y*y*y*y*w*w*w*ii", &given.weight, &given.integers, &given.floats, &given.strides,
-                        &given.phy2log, &given.log2phy, &given.logcnt, &lanes, &threads))
-    return nullptr;
-  const Request asked{values(given.weight),  values(given.integers), values(given.floats),
-                      values(given.strides), values(given.phy2log),  values(given.log2phy),
-                      values(given.logcnt),  lanes,                  threads};
-  return without_lock([&] { return make(asked); });
-}
+// Buffers of Python, given back at the end.
+template <size_t kNumber>
+struct Buffers {
+  Py_buffer at[kNumber]{};
 
-xla::Error* plan_in_xla(xla::Frame* frame) { return xla::answer(frame, kMostLanes, make); }
-
-PyObject* xla_handler(PyObject*, PyObject*) {
-  return PyCapsule_New(reinterpret_cast<void*>(plan_in_xla), nullptr, nullptr);
-}
-
-bool are(const Py_buffer& buffer, int64_t number, int64_t size) { return values(buffer).are(number, size); }
-
-// Buffers of Python for a plan that follows another, given back at the end.
-struct FollowingBuffers {
-  Py_buffer previous{}, max_moves{}, min_gain{}, weight{}, integers{}, one{}, other{}, phy2log{}, log2phy{}, logcnt{};
-
-  ~FollowingBuffers() {
-    for (Py_buffer* each : {&previous, &max_moves, &min_gain, &weight, &integers, &one, &other, &phy2log, &log2phy, &logcnt})
-      if (each->obj) PyBuffer_Release(each);
+  ~Buffers() {
+    for (Py_buffer& each : at)
+      if (each.obj) PyBuffer_Release(&each);
   }
 };
 
-// Whether the buffers have the sizes of the shape.
-bool fit(const FollowingBuffers& given, const FollowingShape& shape, int64_t layers) {
-  const int64_t number = layers * shape.experts, slots = layers * shape.slots;
-  return are(given.one, shape.paths, sizeof(float)) && are(given.other, shape.paths, sizeof(float)) &&
-         are(given.previous, slots, sizeof(int64_t)) && are(given.max_moves, layers, sizeof(int64_t)) &&
-         are(given.min_gain, layers, sizeof(float)) && are(given.weight, number * shape.samples, sizeof(float)) &&
-         are(given.phy2log, slots, sizeof(int64_t)) && are(given.log2phy, number * shape.width, sizeof(int64_t)) &&
-         are(given.logcnt, number, sizeof(int64_t));
-}
-
-template <typename Layers, typename Do>
-void follow_with(const FollowingBuffers& given, Do follow, Work& work) {
-  auto* phy2log = static_cast<int64_t*>(given.phy2log.buf);
-  auto* log2phy = static_cast<int64_t*>(given.log2phy.buf);
-  auto* logcnt = static_cast<int64_t*>(given.logcnt.buf);
-  follow(Layers{static_cast<const int64_t*>(given.previous.buf), static_cast<const int64_t*>(given.max_moves.buf),
-                static_cast<const float*>(given.min_gain.buf), static_cast<const float*>(given.weight.buf),
-                {phy2log, log2phy, logcnt}},
-         work);
-}
-
-PyObject* follow(PyObject*, PyObject* arguments) {
-  FollowingBuffers given;
-  int lanes = 0, threads = 0;
-  if (!PyArg_ParseTuple(arguments, "y*y*y*y*y*y*y*w*w*w*ii", &given.previous, &given.max_moves, &given.min_gain,
-                        &given.weight, &given.integers, &given.one, &given.other, &given.phy2log, &given.log2phy,
-                        &given.logcnt, &lanes, &threads))
-    return nullptr;
-  FollowingShape shape{};
-  constexpr size_t kShapeBytes = offsetof(FollowingShape, paths) + sizeof(int32_t);
-  if (!are(given.integers, 1, kShapeBytes)) {
-    PyErr_SetString(PyExc_ValueError, "the shape has other numbers");
+// What Python asks for: a buffer for each of the request's values, then lanes and threads.
+template <typename Request>
+PyObject* answer(PyObject*, PyObject* arguments) {
+  constexpr size_t kRead = std::size(Request::kArguments) + std::size(Request::kNumbers);
+  constexpr size_t kAll = kRead + std::size(Request::kResults);
+  Buffers<kAll> given;
+  Values values[kAll];
+  if (PyTuple_Size(arguments) != static_cast<Py_ssize_t>(kAll) + 2) {
+    PyErr_Format(PyExc_TypeError, "there must be %zu buffers, then lanes and threads", kAll);
     return nullptr;
   }
-  std::memcpy(static_cast<void*>(&shape), given.integers.buf, kShapeBytes);
-  shape.one = static_cast<const float*>(given.one.buf);
-  shape.other = static_cast<const float*>(given.other.buf);
-  const int64_t layers = given.max_moves.len / int64_t{sizeof(int64_t)};
-  if (!shape.fits() || !fit(given, shape, layers) || (lanes != 4 && lanes != kMostLanes) || threads < 1) {
-    PyErr_SetString(PyExc_ValueError, "the arrays do not fit the shape, or there are no such lanes or threads");
-    return nullptr;
+  for (size_t i = 0; i < kAll; ++i) {
+    PyObject* buffer = PyTuple_GetItem(arguments, static_cast<Py_ssize_t>(i));
+    if (PyObject_GetBuffer(buffer, &given.at[i], i < kRead ? PyBUF_SIMPLE : PyBUF_WRITABLE)) return nullptr;
+    values[i] = {given.at[i].buf, given.at[i].len};
   }
-  return without_lock([&]() -> const char* {
-    Work(layers).divide(threads, [&](Work& work) {
-#ifdef EPLB_XP_HAS_EIGHT
-      if (lanes == 8) {
-        follow_with<eight::Followed<int64_t>>(
-            given, [&](const auto& all, Work& its) { eight::follow_layers(all, shape, its); }, work);
-        return;
-      }
-#endif
-      follow_with<four::Followed<int64_t>>(
-          given, [&](const auto& all, Work& its) { four::follow_layers(all, shape, its); }, work);
-    });
-    return nullptr;
-  });
+  int how[2];
+  for (size_t i = 0; i < 2; ++i) {
+    const long number = PyLong_AsLong(PyTuple_GetItem(arguments, static_cast<Py_ssize_t>(kAll + i)));
+    if (number == -1 && PyErr_Occurred()) return nullptr;
+    how[i] = number < 0 || number > INT32_MAX ? 0 : static_cast<int>(number);
+  }
+  const auto asked = request<Request>(values, how[0], how[1]);
+  return without_lock([&] { return make(asked); });
+}
+
+// What XLA asks for.
+template <typename Request>
+xla::Error* answer_xla(xla::Frame* frame) {
+  return xla::answer<Request>(frame, kMostLanes, make<Request>);
+}
+
+bool add(PyObject* handlers, const char* name, xla::Error* (*handler)(xla::Frame*)) {
+  PyObject* capsule = PyCapsule_New(reinterpret_cast<void*>(handler), nullptr, nullptr);
+  const bool is_there = capsule && PyDict_SetItemString(handlers, name, capsule) == 0;
+  Py_XDECREF(capsule);
+  return is_there;
+}
+
+PyObject* xla_handlers(PyObject*, PyObject*) {
+  PyObject* handlers = PyDict_New();
+  if (handlers && add(handlers, "plan", answer_xla<PlanRequest>) && add(handlers, "follow", answer_xla<FollowRequest>))
+    return handlers;
+  Py_XDECREF(handlers);
+  return nullptr;
 }
 
 PyMethodDef methods[] = {
-    {"plan", plan, METH_VARARGS,
+    {"plan", answer<PlanRequest>, METH_VARARGS,
      "plan(weight, integers, floats, strides, phy2log, log2phy, logcnt, lanes, threads)\n--\n\nWrite the maps of a plan."},
-    {"xla_handler", xla_handler, METH_NOARGS, "xla_handler()\n--\n\nWhat XLA calls for a plan, as a capsule."},
-    {"follow", follow, METH_VARARGS,
-     "follow(previous, max_moves, min_gain, weight, integers, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
+    {"follow", answer<FollowRequest>, METH_VARARGS,
+     "follow(previous, max_moves, min_gain, weight, integers, mark, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
      "--\n\nWrite the maps of a plan that follows another."},
+    {"frontier", answer<FrontierRequest>, METH_VARARGS,
+     "frontier(previous, weight, integers, mark, one, other, phy2log, logcnt, busiest, balancedness, lanes, threads)\n"
+     "--\n\nWrite the plans that follow another by each number of moves."},
+    {"plan_for_samples", answer<SamplesRequest>, METH_VARARGS,
+     "plan_for_samples(weight, integers, floats, strides, search, mark, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
+     "--\n\nWrite the maps of a plan for several samples."},
+    {"xla_handlers", xla_handlers, METH_NOARGS, "xla_handlers()\n--\n\nWhat XLA calls for each step, as capsules."},
     {nullptr, nullptr, 0, nullptr},
 };
 

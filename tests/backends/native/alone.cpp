@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <atomic>
@@ -15,6 +16,8 @@
 #include "following/shape.hpp"
 #include "memory.hpp"
 #include "shape.hpp"
+#include "request.hpp"
+#include "following/request.hpp"
 #include "threads.hpp"
 
 namespace rows {
@@ -45,7 +48,8 @@ int main() {
     std::vector<int32_t> phy2log(static_cast<size_t>(layers * shape.layer_slots()));
     std::vector<int32_t> log2phy(weight.size() * static_cast<size_t>(shape.width)), logcnt(weight.size());
     Work work(layers);
-    rows::plan_layers(weight.data(), shape, rows::Maps<int32_t>{phy2log.data(), log2phy.data(), logcnt.data()}, work);
+    const rows::Maps<int32_t> maps{phy2log.data(), log2phy.data(), logcnt.data()};
+    rows::plan_layers<rows::Pipeline>(rows::Planned<int32_t>{weight.data(), maps}, shape, work);
     for (const auto* map : {&phy2log, &log2phy, &logcnt}) std::fwrite(map->data(), sizeof(int32_t), map->size(), stdout);
   }
 }

@@ -6,9 +6,10 @@ from tests.support.paths import ROOT
 
 NATIVE, ALGORITHMS = ROOT / "backends" / "native", ROOT / "src" / "eplb_xp" / "algorithms"
 # Memory, what is given, threads, and who calls.
-AROUND = {"each.hpp", "memory.hpp", "shape.hpp", "following/shape.hpp", "request.hpp", "threads.hpp", "xla.hpp"}
-# Lanes; how the best swap is found where packs are many; which GPUs hold an expert.
-OWN = {*AROUND, "lanes.hpp", "scratch.hpp", "improving/narrowing.hpp", "following/holders.hpp"}
+GIVEN = {"shape.hpp", "request.hpp", "following/shape.hpp", "following/request.hpp"}
+AROUND = {*GIVEN, "each.hpp", "memory.hpp", "threads.hpp", "xla.hpp"}
+# Lanes; whose layers are planned; how the best swap is found where packs are many; which GPUs hold an expert.
+OWN = {*AROUND, "lanes.hpp", "scratch.hpp", "answers.hpp", "improving/narrowing.hpp", "following/holders.hpp"}
 
 
 def test_each_header_has_a_module_of_its_name() -> None:

@@ -58,9 +58,9 @@ def called(
 ) -> list[jax.Array]:
     """What a call by hand returns: of loads and of maps of these shapes, with attributes that a plan has not."""
     assert xla.registered() is None
-    given = {"integers": INTEGERS, "floats": FLOATS, "strides": STRIDES, "threads": np.array([1], np.int32)} | changes
+    given = {"integers": INTEGERS, "reals": FLOATS, "strides": STRIDES, "threads": np.array([1], np.int32)} | changes
     given = {name: value for name, value in given.items() if value is not None}
-    call = ffi.ffi_call(xla.TARGET, [jax.ShapeDtypeStruct(shape, index) for shape in shapes[1:]])
+    call = ffi.ffi_call(xla.TARGETS["plan"], [jax.ShapeDtypeStruct(shape, index) for shape in shapes[1:]])
     return list(jax.block_until_ready(jax.jit(lambda x: call(x, **given))(jnp.ones(shapes[0], dtype))))
 
 
@@ -79,10 +79,10 @@ def test_a_call_by_hand() -> None:
         ({"more": FLOATS}, "this is no call of a plan"),
         ({"threads": 1}, "this is no call of a plan"),
         ({"threads": np.array([1, 1], np.int32)}, "this is no call of a plan"),
-        ({"floats": np.zeros(2, np.int32)}, "this is no call of a plan"),
+        ({"reals": np.zeros(2, np.int32)}, "this is no call of a plan"),
         ({"threads": np.array([0], np.int32)}, "no such lanes or threads"),
         ({"integers": INTEGERS[:-1]}, "the shape has other numbers"),
-        ({"floats": FLOATS[:1]}, "the shape has other numbers"),
+        ({"reals": FLOATS[:1]}, "the shape has other numbers"),
         ({"integers": np.roll(INTEGERS, 1)}, "the arrays do not fit the shape"),
         ({"strides": np.zeros(1, np.int32)}, "the arrays do not fit the shape"),
     ],
@@ -122,4 +122,4 @@ def test_where_jaxlib_does_not_take_it_the_once_written_code_plans(monkeypatch: 
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "this jaxlib does not take native code: the handler's API version is incompatible"
     lowered = jax.jit(lambda x: rebalance_experts(x, *SIZES, policy="greedy")).lower(jnp.ones((2, 8)))
-    assert xla.TARGET not in lowered.as_text()
+    assert xla.TARGETS["plan"] not in lowered.as_text()
