@@ -86,22 +86,26 @@ class NumPy(Standard):
 LIBRARY = NumPy()
 
 
-def _by_native_code(step: Step, lib: Standard, *arrays: Array, **settings: Any) -> Any:
-    """The step by native code, which is looked for with the first one."""
-    from eplb_xp.backends.launching import follows_from_numpy, from_numpy  # noqa: PLC0415
+def _plan(lib: Standard, weight: Array, **sizes: Any) -> Any:
+    """The plan by native code, which is looked for with the first one."""
+    from eplb_xp.backends.launching import from_numpy  # noqa: PLC0415
 
-    module = from_numpy if step is pipeline.plan else follows_from_numpy
-    return getattr(module, step.__name__)(lib, *arrays, **settings)
+    return from_numpy.plan(lib, weight, **sizes)
 
 
+def _follow(step: Step, lib: Standard, *arrays: Array, **settings: Any) -> Any:
+    """A plan that follows another, or is for samples, like that."""
+    from eplb_xp.backends.launching import follows_from_numpy  # noqa: PLC0415
+
+    return follows_from_numpy.take(step, lib, *arrays, **settings)
+
+
+register(NumPy, pipeline.plan, _plan, form=NATIVE)
 for taken in (
-    pipeline.plan,
-    follow.follow,
-    follow.follow_or_renew,
-    frontier.frontier,
-    for_samples.plan_for_samples,
+    *(follow.follow, follow.follow_or_renew, follow.renew),
+    *(frontier.frontier, for_samples.plan_for_samples),
 ):
-    register(NumPy, taken, functools.partial(_by_native_code, taken), form=NATIVE)
+    register(NumPy, taken, functools.partial(_follow, taken), form=NATIVE)
 
 
 def _is_added(dtype: np.dtype[Any], known: type[np.generic]) -> bool:

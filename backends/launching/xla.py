@@ -9,17 +9,14 @@ import numpy as np
 from jax import ffi
 
 from eplb_xp.backends.launching import from_numpy
-from eplb_xp.backends.launching.follows_from_numpy import Numbers
-from eplb_xp.backends.takeover import Refusal
+from eplb_xp.backends.launching.searching import STEPS, Numbers, Results
+from eplb_xp.backends.standard import Standard
+from eplb_xp.backends.takeover import Refusal, Step
 from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array
 
-# What XLA calls each step.
-TARGETS = {"plan": "eplb_xp_plan", "follow": "eplb_xp_follow"}
-
-# A shape, and a dtype.
-Result = tuple[tuple[int, ...], Any]
+PREFIX = "eplb_xp_"  # of what XLA calls each step
 
 
 def refusal(sizes: Sizes) -> Refusal | None:
@@ -33,26 +30,27 @@ def registered() -> Refusal | None:
     """Tell XLA of the handlers, once; or why XLA doesn't take them."""
     try:
         for step, handler in from_numpy.extension().xla_handlers().items():
-            ffi.register_ffi_target(TARGETS[step], handler, platform="cpu", api_version=1)
+            ffi.register_ffi_target(PREFIX + step, handler, platform="cpu", api_version=1)
     except Exception as error:  # of jaxlib's own class
         return Refusal(f"this jaxlib does not take native code: {error}")
     return None
 
 
-def plan(load: Array, results: Sequence[Result], *, sizes: Sizes, policy: Policy, threads: int) -> tuple[Array, ...]:
+def plan(load: Array, results: Results, *, sizes: Sizes, policy: Policy, threads: int) -> tuple[Array, ...]:
     """The maps of a plan for loads of float32, of these shapes and dtypes."""
     integers, reals, strides = from_numpy.shape_of(load.shape[1], sizes, policy)
-    return _called("plan", [load], results, threads, integers=integers, reals=reals, strides=strides)
+    return _called("plan", [load], results, threads, {"integers": integers, "reals": reals, "strides": strides})
 
 
-def follow(arrays: Sequence[Array], results: Sequence[Result], *, numbers: Numbers, threads: int) -> tuple[Array, ...]:
-    """The maps of a plan that follows another, for arrays as `follow.follow` has them, indices and float32."""
-    return _called("follow", arrays, results, threads, **numbers._asdict())
+def take(step: Step, *arrays: Array, lib: Standard, threads: int, **settings: Any) -> tuple[Array, ...]:
+    """What a step returns that follows plans, or is for samples, and that native code does not refuse."""
+    told, loads = STEPS[step], arrays[-1].shape
+    given = [x.astype(lib.index_dtype if lib.is_integer(x) else np.float32) for x in arrays[:-1]]
+    results = told.results(loads, lib.index_dtype, **settings)
+    return _called(step.__name__, [*given, lib.float32(arrays[-1])], results, threads, told.numbers(loads, **settings))
 
 
-def _called(
-    step: str, arrays: Sequence[Array], results: Sequence[Result], threads: int, **numbers: np.ndarray[Any, Any]
-) -> tuple[Array, ...]:
-    """What a handler writes, which is given numbers in the order of their names, and then that of threads."""
-    call = ffi.ffi_call(TARGETS[step], [jax.ShapeDtypeStruct(*result) for result in results])
+def _called(step: str, arrays: Sequence[Array], results: Results, threads: int, numbers: Numbers) -> tuple[Array, ...]:
+    """What a handler writes, which is given numbers in the order of their names, that of threads being the last."""
+    call = ffi.ffi_call(PREFIX + step, [jax.ShapeDtypeStruct(*result) for result in results])
     return tuple(call(*arrays, **numbers, threads=np.array([threads], np.int32)))

@@ -18,6 +18,22 @@ inline void answer(const FollowRequest& asked, const FollowingShape& shape, Work
 }
 
 template <typename Index>
+inline void answer(const FollowOrRenewRequest& asked, const FollowingShape& shape, Work& work) {
+  const Renewed<Index> layers{asked.previous.as<const Index>(), asked.max_moves.as<const Index>(),
+                              asked.min_gain.as<const float>(), asked.fresh.as<const Index>(),
+                              asked.weight.as<const float>(),   maps_of<Index>(asked)};
+  plan_layers<FollowerOrRenewer>(layers, shape, work);
+}
+
+template <typename Index>
+inline void answer(const RenewRequest& asked, const FollowingShape& shape, Work& work) {
+  const Renewed<Index> layers{asked.previous.as<const Index>(), nullptr,
+                              asked.min_gain.as<const float>(), asked.fresh.as<const Index>(),
+                              asked.weight.as<const float>(),   maps_of<Index>(asked)};
+  plan_layers<Renewer>(layers, shape, work);
+}
+
+template <typename Index>
 inline void answer(const FrontierRequest& asked, const FollowingShape& shape, Work& work) {
   const Bought<Index> layers{asked.previous.as<const Index>(), asked.weight.as<const float>(),
                              asked.phy2log.as<Index>(),        asked.logcnt.as<Index>(),

@@ -20,6 +20,7 @@
 #include "shape.hpp"
 #include "request.hpp"
 #include "following/request.hpp"
+#include "following/samples_request.hpp"
 #include "threads.hpp"
 #include "xla.hpp"
 
@@ -153,23 +154,34 @@ bool add(PyObject* handlers, const char* name, xla::Error* (*handler)(xla::Frame
 
 PyObject* xla_handlers(PyObject*, PyObject*) {
   PyObject* handlers = PyDict_New();
-  if (handlers && add(handlers, "plan", answer_xla<PlanRequest>) && add(handlers, "follow", answer_xla<FollowRequest>))
-    return handlers;
+  const bool are_there = handlers && add(handlers, "plan", answer_xla<PlanRequest>) &&
+                         add(handlers, "plan_for_samples", answer_xla<SamplesRequest>) &&
+                         add(handlers, "follow", answer_xla<FollowRequest>) &&
+                         add(handlers, "follow_or_renew", answer_xla<FollowOrRenewRequest>) &&
+                         add(handlers, "renew", answer_xla<RenewRequest>) &&
+                         add(handlers, "frontier", answer_xla<FrontierRequest>);
+  if (are_there) return handlers;
   Py_XDECREF(handlers);
   return nullptr;
 }
 
 PyMethodDef methods[] = {
     {"plan", answer<PlanRequest>, METH_VARARGS,
-     "plan(weight, integers, floats, strides, phy2log, log2phy, logcnt, lanes, threads)\n--\n\nWrite the maps of a plan."},
+     "plan(weight, integers, reals, strides, phy2log, log2phy, logcnt, lanes, threads)\n--\n\nWrite the maps of a plan."},
     {"follow", answer<FollowRequest>, METH_VARARGS,
      "follow(previous, max_moves, min_gain, weight, integers, mark, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
      "--\n\nWrite the maps of a plan that follows another."},
+    {"follow_or_renew", answer<FollowOrRenewRequest>, METH_VARARGS,
+     "follow_or_renew(previous, max_moves, min_gain, fresh, weight, integers, mark, one, other, phy2log, log2phy, logcnt, "
+     "lanes, threads)\n--\n\nWrite the maps of a plan that follows another, or is a fresh one."},
+    {"renew", answer<RenewRequest>, METH_VARARGS,
+     "renew(previous, min_gain, fresh, weight, integers, mark, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
+     "--\n\nWrite the maps of a fresh plan that replaces another."},
     {"frontier", answer<FrontierRequest>, METH_VARARGS,
      "frontier(previous, weight, integers, mark, one, other, phy2log, logcnt, busiest, balancedness, lanes, threads)\n"
      "--\n\nWrite the plans that follow another by each number of moves."},
     {"plan_for_samples", answer<SamplesRequest>, METH_VARARGS,
-     "plan_for_samples(weight, integers, floats, strides, search, mark, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
+     "plan_for_samples(weight, integers, mark, one, other, reals, search, strides, phy2log, log2phy, logcnt, lanes, threads)\n"
      "--\n\nWrite the maps of a plan for several samples."},
     {"xla_handlers", xla_handlers, METH_NOARGS, "xla_handlers()\n--\n\nWhat XLA calls for each step, as capsules."},
     {nullptr, nullptr, 0, nullptr},

@@ -20,6 +20,15 @@ struct SearchNumbers {
   }
 };
 
+// Read the shape of a search; why not, if what is asked for can't be done.
+template <typename Asked>
+const char* read_search(const Asked& asked, FollowingShape& shape, int most_lanes) {
+  const SearchNumbers numbers{asked.integers, asked.mark, asked.one, asked.other};
+  if (!numbers.read(shape)) return kOtherShape;
+  const bool is_right = numbers.fit(shape) && asked.fits(shape) && may_be(asked.lanes, asked.threads, most_lanes);
+  return is_right ? nullptr : kDoNotFit;
+}
+
 // Whether maps have the sizes of the shape.
 inline bool are_maps(const Values& phy2log, const Values& log2phy, const Values& logcnt, int64_t layers, int64_t size,
                      const FollowingShape& shape) {
@@ -37,21 +46,65 @@ struct FollowRequest {
   Values previous, max_moves, min_gain, weight, integers, mark, one, other, phy2log, log2phy, logcnt;
   int lanes, threads;
 
-  const char* read(FollowingShape& shape, int most_lanes) const {
-    const SearchNumbers numbers{integers, mark, one, other};
-    if (!numbers.read(shape)) return kOtherShape;
-    return numbers.fit(shape) && fits(shape) && may_be(lanes, threads, most_lanes) ? nullptr : kDoNotFit;
-  }
+  const char* read(FollowingShape& shape, int most_lanes) const { return read_search(*this, shape, most_lanes); }
 
   int64_t layers(const FollowingShape&) const { return min_gain.bytes / int64_t{sizeof(float)}; }
   int64_t index_size(const FollowingShape& shape) const { return layers(shape) > 0 ? max_moves.bytes / layers(shape) : 8; }
 
- private:
   bool fits(const FollowingShape& shape) const {
     const int64_t number = layers(shape), size = index_size(shape);
     return shape.marks == 1 && (size == 4 || size == 8) && previous.are(number * shape.slots, size) &&
            max_moves.are(number, size) &&
            min_gain.are(number, sizeof(float)) && weight.are(number * shape.samples * shape.experts, sizeof(float)) &&
+           are_maps(phy2log, log2phy, logcnt, number, size, shape);
+  }
+};
+
+// A plan within a budget, or a fresh one.
+struct FollowOrRenewRequest {
+  using Sizes = FollowingShape;
+  static constexpr Kind kArguments[] = {Kind::kIndices, Kind::kIndices, Kind::kFloats, Kind::kIndices, Kind::kFloats};
+  static constexpr Kind kNumbers[] = {Kind::kInts, Kind::kInts, Kind::kFloats, Kind::kFloats};
+  static constexpr Kind kResults[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices};
+
+  Values previous, max_moves, min_gain, fresh, weight, integers, mark, one, other, phy2log, log2phy, logcnt;
+  int lanes, threads;
+
+  const char* read(FollowingShape& shape, int most_lanes) const { return read_search(*this, shape, most_lanes); }
+
+  int64_t layers(const FollowingShape&) const { return min_gain.bytes / int64_t{sizeof(float)}; }
+  int64_t index_size(const FollowingShape& shape) const { return layers(shape) > 0 ? max_moves.bytes / layers(shape) : 8; }
+
+  bool fits(const FollowingShape& shape) const {
+    const int64_t number = layers(shape), size = index_size(shape);
+    const FollowRequest without{previous, max_moves, min_gain, weight,  integers, mark, one, other,
+                                phy2log,  log2phy,   logcnt,   lanes, threads};
+    return without.fits(shape) && shape.may_renew() && fresh.are(number * shape.slots, size);
+  }
+};
+
+// A fresh plan, whatever the budget.
+struct RenewRequest {
+  using Sizes = FollowingShape;
+  static constexpr Kind kArguments[] = {Kind::kIndices, Kind::kFloats, Kind::kIndices, Kind::kFloats};
+  static constexpr Kind kNumbers[] = {Kind::kInts, Kind::kInts, Kind::kFloats, Kind::kFloats};
+  static constexpr Kind kResults[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices};
+
+  Values previous, min_gain, fresh, weight, integers, mark, one, other, phy2log, log2phy, logcnt;
+  int lanes, threads;
+
+  const char* read(FollowingShape& shape, int most_lanes) const { return read_search(*this, shape, most_lanes); }
+
+  int64_t layers(const FollowingShape&) const { return min_gain.bytes / int64_t{sizeof(float)}; }
+  int64_t index_size(const FollowingShape& shape) const {
+    return layers(shape) > 0 ? previous.bytes / (layers(shape) * shape.slots) : 8;
+  }
+
+  bool fits(const FollowingShape& shape) const {
+    const int64_t number = layers(shape), size = index_size(shape);
+    return shape.may_renew() && (size == 4 || size == 8) && previous.are(number * shape.slots, size) &&
+           min_gain.are(number, sizeof(float)) && fresh.are(number * shape.slots, size) &&
+           weight.are(number * shape.samples * shape.experts, sizeof(float)) &&
            are_maps(phy2log, log2phy, logcnt, number, size, shape);
   }
 };
@@ -66,11 +119,7 @@ struct FrontierRequest {
   Values previous, weight, integers, mark, one, other, phy2log, logcnt, busiest, balancedness;
   int lanes, threads;
 
-  const char* read(FollowingShape& shape, int most_lanes) const {
-    const SearchNumbers numbers{integers, mark, one, other};
-    if (!numbers.read(shape)) return kOtherShape;
-    return numbers.fit(shape) && fits(shape) && may_be(lanes, threads, most_lanes) ? nullptr : kDoNotFit;
-  }
+  const char* read(FollowingShape& shape, int most_lanes) const { return read_search(*this, shape, most_lanes); }
 
   int64_t layers(const FollowingShape& shape) const {
     return weight.bytes / (int64_t{shape.samples} * shape.experts * int64_t{sizeof(float)});
@@ -79,59 +128,11 @@ struct FrontierRequest {
     return layers(shape) > 0 ? previous.bytes / (layers(shape) * shape.slots) : 8;
   }
 
- private:
   bool fits(const FollowingShape& shape) const {
     const int64_t number = layers(shape), size = index_size(shape), marks = number * shape.marks;
     return (size == 4 || size == 8) && previous.are(number * shape.slots, size) &&
            weight.are(number * shape.samples * shape.experts, sizeof(float)) && phy2log.are(marks * shape.slots, size) &&
            logcnt.are(marks * shape.experts, size) && busiest.are(marks, sizeof(float)) &&
            balancedness.are(marks, sizeof(float));
-  }
-};
-
-// A plan for the mean of samples, and steps for all of them; without paths no step is taken.
-struct SampledShape {
-  Shape plan;
-  FollowingShape search;
-
-  // Whether both are of the same plan.
-  bool fits() const {
-    return plan.fits() && search.fits() && plan.experts == search.experts && plan.nodes == search.nodes &&
-           plan.layer_slots() == search.slots && int64_t{plan.gpus} * plan.nodes == search.gpus &&
-           plan.width == search.width;
-  }
-};
-
-struct SamplesRequest {
-  using Sizes = SampledShape;
-  static constexpr Kind kArguments[] = {Kind::kFloats};
-  static constexpr Kind kNumbers[] = {Kind::kInts,   Kind::kFloats, Kind::kInts, Kind::kInts,
-                                      Kind::kInts, Kind::kFloats, Kind::kFloats};
-  static constexpr Kind kResults[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices};
-
-  Values weight, integers, reals, strides, search, mark, one, other, phy2log, log2phy, logcnt;
-  int lanes, threads;
-
-  const char* read(SampledShape& shape, int most_lanes) const {
-    const SearchNumbers numbers{search, mark, one, other};
-    if (!read_shape(integers, reals, strides, shape.plan) || !numbers.read(shape.search)) return kOtherShape;
-    const bool is_right = strides.are(shape.plan.turns, sizeof(int32_t)) && numbers.fit(shape.search) && shape.fits();
-    return is_right && fits(shape) && may_be(lanes, threads, most_lanes) ? nullptr : kDoNotFit;
-  }
-
-  int64_t layers(const SampledShape& shape) const {
-    return weight.bytes / (int64_t{shape.search.samples} * shape.search.experts * int64_t{sizeof(float)});
-  }
-  int64_t index_size(const SampledShape& shape) const {
-    const int64_t numbers = layers(shape) * shape.search.experts;
-    return numbers > 0 ? logcnt.bytes / numbers : 8;
-  }
-
- private:
-  bool fits(const SampledShape& shape) const {
-    const int64_t number = layers(shape), size = index_size(shape);
-    return shape.search.marks == 1 && (size == 4 || size == 8) &&
-           weight.are(number * shape.search.samples * shape.search.experts, sizeof(float)) &&
-           are_maps(phy2log, log2phy, logcnt, number, size, shape.search);
   }
 };

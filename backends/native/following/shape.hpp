@@ -32,6 +32,9 @@ struct FollowingShape {
   static constexpr int64_t kMostPairs = 1 << 26;  // of experts and GPUs, and of replicas and samples or marks
   static constexpr int64_t kMostSlots = 1 << 20;  // so that each step has a number
 
+  // Whether all pairs of GPUs can be looked at.
+  bool may_renew() const { return marks == 1 && int64_t{gpus} * gpus <= kMostPairs; }
+
   // Whether nothing is read or written beyond its end, whatever the arrays hold.
   bool fits() const {
     for (int i = 0; i < paths; ++i)

@@ -26,7 +26,7 @@ from tests.support.threads import at_once
 
 pytestmark = needs_native
 
-TARGET = xla.TARGETS["plan"]
+TARGET = f"{xla.PREFIX}plan"
 SIZES = (24, 4, 2, 4)
 LAYERS = PartitionSpec("layers")
 LOADS = np.random.default_rng(0).lognormal(3, 1, (4, 16)).astype(np.float32)

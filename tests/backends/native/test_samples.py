@@ -25,7 +25,7 @@ pytestmark = needs_native
 def native_plan(weight: NumPyArray, lanes: int = LANES[-1], **settings: Any) -> Plan[NumPyArray]:
     """The plan of native code, which is not refused, from outputs that held something else."""
     with poisoned():
-        made = follows_from_numpy.plan_for_samples(LIBRARY, weight, **settings, lanes=lanes)
+        made = follows_from_numpy.take(once_written.plan_for_samples, LIBRARY, weight, **settings, lanes=lanes)
     assert not isinstance(made, Refusal), made.reason
     return made
 
@@ -78,7 +78,7 @@ def test_threads_divide_layers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_a_search_can_not_hold_is_refused() -> None:
     its: dict[str, Any] = {"sizes": Sizes(512, 1, 1, 2), "policy": POLICIES["swap"], "divides": True}
-    found = follows_from_numpy.plan_for_samples(LIBRARY, np.zeros((0, 2, 8), np.float32), **its)
+    found = follows_from_numpy.take(once_written.plan_for_samples, LIBRARY, np.zeros((0, 2, 8), np.float32), **its)
     assert found == Refusal("native code follows a plan with at most 255 slots a GPU, got 256")
 
 
@@ -89,7 +89,8 @@ def test_arrays_that_do_not_fit_the_shape_are_refused() -> None:
     search = np.array([3, 8, 12, 4, 1, 1, 12, 5, 0, 0, 4, 1, 1, 1, 1, 1, 1], np.int32)
     mark, part = np.zeros(1, np.int32), np.ones(1, np.float32)
     maps = [np.zeros(number, np.int64) for number in (24, 80, 16)]
-    right: list[Any] = [*given, search, mark, part, part, *maps]
+    weight, integers, reals, strides = given
+    right: list[Any] = [weight, integers, mark, part, part, reals, search, strides, *maps]
     plan = from_numpy.extension().plan_for_samples
     plan(*right, 4, 1)
     for place, array in enumerate(right):
@@ -100,4 +101,4 @@ def test_arrays_that_do_not_fit_the_shape_are_refused() -> None:
         other = search.copy()
         other[number] = value
         with pytest.raises(ValueError, match="shape"):
-            plan(*given, other, *right[5:], 4, 1)
+            plan(*right[:6], other, *right[7:], 4, 1)

@@ -21,6 +21,7 @@ from tests.support.native import needs_native
 
 pytestmark = needs_native
 
+TARGET = f"{xla.PREFIX}plan"
 SIZES = (12, 1, 1, 4)
 CHECKED = check_sizes(8, *SIZES)
 INTEGERS, FLOATS, STRIDES = from_numpy.shape_of(8, CHECKED, POLICIES["joint"])
@@ -60,7 +61,7 @@ def called(
     assert xla.registered() is None
     given = {"integers": INTEGERS, "reals": FLOATS, "strides": STRIDES, "threads": np.array([1], np.int32)} | changes
     given = {name: value for name, value in given.items() if value is not None}
-    call = ffi.ffi_call(xla.TARGETS["plan"], [jax.ShapeDtypeStruct(shape, index) for shape in shapes[1:]])
+    call = ffi.ffi_call(TARGET, [jax.ShapeDtypeStruct(shape, index) for shape in shapes[1:]])
     return list(jax.block_until_ready(jax.jit(lambda x: call(x, **given))(jnp.ones(shapes[0], dtype))))
 
 
@@ -122,4 +123,4 @@ def test_where_jaxlib_does_not_take_it_the_once_written_code_plans(monkeypatch: 
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "this jaxlib does not take native code: the handler's API version is incompatible"
     lowered = jax.jit(lambda x: rebalance_experts(x, *SIZES, policy="greedy")).lower(jnp.ones((2, 8)))
-    assert xla.TARGETS["plan"] not in lowered.as_text()
+    assert TARGET not in lowered.as_text()
