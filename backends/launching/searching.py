@@ -100,14 +100,12 @@ Results = Sequence[tuple[tuple[int, ...], Any]]
 
 
 def _maps(loads: Loads, index: Any, *, sizes: Sizes, **_: Any) -> Results:
-    layers, _, experts = loads
-    return [(shape, index) for shape in sizes.map_shapes(layers, experts)]
+    return [(shape, index) for shape in sizes.map_shapes(loads[0], loads[2])]
 
 
 def _plans(loads: Loads, index: Any, *, sizes: Sizes, max_moves: int, **_: Any) -> Results:
-    layers, _, experts = loads
-    each = (layers, max_moves + 1)
-    return [*(((*each, items), index) for items in (sizes.num_replicas, experts)), *[(each, np.float32)] * 2]
+    each = (loads[0], max_moves + 1)
+    return [*(((*each, items), index) for items in (sizes.num_replicas, loads[2])), *[(each, np.float32)] * 2]
 
 
 class Told(NamedTuple):

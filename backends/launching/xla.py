@@ -2,16 +2,17 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
 from jax import ffi
 
 from eplb_xp.backends.launching import from_numpy
+from eplb_xp.backends.launching.primitives import is_explicit, is_switched_off
 from eplb_xp.backends.launching.searching import STEPS, Numbers, Results
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import Refusal, Step
+from eplb_xp.backends.takeover import NATIVE, Refusal, Step
 from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array
@@ -19,8 +20,11 @@ from eplb_xp.types import Array
 PREFIX = "eplb_xp_"  # of what XLA calls each step
 
 
-def refusal(sizes: Sizes) -> Refusal | None:
+def refusal(weight: Array, sizes: Sizes) -> Refusal | None:
     """Why native code may not plan inside of a program, if it may not."""
+    reason = is_switched_off(NATIVE) or is_explicit(weight)
+    if reason is not None:
+        return reason
     native = from_numpy.extension_for(sizes)
     return native if isinstance(native, Refusal) else registered()
 
@@ -47,7 +51,8 @@ def take(step: Step, *arrays: Array, lib: Standard, threads: int, **settings: An
     told, loads = STEPS[step], arrays[-1].shape
     given = [x.astype(lib.index_dtype if lib.is_integer(x) else np.float32) for x in arrays[:-1]]
     results = told.results(loads, lib.index_dtype, **settings)
-    return _called(step.__name__, [*given, lib.float32(arrays[-1])], results, threads, told.numbers(loads, **settings))
+    numbers = cast("Numbers", told.numbers(loads, **settings))
+    return _called(step.__name__, [*given, lib.float32(arrays[-1])], results, threads, numbers)
 
 
 def _called(step: str, arrays: Sequence[Array], results: Results, threads: int, numbers: Numbers) -> tuple[Array, ...]:
