@@ -86,11 +86,11 @@ class NumPy(Standard):
 LIBRARY = NumPy()
 
 
-def _plan(lib: Standard, weight: Array, **sizes: Any) -> Any:
-    """The plan by native code, which is looked for with the first one."""
+def _plan(step: Step, lib: Standard, weight: Array, **sizes: Any) -> Any:
+    """A plan, or a part of one, by native code, which is looked for with the first one."""
     from eplb_xp.backends.launching import from_numpy  # noqa: PLC0415
 
-    return from_numpy.plan(lib, weight, **sizes)
+    return getattr(from_numpy, step.__name__)(lib, weight, **sizes)
 
 
 def _follow(step: Step, lib: Standard, *arrays: Array, **settings: Any) -> Any:
@@ -100,7 +100,8 @@ def _follow(step: Step, lib: Standard, *arrays: Array, **settings: Any) -> Any:
     return follows_from_numpy.take(step, lib, *arrays, **settings)
 
 
-register(NumPy, pipeline.plan, _plan, form=NATIVE)
+for taken in (pipeline.plan, pipeline.place, pipeline.pack_items, pipeline.replicate_loads):
+    register(NumPy, taken, functools.partial(_plan, taken), form=NATIVE)
 for taken in (
     *(follow.follow, follow.follow_or_renew, follow.renew),
     *(frontier.frontier, for_samples.plan_for_samples),

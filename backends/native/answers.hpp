@@ -11,6 +11,13 @@ inline void answer(const PlanRequest& asked, const Shape& shape, Work& work) {
 }
 
 template <typename Index>
+inline void answer(const PlaceRequest& asked, const Shape& shape, Work& work) {
+  const Placed<Index> layers{asked.weight.as<const float>(), asked.phy2log.as<Index>(), asked.rank.as<Index>(),
+                             asked.logcnt.as<Index>()};
+  plan_layers<Pipeline>(layers, shape, work);
+}
+
+template <typename Index>
 inline void answer(const FollowRequest& asked, const FollowingShape& shape, Work& work) {
   const Followed<Index> layers{asked.previous.as<const Index>(), asked.max_moves.as<const Index>(),
                                asked.min_gain.as<const float>(), asked.weight.as<const float>(), maps_of<Index>(asked)};

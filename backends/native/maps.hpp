@@ -13,6 +13,12 @@ struct Maps {
   }
 };
 
+// Indices of the type that is asked for.
+template <typename Index>
+inline void write(const int32_t* from, int64_t number, Index* to) {
+  for (int64_t i = 0; i < number; ++i) to[i] = static_cast<Index>(from[i]);
+}
+
 // Slots of an expert by replica rank, then -1.
 template <typename Index, typename Sizes>
 inline void write_maps(const int32_t* expert, const int32_t* rank, const int32_t* count, const Sizes& shape,
@@ -22,7 +28,7 @@ inline void write_maps(const int32_t* expert, const int32_t* rank, const int32_t
     maps.phy2log[s] = expert[s];
     maps.log2phy[int64_t{expert[s]} * shape.width + rank[s]] = s;
   }
-  for (int e = 0; e < shape.experts; ++e) maps.logcnt[e] = count[e];
+  write(count, shape.experts, maps.logcnt);
 }
 
 // Those of slots, in whose order replicas are numbered.

@@ -168,6 +168,8 @@ PyObject* xla_handlers(PyObject*, PyObject*) {
 PyMethodDef methods[] = {
     {"plan", answer<PlanRequest>, METH_VARARGS,
      "plan(weight, integers, reals, strides, phy2log, log2phy, logcnt, lanes, threads)\n--\n\nWrite the maps of a plan."},
+    {"place", answer<PlaceRequest>, METH_VARARGS,
+     "place(weight, integers, reals, strides, phy2log, rank, logcnt, lanes, threads)\n--\n\nWrite the slots of a plan."},
     {"follow", answer<FollowRequest>, METH_VARARGS,
      "follow(previous, max_moves, min_gain, weight, integers, mark, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
      "--\n\nWrite the maps of a plan that follows another."},

@@ -10,6 +10,19 @@ struct Planned {
   }
 };
 
+template <typename Index>
+struct Placed {
+  const float* weight;  // [experts]
+  Index* phy2log;       // [slots]
+  Index* rank;          // [slots]
+  Index* logcnt;        // [experts]
+
+  Placed of_layer(int64_t layer, const Shape& shape) const {
+    const int64_t slots = layer * shape.layer_slots(), experts = layer * shape.experts;
+    return {weight + experts, phy2log + slots, rank + slots, logcnt + experts};
+  }
+};
+
 class Pipeline {
  public:
   Pipeline(const Shape& shape, Memory& memory)
@@ -19,6 +32,14 @@ class Pipeline {
   void plan(const Planned<Index>& layer) {
     const Placement& placed = place(layer.weight);
     write_maps(placed.expert, placed.rank, placed.count, shape_, layer.maps);
+  }
+
+  template <typename Index>
+  void plan(const Placed<Index>& layer) {
+    const Placement& placed = place(layer.weight);
+    write(placed.expert, shape_.layer_slots(), layer.phy2log);
+    write(placed.rank, shape_.layer_slots(), layer.rank);
+    write(placed.count, shape_.experts, layer.logcnt);
   }
 
   // Replicas for the experts, and a slot for each.

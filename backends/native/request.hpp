@@ -80,3 +80,34 @@ struct PlanRequest {
            log2phy.are(number * shape.experts * shape.width, size) && logcnt.are(number * shape.experts, size);
   }
 };
+
+// The same as slots, and which replica of its expert each holds.
+struct PlaceRequest {
+  using Sizes = Shape;
+  static constexpr Kind kArguments[] = {Kind::kFloats};
+  static constexpr Kind kNumbers[] = {Kind::kInts, Kind::kFloats, Kind::kInts};
+  static constexpr Kind kResults[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices};
+
+  Values weight, integers, reals, strides, phy2log, rank, logcnt;
+  int lanes, threads;
+
+  const char* read(Shape& shape, int most_lanes) const {
+    if (!read_shape(integers, reals, strides, shape)) return kOtherShape;
+    const bool is_right = strides.are(shape.turns, sizeof(int32_t)) && shape.fits() && fits(shape);
+    return is_right && may_be(lanes, threads, most_lanes) ? nullptr : kDoNotFit;
+  }
+
+  int64_t layers(const Shape& shape) const { return weight.bytes / (int64_t{shape.experts} * int64_t{sizeof(float)}); }
+
+  int64_t index_size(const Shape& shape) const {
+    const int64_t numbers = layers(shape) * shape.experts;
+    return numbers > 0 ? logcnt.bytes / numbers : 8;
+  }
+
+ private:
+  bool fits(const Shape& shape) const {
+    const int64_t number = layers(shape), size = index_size(shape), slots = number * shape.layer_slots();
+    return (size == 4 || size == 8) && weight.are(number * shape.experts, sizeof(float)) && phy2log.are(slots, size) &&
+           rank.are(slots, size) && logcnt.are(number * shape.experts, size);
+  }
+};

@@ -41,8 +41,8 @@ class Frontier {
       const float total = judge_.busiest(slots_);
       if (mark == 0 || total < least) {
         least = total;
-        write(slots_, layer.phy2log + int64_t{mark} * shape_.slots, shape_.slots);
-        write(judge_.count(), layer.logcnt + int64_t{mark} * shape_.experts, shape_.experts);
+        write(slots_, shape_.slots, layer.phy2log + int64_t{mark} * shape_.slots);
+        write(judge_.count(), shape_.experts, layer.logcnt + int64_t{mark} * shape_.experts);
       } else {
         repeat(layer.phy2log + int64_t{mark} * shape_.slots, shape_.slots);
         repeat(layer.logcnt + int64_t{mark} * shape_.experts, shape_.experts);
@@ -54,11 +54,6 @@ class Frontier {
   }
 
  private:
-  template <typename Index>
-  static void write(const int32_t* from, Index* to, int number) {
-    for (int i = 0; i < number; ++i) to[i] = from[i];
-  }
-
   // What is so for one move fewer.
   template <typename Index>
   static void repeat(Index* to, int number) {
