@@ -102,11 +102,11 @@ def _follow(step: Step, lib: Standard, *arrays: Array, **settings: Any) -> Any:
 
 for taken in (pipeline.plan, pipeline.place, pipeline.pack_items, pipeline.replicate_loads):
     register(NumPy, taken, functools.partial(_plan, taken), form=NATIVE)
-for taken in (
+for followed in (
     *(follow.follow, follow.follow_or_renew, follow.renew),
     *(frontier.frontier, for_samples.plan_for_samples),
 ):
-    register(NumPy, taken, functools.partial(_follow, taken), form=NATIVE)
+    register(NumPy, followed, functools.partial(_follow, followed), form=NATIVE)
 
 
 def _is_added(dtype: np.dtype[Any], known: type[np.generic]) -> bool:
