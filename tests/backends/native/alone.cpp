@@ -1,5 +1,6 @@
-// Native code without Python, for processors that an emulator runs: cases from standard input, their maps to the output.
+// Native code without Python, for processors that an emulator runs: requests from standard input, results to the output.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -8,7 +9,6 @@
 #include <iterator>
 #include <memory>
 #include <new>
-#include <atomic>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -18,6 +18,7 @@
 #include "shape.hpp"
 #include "request.hpp"
 #include "following/request.hpp"
+#include "following/samples_request.hpp"
 #include "threads.hpp"
 
 namespace rows {
@@ -26,30 +27,38 @@ namespace rows {
 }  // namespace rows
 
 template <typename T>
-std::vector<T> read(size_t number) {
-  std::vector<T> values(number);
-  if (std::fread(values.data(), sizeof(T), number, stdin) != number) std::exit(1);
-  return values;
+void read(T* values, size_t number) {
+  if (std::fread(values, sizeof(T), number, stdin) != number) std::exit(1);
+}
+
+int64_t read_number() {
+  int64_t number = 0;
+  read(&number, 1);
+  return number;
+}
+
+// The bytes of each value, and those of what is read; indices are of four.
+template <typename Request>
+void answer() {
+  constexpr size_t kRead = std::size(Request::kArguments) + std::size(Request::kNumbers);
+  constexpr size_t kAll = kRead + std::size(Request::kResults);
+  std::vector<char> bytes[kAll];
+  Values values[kAll];
+  for (size_t i = 0; i < kAll; ++i) {
+    bytes[i].resize(static_cast<size_t>(read_number()));
+    if (i < kRead) read(bytes[i].data(), bytes[i].size());
+    values[i] = {bytes[i].data(), static_cast<int64_t>(bytes[i].size())};
+  }
+  const auto asked = request<Request>(values, 4, 1);
+  typename Request::Sizes shape{};
+  if (asked.read(shape, 4)) std::exit(2);
+  Work work(asked.layers(shape));
+  rows::answer<int32_t>(asked, shape, work);
+  for (size_t i = kRead; i < kAll; ++i) std::fwrite(bytes[i].data(), 1, bytes[i].size(), stdout);
 }
 
 int main() {
-  for (int64_t cases = read<int64_t>(1)[0]; cases > 0; --cases) {
-    Shape shape{};
-    const size_t integers = offsetof(Shape, threshold) / sizeof(int32_t);
-    const auto numbers = read<int32_t>(integers);
-    const auto floats = read<float>(2);
-    std::memcpy(static_cast<void*>(&shape), numbers.data(), integers * sizeof(int32_t));
-    std::memcpy(&shape.threshold, floats.data(), sizeof(float) * 2);
-    const auto strides = read<int32_t>(static_cast<size_t>(shape.turns));
-    shape.strides = strides.data();
-    const int64_t layers = read<int64_t>(1)[0];
-    const auto weight = read<float>(static_cast<size_t>(layers * shape.experts));
-    if (!shape.fits()) return 2;
-    std::vector<int32_t> phy2log(static_cast<size_t>(layers * shape.layer_slots()));
-    std::vector<int32_t> log2phy(weight.size() * static_cast<size_t>(shape.width)), logcnt(weight.size());
-    Work work(layers);
-    const rows::Maps<int32_t> maps{phy2log.data(), log2phy.data(), logcnt.data()};
-    rows::plan_layers<rows::Pipeline>(rows::Planned<int32_t>{weight.data(), maps}, shape, work);
-    for (const auto* map : {&phy2log, &log2phy, &logcnt}) std::fwrite(map->data(), sizeof(int32_t), map->size(), stdout);
-  }
+  void (*const answers[])() = {answer<PlanRequest>,          answer<SamplesRequest>, answer<FollowRequest>,
+                               answer<FollowOrRenewRequest>, answer<RenewRequest>,   answer<FrontierRequest>};
+  for (int64_t cases = read_number(); cases > 0; --cases) answers[read_number()]();
 }
