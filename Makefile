@@ -132,8 +132,8 @@ build/address build/thread: $(READY) $(NATIVE_SOURCES)
 	@CFLAGS="$(SANITIZERS)" CXXFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)" \
 		$(BIN)/python setup.py -q build_ext --build-temp $@/objects --build-lib $@
 
-BY_PYTHON := $(addprefix tests/backends/native/, test_plans.py test_following.py test_renewing.py test_frontiers.py test_samples.py test_parts.py test_calls.py)
-BY_XLA := $(addprefix tests/backends/native/, test_xla_calls.py test_programs.py test_following_programs.py)
+BY_PYTHON := $(patsubst %,tests/backends/native/test_%.py,plans following renewing frontiers samples parts calls)
+BY_XLA := $(patsubst %,tests/backends/native/test_%.py,xla_calls programs following_programs)
 # The sanitizer finds what throws in the library, if that is there before jaxlib, which has its own.
 sanitized = LD_PRELOAD="$$(g++ -print-file-name=$2) $$(g++ -print-file-name=libstdc++.so.6)" \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \

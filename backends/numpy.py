@@ -1,6 +1,6 @@
 """NumPy, which is a namespace of the standard itself from 2.1 on."""
 
-import functools
+import importlib
 from typing import Any
 
 import numpy as np
@@ -86,27 +86,25 @@ class NumPy(Standard):
 LIBRARY = NumPy()
 
 
-def _plan(step: Step, lib: Standard, weight: Array, **sizes: Any) -> Any:
-    """A plan, or a part of one, by native code, which is looked for with the first one."""
-    from eplb_xp.backends.launching import from_numpy  # noqa: PLC0415
+def _native(module: str, name: str) -> Step:
+    """A step by native code, which is looked for with the first one."""
 
-    return getattr(from_numpy, step.__name__)(lib, weight, **sizes)
+    def step(lib: Standard, *arrays: Array, **settings: Any) -> Any:
+        launching = importlib.import_module(f"eplb_xp.backends.launching.{module}")
+        return getattr(launching, name)(lib, *arrays, **settings)
 
-
-def _follow(step: Step, lib: Standard, *arrays: Array, **settings: Any) -> Any:
-    """A plan that follows another, or is for samples, like that."""
-    from eplb_xp.backends.launching import follows_from_numpy  # noqa: PLC0415
-
-    return follows_from_numpy.take(step, lib, *arrays, **settings)
+    return step
 
 
-for taken in (pipeline.plan, pipeline.place, pipeline.pack_items, pipeline.replicate_loads):
-    register(NumPy, taken, functools.partial(_plan, taken), form=NATIVE)
-for followed in (
-    *(follow.follow, follow.follow_or_renew, follow.renew),
-    *(frontier.frontier, for_samples.plan_for_samples),
-):
-    register(NumPy, followed, functools.partial(_follow, followed), form=NATIVE)
+for _module, _steps in {
+    "from_numpy": (pipeline.plan, pipeline.place, pipeline.pack_items, pipeline.replicate_loads),
+    "follows_from_numpy": (
+        *(follow.follow, follow.follow_or_renew, follow.renew),
+        *(frontier.frontier, for_samples.plan_for_samples),
+    ),
+}.items():
+    for _step in _steps:
+        register(NumPy, _step, _native(_module, _step.__name__), form=NATIVE)
 
 
 def _is_added(dtype: np.dtype[Any], known: type[np.generic]) -> bool:

@@ -55,4 +55,5 @@
 #include "following/renew.hpp"
 #include "following/frontier.hpp"
 #include "following/for_samples.hpp"
-#include "answers.hpp"
+
+#include "code.hpp"

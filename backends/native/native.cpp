@@ -3,6 +3,7 @@
 #include <Python.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "memory.hpp"
 #include "shape.hpp"
 #include "request.hpp"
+#include "given.hpp"
 #include "following/request.hpp"
 #include "following/samples_request.hpp"
 #include "threads.hpp"
@@ -63,6 +65,18 @@ int most_lanes() {
 
 const int kMostLanes = most_lanes();
 
+// Do this with the code of so many lanes.
+template <typename Do>
+void in_lanes(int lanes, Do work) {
+#ifdef EPLB_XP_HAS_EIGHT
+  if (lanes == 8) {
+    work(eight::Code{});
+    return;
+  }
+#endif
+  work(four::Code{});
+}
+
 // Do what is asked for, or say why not.
 template <typename Request>
 const char* make(const Request& asked) {
@@ -71,13 +85,13 @@ const char* make(const Request& asked) {
   if (reason) return reason;
   const bool is_long = asked.index_size(shape) == 8;
   Work(asked.layers(shape)).divide(asked.threads, [&](Work& work) {
-#ifdef EPLB_XP_HAS_EIGHT
-    if (asked.lanes == 8) {
-      is_long ? eight::answer<int64_t>(asked, shape, work) : eight::answer<int32_t>(asked, shape, work);
-      return;
-    }
-#endif
-    is_long ? four::answer<int64_t>(asked, shape, work) : four::answer<int32_t>(asked, shape, work);
+    in_lanes(asked.lanes, [&](auto code) {
+      if (is_long) {
+        code.template answer<int64_t>(asked, shape, work);
+      } else {
+        code.template answer<int32_t>(asked, shape, work);
+      }
+    });
   });
   return nullptr;
 }
@@ -102,40 +116,15 @@ PyObject* without_lock(Do work) {
   Py_RETURN_NONE;
 }
 
-// Buffers of Python, given back at the end.
-template <size_t kNumber>
-struct Buffers {
-  Py_buffer at[kNumber]{};
-
-  ~Buffers() {
-    for (Py_buffer& each : at)
-      if (each.obj) PyBuffer_Release(&each);
-  }
-};
-
 // What Python asks for: a buffer for each of the request's values, then lanes and threads.
 template <typename Request>
-PyObject* answer(PyObject*, PyObject* arguments) {
-  constexpr size_t kRead = std::size(Request::kArguments) + std::size(Request::kNumbers);
-  constexpr size_t kAll = kRead + std::size(Request::kResults);
-  Buffers<kAll> given;
-  Values values[kAll];
-  if (PyTuple_Size(arguments) != static_cast<Py_ssize_t>(kAll) + 2) {
-    PyErr_Format(PyExc_TypeError, "there must be %zu buffers, then lanes and threads", kAll);
-    return nullptr;
-  }
-  for (size_t i = 0; i < kAll; ++i) {
-    PyObject* buffer = PyTuple_GetItem(arguments, static_cast<Py_ssize_t>(i));
-    if (PyObject_GetBuffer(buffer, &given.at[i], i < kRead ? PyBUF_SIMPLE : PyBUF_WRITABLE)) return nullptr;
-    values[i] = {given.at[i].buf, given.at[i].len};
-  }
-  int how[2];
-  for (size_t i = 0; i < 2; ++i) {
-    const long number = PyLong_AsLong(PyTuple_GetItem(arguments, static_cast<Py_ssize_t>(kAll + i)));
-    if (number == -1 && PyErr_Occurred()) return nullptr;
-    how[i] = number < 0 || number > INT32_MAX ? 0 : static_cast<int>(number);
-  }
-  const auto asked = request<Request>(values, how[0], how[1]);
+PyObject* answer(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
+  constexpr int kRead = std::size(Request::kArguments) + std::size(Request::kNumbers);
+  Given<kRead, std::size(Request::kResults), 2> given;
+  if (!given.take(arguments, number)) return nullptr;
+  const auto values = given.buffers();
+  const auto [lanes, threads] = given.integers();
+  const auto asked = request<Request>(values.data(), lanes, threads);
   return without_lock([&] { return make(asked); });
 }
 
@@ -165,24 +154,29 @@ PyObject* xla_handlers(PyObject*, PyObject*) {
   return nullptr;
 }
 
+// As Python's table of methods has them.
+PyCFunction called(PyObject* (*call)(PyObject*, PyObject* const*, Py_ssize_t)) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call));
+}
+
 PyMethodDef methods[] = {
-    {"plan", answer<PlanRequest>, METH_VARARGS,
+    {"plan", called(answer<PlanRequest>), METH_FASTCALL,
      "plan(weight, integers, reals, strides, phy2log, log2phy, logcnt, lanes, threads)\n--\n\nWrite the maps of a plan."},
-    {"place", answer<PlaceRequest>, METH_VARARGS,
+    {"place", called(answer<PlaceRequest>), METH_FASTCALL,
      "place(weight, integers, reals, strides, phy2log, rank, logcnt, lanes, threads)\n--\n\nWrite the slots of a plan."},
-    {"follow", answer<FollowRequest>, METH_VARARGS,
+    {"follow", called(answer<FollowRequest>), METH_FASTCALL,
      "follow(previous, max_moves, min_gain, weight, integers, mark, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
      "--\n\nWrite the maps of a plan that follows another."},
-    {"follow_or_renew", answer<FollowOrRenewRequest>, METH_VARARGS,
+    {"follow_or_renew", called(answer<FollowOrRenewRequest>), METH_FASTCALL,
      "follow_or_renew(previous, max_moves, min_gain, fresh, weight, integers, mark, one, other, phy2log, log2phy, logcnt, "
      "lanes, threads)\n--\n\nWrite the maps of a plan that follows another, or is a fresh one."},
-    {"renew", answer<RenewRequest>, METH_VARARGS,
+    {"renew", called(answer<RenewRequest>), METH_FASTCALL,
      "renew(previous, min_gain, fresh, weight, integers, mark, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
      "--\n\nWrite the maps of a fresh plan that replaces another."},
-    {"frontier", answer<FrontierRequest>, METH_VARARGS,
+    {"frontier", called(answer<FrontierRequest>), METH_FASTCALL,
      "frontier(previous, weight, integers, mark, one, other, phy2log, logcnt, busiest, balancedness, lanes, threads)\n"
      "--\n\nWrite the plans that follow another by each number of moves."},
-    {"plan_for_samples", answer<SamplesRequest>, METH_VARARGS,
+    {"plan_for_samples", called(answer<SamplesRequest>), METH_FASTCALL,
      "plan_for_samples(weight, integers, mark, one, other, reals, search, strides, phy2log, log2phy, logcnt, lanes, threads)\n"
      "--\n\nWrite the maps of a plan for several samples."},
     {"xla_handlers", xla_handlers, METH_NOARGS, "xla_handlers()\n--\n\nWhat XLA calls for each step, as capsules."},

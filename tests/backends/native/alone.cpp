@@ -1,5 +1,6 @@
 // Native code without Python, for processors that an emulator runs: requests from standard input, results to the output.
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -53,7 +54,7 @@ void answer() {
   typename Request::Sizes shape{};
   if (asked.read(shape, 4)) std::exit(2);
   Work work(asked.layers(shape));
-  rows::answer<int32_t>(asked, shape, work);
+  rows::Code::answer<int32_t>(asked, shape, work);
   for (size_t i = kRead; i < kAll; ++i) std::fwrite(bytes[i].data(), 1, bytes[i].size(), stdout);
 }
 

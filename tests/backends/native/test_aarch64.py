@@ -104,7 +104,7 @@ def policy_of(its: dict[str, Any]) -> dict[str, Any]:
 def assert_made(folder: Path, drawn: Sequence[Request]) -> None:
     """By the emulated program."""
     given_bytes = [np.array([len(drawn)]).tobytes(), *(request.bytes() for request in drawn)]
-    command = [EMULATOR, built(folder)]
+    command: list[str | Path] = [EMULATOR, built(folder)]
     done = subprocess.run(command, input=b"".join(given_bytes), capture_output=True, check=True)  # noqa: S603
     found = memoryview(done.stdout)
     for request in drawn:

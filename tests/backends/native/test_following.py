@@ -34,7 +34,7 @@ def arrays_of(case: Case, min_gain: float = 0.0) -> tuple[NumPyArray, ...]:
 def native_follow(arrays: tuple[NumPyArray, ...], lanes: int = LANES[-1], **settings: Any) -> Plan[NumPyArray]:
     """The plan of native code, which is not refused, from outputs that held something else."""
     with poisoned():
-        made = follows_from_numpy.take(once_written.follow, LIBRARY, *arrays, **settings, lanes=lanes)
+        made = follows_from_numpy.follow(LIBRARY, *arrays, **settings, lanes=lanes)
     assert not isinstance(made, Refusal), made.reason
     return made
 
@@ -167,16 +167,16 @@ def test_what_is_refused(experts: int, slots: int, gpus: int, samples: int, reas
     weight, previous = np.zeros((0, samples, experts), np.float32), np.zeros((0, slots), np.int64)
     none = np.zeros((0, 1), np.int64)
     its: dict[str, Any] = {**its_settings((8, 1, 1, 2), 8), "sizes": CheckedSizes(slots, 1, 1, gpus)}
-    found = follows_from_numpy.take(once_written.follow, LIBRARY, previous, none, none, weight, **its)
+    found = follows_from_numpy.follow(LIBRARY, previous, none, none, weight, **its)
     assert found == Refusal(f"native code follows a plan with at most {reason}")
     arrays = previous, none, none.astype(np.float32), previous, weight
-    assert follows_from_numpy.take(once_written.follow_or_renew, LIBRARY, *arrays, **its) == found
+    assert follows_from_numpy.follow_or_renew(LIBRARY, *arrays, **its) == found
 
 
 def test_without_native_code_it_is_refused() -> None:
     nothing: Any = np.zeros((0, 1, 8), np.float32)
     with mock.patch.object(from_numpy, "extension_for", return_value=Refusal("there is none")):
-        found = follows_from_numpy.take(once_written.follow, LIBRARY, *[nothing] * 4, **its_settings((12, 1, 1, 4), 8))
+        found = follows_from_numpy.follow(LIBRARY, *[nothing] * 4, **its_settings((12, 1, 1, 4), 8))
     assert found == Refusal("there is none")
 
 

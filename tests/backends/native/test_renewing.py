@@ -31,7 +31,7 @@ Step = Callable[..., Any]
 def of_native(step: Step, arrays: tuple[NumPyArray, ...], lanes: int = LANES[-1], **settings: Any) -> Plan[Any]:
     """The plan of native code, which is not refused, from outputs that held something else."""
     with poisoned():
-        made = follows_from_numpy.take(step, LIBRARY, *arrays, **settings, lanes=lanes)
+        made = getattr(follows_from_numpy, step.__name__)(LIBRARY, *arrays, **settings, lanes=lanes)
     assert not isinstance(made, Refusal), made.reason
     assert isinstance(made, Plan)
     return made
@@ -117,7 +117,7 @@ def test_too_many_pairs_of_gpus_are_refused(step: Step) -> None:
     its = its_settings((8, 1, 1, 2), 8) | {"sizes": CheckedSizes(gpus, 1, 1, gpus)}
     if step is once_written.renew:
         its = {name: its[name] for name in ("sizes", "policy", "divides")}
-    found = follows_from_numpy.take(step, LIBRARY, np.zeros((0, 1, 8), np.float32), **its)
+    found = getattr(follows_from_numpy, step.__name__)(LIBRARY, np.zeros((0, 1, 8), np.float32), **its)
     assert found == Refusal("native code replaces a plan with at most 67108864 pairs of GPUs, got 268435456")
 
 

@@ -25,7 +25,7 @@ pytestmark = needs_native
 def native_plan(weight: NumPyArray, lanes: int = LANES[-1], **settings: Any) -> Plan[NumPyArray]:
     """The plan of native code, which is not refused, from outputs that held something else."""
     with poisoned():
-        made = follows_from_numpy.take(once_written.plan_for_samples, LIBRARY, weight, **settings, lanes=lanes)
+        made = follows_from_numpy.plan_for_samples(LIBRARY, weight, **settings, lanes=lanes)
     assert not isinstance(made, Refusal), made.reason
     return made
 
@@ -78,7 +78,7 @@ def test_threads_divide_layers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_a_search_can_not_hold_is_refused() -> None:
     its: dict[str, Any] = {"sizes": Sizes(512, 1, 1, 2), "policy": POLICIES["swap"], "divides": True}
-    found = follows_from_numpy.take(once_written.plan_for_samples, LIBRARY, np.zeros((0, 2, 8), np.float32), **its)
+    found = follows_from_numpy.plan_for_samples(LIBRARY, np.zeros((0, 2, 8), np.float32), **its)
     assert found == Refusal("native code follows a plan with at most 255 slots a GPU, got 256")
 
 

@@ -1,0 +1,59 @@
+// What is called from outside, the same for each number of lanes: a request, whose shape has been read, is done for the layers
+// that are left.
+
+class Code {
+ public:
+  template <typename Index>
+  static void answer(const PlanRequest& asked, const Shape& shape, Work& work) {
+    plan_layers<Pipeline>(Planned<Index>{asked.weight.as<const float>(), maps_of<Index>(asked)}, shape, work);
+  }
+
+  template <typename Index>
+  static void answer(const PlaceRequest& asked, const Shape& shape, Work& work) {
+    const Placed<Index> layers{asked.weight.as<const float>(), asked.phy2log.as<Index>(), asked.rank.as<Index>(),
+                               asked.logcnt.as<Index>()};
+    plan_layers<Pipeline>(layers, shape, work);
+  }
+
+  template <typename Index>
+  static void answer(const FollowRequest& asked, const FollowingShape& shape, Work& work) {
+    const Followed<Index> layers{asked.previous.as<const Index>(), asked.max_moves.as<const Index>(),
+                                 asked.min_gain.as<const float>(), asked.weight.as<const float>(), maps_of<Index>(asked)};
+    plan_layers<Follower>(layers, shape, work);
+  }
+
+  template <typename Index>
+  static void answer(const FollowOrRenewRequest& asked, const FollowingShape& shape, Work& work) {
+    const Renewed<Index> layers{asked.previous.as<const Index>(), asked.max_moves.as<const Index>(),
+                                asked.min_gain.as<const float>(), asked.fresh.as<const Index>(),
+                                asked.weight.as<const float>(),   maps_of<Index>(asked)};
+    plan_layers<FollowerOrRenewer>(layers, shape, work);
+  }
+
+  template <typename Index>
+  static void answer(const RenewRequest& asked, const FollowingShape& shape, Work& work) {
+    const Renewed<Index> layers{asked.previous.as<const Index>(), nullptr,
+                                asked.min_gain.as<const float>(), asked.fresh.as<const Index>(),
+                                asked.weight.as<const float>(),   maps_of<Index>(asked)};
+    plan_layers<Renewer>(layers, shape, work);
+  }
+
+  template <typename Index>
+  static void answer(const FrontierRequest& asked, const FollowingShape& shape, Work& work) {
+    const Bought<Index> layers{asked.previous.as<const Index>(), asked.weight.as<const float>(),
+                               asked.phy2log.as<Index>(),        asked.logcnt.as<Index>(),
+                               asked.busiest.as<float>(),        asked.balancedness.as<float>()};
+    plan_layers<Frontier>(layers, shape, work);
+  }
+
+  template <typename Index>
+  static void answer(const SamplesRequest& asked, const SampledShape& shape, Work& work) {
+    plan_layers<ForSamples>(Sampled<Index>{asked.weight.as<const float>(), maps_of<Index>(asked)}, shape, work);
+  }
+
+ private:
+  template <typename Index, typename Asked>
+  static Maps<Index> maps_of(const Asked& asked) {
+    return {asked.phy2log.template as<Index>(), asked.log2phy.template as<Index>(), asked.logcnt.template as<Index>()};
+  }
+};
