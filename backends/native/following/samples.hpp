@@ -14,8 +14,8 @@ class Samples {
       for (int i = 0; i < shape_.samples; ++i) {
         float* its = share_ + int64_t{i} * experts;
         scale(weight + int64_t{i} * experts, experts, its);
-        const float total = tree_sum(its, experts, tree_);
-        for (int e = 0; e < experts; ++e) its[e] = share_of(its[e], total);
+        const float all = tree_sum(its, experts, tree_);
+        for (int e = 0; e < experts; ++e) its[e] = share_of(its[e], all);
       }
       weight = share_;
     }
