@@ -1,5 +1,5 @@
-// What is called from outside, the same for each number of lanes: a request, whose shape has been read, is done for the layers
-// that are left.
+// What is called from outside, the same for each number of lanes: a request, whose shape has been read, is done for the
+// layers that are left.
 
 class Code {
  public:

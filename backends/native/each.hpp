@@ -48,6 +48,7 @@
 #include "following/view.hpp"
 #include "following/choosing.hpp"
 #include "following/steps.hpp"
+#include "following/best.hpp"
 #include "following/path.hpp"
 #include "following/turns.hpp"
 #include "following/beginning.hpp"

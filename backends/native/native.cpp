@@ -177,8 +177,8 @@ PyMethodDef methods[] = {
      "frontier(previous, weight, integers, mark, one, other, phy2log, logcnt, busiest, balancedness, lanes, threads)\n"
      "--\n\nWrite the plans that follow another by each number of moves."},
     {"plan_for_samples", called(answer<SamplesRequest>), METH_FASTCALL,
-     "plan_for_samples(weight, integers, mark, one, other, reals, search, strides, phy2log, log2phy, logcnt, lanes, threads)\n"
-     "--\n\nWrite the maps of a plan for several samples."},
+     "plan_for_samples(weight, integers, mark, one, other, reals, search, strides, phy2log, log2phy, logcnt, lanes, "
+     "threads)\n--\n\nWrite the maps of a plan for several samples."},
     {"xla_handlers", xla_handlers, METH_NOARGS, "xla_handlers()\n--\n\nWhat XLA calls for each step, as capsules."},
     {nullptr, nullptr, 0, nullptr},
 };
