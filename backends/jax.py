@@ -179,6 +179,7 @@ for taken, kernels, form in (
     (route.route_by_quota, routes_from_jax.route_by_quota, TRITON),
 ):
     register(Jax, taken, functools.partial(_taken, taken, kernels, form))
+# Some of these have no kernel; inside of programs native code takes them.
 for step in STEPS:
     register(Jax, step, functools.partial(_taken, step, functools.partial(follows_from_jax.take, step), None))
 

@@ -9,8 +9,8 @@ NATIVE, ALGORITHMS = ROOT / "backends" / "native", ROOT / "src" / "eplb_xp" / "a
 SHAPES = {"shape.hpp", "following/shape.hpp"}
 CALLS = {"request.hpp", "given.hpp", "xla.hpp", "following/request.hpp", "following/samples_request.hpp"}
 AROUND = {"each.hpp", "memory.hpp", "threads.hpp", *SHAPES, *CALLS}
-# What is called; lanes; how the best swap is found where packs are many; which GPUs hold an expert; what else path.py and
-# follow.py have.
+# What is called; lanes; how the best swap is found where packs are many; which GPUs hold an expert; what else path.py
+# and follow.py have.
 OWN = {*AROUND, "code.hpp", "lanes.hpp", "scratch.hpp", "improving/narrowing.hpp", "following/holders.hpp"}
 OWN |= {"following/best.hpp", "following/renew.hpp"}
 
