@@ -10,7 +10,6 @@ import numpy as np
 from jax import export, lax
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.algorithms.following import follow
 from eplb_xp.algorithms.routing import route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends import numpy
@@ -18,6 +17,7 @@ from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.jax_on_numpy import on_numpy
 from eplb_xp.backends.launching import follows_from_jax, from_jax, routes_from_jax, shares_from_jax
+from eplb_xp.backends.launching.searching import STEPS
 from eplb_xp.backends.launching.varying import pvary, varying
 from eplb_xp.backends.loops import Carry
 from eplb_xp.backends.standard import Standard
@@ -169,18 +169,19 @@ def _share_of_plan(lib: Standard, *arrays: jax.Array, num_gpus: int, rounds: int
     return shares_from_jax.share(lib, *its, *others, num_gpus=num_gpus, rounds=rounds)
 
 
+for step in (*WITHOUT_KERNELS, prepared.prepare):
+    register(Jax, step, functools.partial(on_numpy, step))
 for taken, kernels, form in (
     (pipeline.plan, from_jax.plan, None),
-    (follow.follow, follows_from_jax.follow, TRITON),
-    (follow.follow_or_renew, follows_from_jax.follow_or_renew, TRITON),
     (shares.share, shares_from_jax.share, TRITON),
     (shares.share_of_plan, _share_of_plan, TRITON),
     (route.route_in_turn, routes_from_jax.route_in_turn, TRITON),
     (route.route_by_quota, routes_from_jax.route_by_quota, TRITON),
 ):
     register(Jax, taken, functools.partial(_taken, taken, kernels, form))
-for step in (*WITHOUT_KERNELS, prepared.prepare):
-    register(Jax, step, functools.partial(on_numpy, step))
+# Some of these have no kernel; inside of programs native code takes them.
+for step in STEPS:
+    register(Jax, step, functools.partial(_taken, step, functools.partial(follows_from_jax.take, step), None))
 
 # So that an exported program that returns one can be serialized.
 for result in (Plan, Report, SharedReport, Prepared, Shares, Moves, Frontier):

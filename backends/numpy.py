@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.algorithms.following import follow
+from eplb_xp.algorithms.following import follow, for_samples, frontier
 from eplb_xp.algorithms.routing import quotas, route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
@@ -99,8 +99,11 @@ def _native(module: str, name: str) -> Step:
 
 
 for _module, _steps in {
-    "from_numpy": (pipeline.plan,),
-    "follows_from_numpy": (follow.follow, follow.follow_or_renew),
+    "from_numpy": (pipeline.plan, pipeline.place, pipeline.pack_items, pipeline.replicate_loads),
+    "follows_from_numpy": (
+        *(follow.follow, follow.follow_or_renew, follow.renew),
+        *(frontier.frontier, for_samples.plan_for_samples),
+    ),
     "shares_from_numpy": (prepared.prepare, shares.share, shares.share_of_plan),
     "routes_from_numpy": (quotas.quotas, quotas.quotas_of_rank, route.route_in_turn, route.route_by_quota),
 }.items():

@@ -16,6 +16,7 @@ from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.launching import follows_from_torch, from_numpy, from_torch, routes_from_torch, shares_from_torch
+from eplb_xp.backends.launching.searching import STEPS
 from eplb_xp.backends.loops import Carry
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.steps import PLANS, WITHOUT_KERNELS
@@ -32,6 +33,9 @@ WITH_KERNELS = (
     *(pipeline.plan, follow.follow, follow.follow_or_renew, shares.share, shares.share_of_plan),
     *(route.route_in_turn, route.route_by_quota),
 )
+
+# Steps that native code takes over in host memory.
+NATIVELY = (pipeline.plan, *STEPS)
 
 
 class Torch(Standard):
@@ -126,7 +130,7 @@ def _is_taken_by_kernels(step: Step, last: Array, **_: Any) -> bool:
 
 
 def _is_taken_natively(step: Step, _: Array, **sizes: Any) -> bool:
-    if step is not pipeline.plan or not from_numpy.IS_BUILT or not is_switched_on(NATIVE):
+    if step not in NATIVELY or not from_numpy.IS_BUILT or not is_switched_on(NATIVE):
         return False
     return bool(sizes["sizes"].num_replicas <= from_numpy.MOST_REPLICAS)
 

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.backends.launching import compiling, from_numpy, xla
+from eplb_xp.backends.launching import compiling, xla
 from eplb_xp.backends.launching.launch import DTYPES, launch
-from eplb_xp.backends.launching.primitives import primitive
+from eplb_xp.backends.launching.primitives import is_explicit, is_switched_off, primitive, taken
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import NATIVE, SWITCH, TRITON, Refusal, is_switched_on
+from eplb_xp.backends.takeover import NATIVE, TRITON, Refusal
 from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Array, Plan
@@ -22,34 +22,15 @@ _launch = functools.lru_cache(maxsize=1024)(launch)
 
 def plan(lib: Standard, weight: jax.Array, *, sizes: Sizes, policy: Policy) -> Plan[jax.Array] | Refusal:
     """The plan, by kernels on NVIDIA GPUs, native code on CPUs, or why the once-written code makes it anywhere."""
-    reasons = {form: _refusal_of(form, weight, sizes, policy) for form in (TRITON, NATIVE)}
-    forms = tuple(form for form, reason in reasons.items() if reason is None)
-    if not forms:
-        return Refusal("; ".join(dict.fromkeys(reason.reason for reason in reasons.values() if reason is not None)))
-    threads = from_numpy.threads() if NATIVE in forms else 1
-    return lib.call(_plan, weight, sizes=sizes, policy=policy, forms=forms, threads=threads)
-
-
-def _refusal_of(form: str, weight: jax.Array, sizes: Sizes, policy: Policy) -> Refusal | None:
-    """Why a form of code may not plan, if it may not."""
-    if not is_switched_on(form):
-        return Refusal(f"{SWITCH} does not name {form}")
-    if form == NATIVE:
-        return _is_explicit(weight) or xla.refusal(sizes)
-    how = refusal(weight) or _launch(*weight.shape, sizes, policy)
-    return how if isinstance(how, Refusal) else None
+    how = is_switched_off(TRITON) or refusal(weight) or _launch(*weight.shape, sizes, policy)
+    reasons = {TRITON: how if isinstance(how, Refusal) else None, NATIVE: xla.refusal(weight, sizes)}
+    return taken(lib, _plan, weight, reasons=reasons, sizes=sizes, policy=policy)
 
 
 def refusal(weight: jax.Array) -> Refusal | None:
     """Why no kernel may run on these loads, if it may not."""
     reason = missing()
-    return Refusal(reason) if reason is not None else _is_explicit(weight)
-
-
-def _is_explicit(weight: jax.Array) -> Refusal | None:
-    if jax.typeof(weight).sharding.mesh.explicit_axes:
-        return Refusal("the loads are sharded over explicit axes of a mesh")
-    return None
+    return Refusal(reason) if reason is not None else is_explicit(weight)
 
 
 @functools.cache

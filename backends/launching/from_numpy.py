@@ -4,15 +4,20 @@ import functools
 import importlib.util
 import logging
 import os
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from eplb_xp.algorithms.counts.replication import Replicas
+from eplb_xp.algorithms.placement import Placement
+from eplb_xp.algorithms.rows import inverse
 from eplb_xp.backends.launching.describing import described
 from eplb_xp.backends.launching.rings import RingShape
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Refusal
-from eplb_xp.policy import Policy
+from eplb_xp.policy import POLICIES, Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Plan
 
@@ -32,22 +37,61 @@ FLOATS = ("threshold", "close")
 
 _log = logging.getLogger("eplb_xp")
 _Shape = tuple[Any, Any, Any]  # integers, floats, strides
+Arrays = np.ndarray[Any, Any]
 
 
 def plan(
-    lib: Standard, weight: np.ndarray[Any, Any], *, sizes: Sizes, policy: Policy, lanes: int | None = None
+    lib: Standard, weight: Arrays, *, sizes: Sizes, policy: Policy, lanes: int | None = None
 ) -> Plan[Any] | Refusal:
     """The plan by native code, or why the once-written code makes it."""
+    shapes = sizes.map_shapes(*weight.shape)
+    found = _made("plan", lib, weight, shapes, sizes=sizes, policy=policy, lanes=lanes)
+    return found if isinstance(found, Refusal) else Plan(*found)
+
+
+def place(
+    lib: Standard, weight: Arrays, *, sizes: Sizes, policy: Policy, lanes: int | None = None
+) -> Placement | Refusal:
+    """The same as slots and ranks."""
+    slots = len(weight), sizes.num_replicas
+    found = _made("place", lib, weight, (slots, slots, weight.shape), sizes=sizes, policy=policy, lanes=lanes)
+    return found if isinstance(found, Refusal) else Placement(*found)
+
+
+def pack_items(
+    lib: Standard, weight: Arrays, *, num_packs: int, policy: Policy, lanes: int | None = None
+) -> tuple[Arrays, Arrays] | Refusal:
+    """The packing alone: a plan of one replica for each item, which replicas may double in."""
+    items = weight.shape[1]
+    policy = replace(policy, may_double=True, ring=False, levels=0)
+    placed = place(lib, weight, sizes=Sizes(items, 1, 1, num_packs), policy=policy, lanes=lanes)
+    if isinstance(placed, Refusal):
+        return placed
+    slot = inverse(lib, placed.phy2log)
+    return slot // (items // num_packs), slot % (items // num_packs)
+
+
+def replicate_loads(
+    lib: Standard, weight: Arrays, *, num_replicas: int, lanes: int | None = None
+) -> Replicas | Refusal:
+    """The replication alone: a plan of one slot a GPU, each of which has the replica of its number."""
+    sizes = Sizes(num_replicas, 1, 1, num_replicas)
+    placed = place(lib, weight, sizes=sizes, policy=POLICIES["greedy"], lanes=lanes)
+    return placed if isinstance(placed, Refusal) else Replicas(*placed)
+
+
+def _made(
+    step: str, lib: Standard, weight: Arrays, shapes: Iterable[Any], *, sizes: Sizes, policy: Policy, lanes: int | None
+) -> list[Arrays] | Refusal:
     native = extension_for(sizes)
     if isinstance(native, Refusal):
         return native
-    layers, experts = weight.shape
-    shape = shape_of(experts, sizes, policy)
     with np.errstate(all="ignore"):
         load = np.ascontiguousarray(lib.float32(weight))
-    maps = [np.empty(size, np.int64) for size in sizes.map_shapes(layers, experts)]
-    native.plan(load, *shape, *maps, lanes or native.MOST_LANES, threads())
-    return Plan(*maps)
+    results = [np.empty(shape, np.int64) for shape in shapes]
+    told = shape_of(weight.shape[1], sizes, policy)
+    getattr(native, step)(load, *told, *results, lanes or native.MOST_LANES, threads())
+    return results
 
 
 def extension_for(sizes: Sizes) -> Any:

@@ -16,10 +16,10 @@ from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 from jax.sharding import NamedSharding, PartitionSpec
 
-from eplb_xp.backends.launching import compiling
+from eplb_xp.backends.launching import compiling, from_numpy
 from eplb_xp.backends.launching.varying import as_others
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import NATIVE, TRITON
+from eplb_xp.backends.takeover import NATIVE, SWITCH, TRITON, Refusal, is_switched_on
 from eplb_xp.types import Array
 
 # A way to take a step: arrays, of which the first axis is that of layers, the library, and settings by name.
@@ -29,7 +29,7 @@ Results = Callable[..., Sequence[tuple[tuple[int, ...], Any]]]
 
 
 def primitive(
-    name: str, results: Results, *, once_written: Way, kernels: Way, native: Way | None = None
+    name: str, results: Results, *, once_written: Way, kernels: Way | None = None, native: Way | None = None
 ) -> Callable[..., list[Array]]:
     """The step, whichever way; other forms than the once-written code only as far as they are named."""
     step = Primitive(f"eplb_xp_{name}")
@@ -38,8 +38,9 @@ def primitive(
     step.def_abstract_eval(functools.partial(_abstract, results))
     batching.primitive_batchers[step] = functools.partial(_batched, step)
     mlir.register_lowering(step, functools.partial(_lowered, by=once_written))
-    lowered = functools.partial(_lowered_for_cuda, once_written=once_written, kernels=kernels)
-    mlir.register_lowering(step, lowered, platform="cuda")
+    if kernels is not None:
+        lowered = functools.partial(_lowered_for_cuda, once_written=once_written, kernels=kernels)
+        mlir.register_lowering(step, lowered, platform="cuda")
     if native is not None:
         lowered = functools.partial(_lowered_for_cpu, once_written=once_written, native=native)
         mlir.register_lowering(step, lowered, platform="cpu")
@@ -51,6 +52,29 @@ def primitive(
         return found
 
     return bind
+
+
+def taken(
+    lib: Standard, call: Callable[..., Any], *arrays: jax.Array, reasons: dict[str, Refusal | None], **settings: Any
+) -> Any:
+    """A step by its primitive, in the forms that have no reason not to take it; or why the once-written code does."""
+    forms = tuple(form for form, reason in reasons.items() if reason is None)
+    if not forms:
+        return Refusal("; ".join(dict.fromkeys(reason.reason for reason in reasons.values() if reason is not None)))
+    threads = from_numpy.threads() if NATIVE in forms else 1
+    return lib.call(call, *arrays, forms=forms, threads=threads, **settings)
+
+
+def is_switched_off(form: str) -> Refusal | None:
+    """Whether the environment names other forms only."""
+    return None if is_switched_on(form) else Refusal(f"{SWITCH} does not name {form}")
+
+
+def is_explicit(weight: jax.Array) -> Refusal | None:
+    """Whether axes are explicit, for which a primitive has no rules."""
+    if jax.typeof(weight).sharding.mesh.explicit_axes:
+        return Refusal("the loads are sharded over explicit axes of a mesh")
+    return None
 
 
 def _abstract(results: Results, *avals: Any, **settings: Any) -> list[Any]:
@@ -81,9 +105,17 @@ def _batched(
     return [jnp.reshape(x, (batch, x.shape[0] // batch, *x.shape[1:])) for x in found], [0] * len(found)
 
 
-def _lowered(ctx: mlir.LoweringRuleContext, *arrays: Any, by: Way, is_x64: bool, **settings: Any) -> Any:
+def _lowered(
+    ctx: mlir.LoweringRuleContext,
+    *arrays: Any,
+    by: Way,
+    is_x64: bool,
+    forms: tuple[str, ...],
+    threads: int = 1,
+    **settings: Any,
+) -> Any:
     """A way, with indices as they were where the program was traced."""
-    del settings["forms"]
+    del forms, threads
     with jax.enable_x64(is_x64):
         return mlir.lower_fun(by, multiple_results=True)(ctx, *arrays, **settings)
 
@@ -91,8 +123,8 @@ def _lowered(ctx: mlir.LoweringRuleContext, *arrays: Any, by: Way, is_x64: bool,
 def _lowered_for_cpu(
     ctx: mlir.LoweringRuleContext, *arrays: Any, once_written: Way, native: Way, **settings: Any
 ) -> Any:
-    by = once_written if NATIVE not in settings["forms"] or _is_exported(ctx) else native
-    return _lowered(ctx, *arrays, by=by, **settings)
+    by = functools.partial(native, threads=settings["threads"]) if NATIVE in settings["forms"] else once_written
+    return _lowered(ctx, *arrays, by=once_written if _is_exported(ctx) else by, **settings)
 
 
 def _lowered_for_cuda(

@@ -1,20 +1,54 @@
-// What is called from outside, the same for each number of lanes.
+// What is called from outside, the same for each number of lanes: a request, whose shape has been read, is done for the
+// layers that are left; so are arrays of shares and routes.
 
-struct Code {
+class Code {
+ public:
   template <typename Index>
-  static void plan(const float* weight, const Shape& shape, Index* phy2log, Index* log2phy, Index* logcnt, Work& work) {
-    plan_layers(weight, shape, Maps<Index>{phy2log, log2phy, logcnt}, work);
+  static void answer(const PlanRequest& asked, const Shape& shape, Work& work) {
+    plan_layers<Pipeline>(Planned<Index>{asked.weight.as<const float>(), maps_of<Index>(asked)}, shape, work);
   }
 
-  // Of the buffers of a call.
-  static void follow(const std::array<Values, 10>& given, const FollowingShape& shape, Work& work) {
-    const auto& [previous, max_moves, min_gain, weight, integers, one, other, phy2log, log2phy, logcnt] = given;
-    follow_layers(Followed<int64_t>{previous.as<const int64_t>(),
-                                    max_moves.as<const int64_t>(),
-                                    min_gain.as<const float>(),
-                                    weight.as<const float>(),
-                                    {phy2log.as<int64_t>(), log2phy.as<int64_t>(), logcnt.as<int64_t>()}},
-                  shape, work);
+  template <typename Index>
+  static void answer(const PlaceRequest& asked, const Shape& shape, Work& work) {
+    const Placed<Index> layers{asked.weight.as<const float>(), asked.phy2log.as<Index>(), asked.rank.as<Index>(),
+                               asked.logcnt.as<Index>()};
+    plan_layers<Pipeline>(layers, shape, work);
+  }
+
+  template <typename Index>
+  static void answer(const FollowRequest& asked, const FollowingShape& shape, Work& work) {
+    const Followed<Index> layers{asked.previous.as<const Index>(), asked.max_moves.as<const Index>(),
+                                 asked.min_gain.as<const float>(), asked.weight.as<const float>(), maps_of<Index>(asked)};
+    plan_layers<Follower>(layers, shape, work);
+  }
+
+  template <typename Index>
+  static void answer(const FollowOrRenewRequest& asked, const FollowingShape& shape, Work& work) {
+    const Renewed<Index> layers{asked.previous.as<const Index>(), asked.max_moves.as<const Index>(),
+                                asked.min_gain.as<const float>(), asked.fresh.as<const Index>(),
+                                asked.weight.as<const float>(),   maps_of<Index>(asked)};
+    plan_layers<FollowerOrRenewer>(layers, shape, work);
+  }
+
+  template <typename Index>
+  static void answer(const RenewRequest& asked, const FollowingShape& shape, Work& work) {
+    const Renewed<Index> layers{asked.previous.as<const Index>(), nullptr,
+                                asked.min_gain.as<const float>(), asked.fresh.as<const Index>(),
+                                asked.weight.as<const float>(),   maps_of<Index>(asked)};
+    plan_layers<Renewer>(layers, shape, work);
+  }
+
+  template <typename Index>
+  static void answer(const FrontierRequest& asked, const FollowingShape& shape, Work& work) {
+    const Bought<Index> layers{asked.previous.as<const Index>(), asked.weight.as<const float>(),
+                               asked.phy2log.as<Index>(),        asked.logcnt.as<Index>(),
+                               asked.busiest.as<float>(),        asked.balancedness.as<float>()};
+    plan_layers<Frontier>(layers, shape, work);
+  }
+
+  template <typename Index>
+  static void answer(const SamplesRequest& asked, const SampledShape& shape, Work& work) {
+    plan_layers<ForSamples>(Sampled<Index>{asked.weight.as<const float>(), maps_of<Index>(asked)}, shape, work);
   }
 
   static void prepare(const int64_t* phy2log, const PreparedArrays<int64_t>& found, const SharingShape& shape,
@@ -32,5 +66,11 @@ struct Code {
 
   static bool route(const RouteArrays& layers, const RouteShape& shape, Work& work) {
     return routing::route_layers(layers, shape, work);
+  }
+
+ private:
+  template <typename Index, typename Asked>
+  static Maps<Index> maps_of(const Asked& asked) {
+    return {asked.phy2log.template as<Index>(), asked.log2phy.template as<Index>(), asked.logcnt.template as<Index>()};
   }
 };

@@ -35,6 +35,10 @@
 #include "nodes.hpp"
 #include "pipeline.hpp"
 #include "moving/keeping.hpp"
+#include "moving/overlaps.hpp"
+#include "moving/assigning.hpp"
+#include "moving/labels.hpp"
+#include "moving/relabelling.hpp"
 #include "following/samples.hpp"
 #include "following/cleaning.hpp"
 #include "following/prices.hpp"
@@ -44,9 +48,14 @@
 #include "following/view.hpp"
 #include "following/choosing.hpp"
 #include "following/steps.hpp"
+#include "following/best.hpp"
 #include "following/path.hpp"
 #include "following/turns.hpp"
+#include "following/beginning.hpp"
 #include "following/follow.hpp"
+#include "following/renew.hpp"
+#include "following/frontier.hpp"
+#include "following/for_samples.hpp"
 
 // Its tables and holders are others.
 namespace sharing {

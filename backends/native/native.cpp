@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <thread>
@@ -22,6 +22,8 @@
 #include "shape.hpp"
 #include "request.hpp"
 #include "given.hpp"
+#include "following/request.hpp"
+#include "following/samples_request.hpp"
 #include "sharing/shape.hpp"
 #include "routing/shape.hpp"
 #include "threads.hpp"
@@ -78,26 +80,22 @@ void in_lanes(int lanes, Do work) {
   work(four::Code{});
 }
 
-template <typename Index>
-void plan_with(const Request& asked, const Shape& shape) {
-  Work(asked.layers(shape)).divide(asked.threads, [&](Work& work) {
-    in_lanes(asked.lanes, [&](auto code) {
-      code.plan(asked.weight.as<const float>(), shape, asked.phy2log.as<Index>(), asked.log2phy.as<Index>(),
-                asked.logcnt.as<Index>(), work);
-    });
-  });
-}
-
-// Make the plan, or say why not.
+// Do what is asked for, or say why not.
+template <typename Request>
 const char* make(const Request& asked) {
-  Shape shape{};
+  typename Request::Sizes shape{};
   const char* reason = asked.read(shape, kMostLanes);
   if (reason) return reason;
-  if (asked.index_size(shape) == 8) {
-    plan_with<int64_t>(asked, shape);
-  } else {
-    plan_with<int32_t>(asked, shape);
-  }
+  const bool is_long = asked.index_size(shape) == 8;
+  Work(asked.layers(shape)).divide(asked.threads, [&](Work& work) {
+    in_lanes(asked.lanes, [&](auto code) {
+      if (is_long) {
+        code.template answer<int64_t>(asked, shape, work);
+      } else {
+        code.template answer<int32_t>(asked, shape, work);
+      }
+    });
+  });
   return nullptr;
 }
 
@@ -121,51 +119,45 @@ PyObject* without_lock(Do work) {
   Py_RETURN_NONE;
 }
 
-#include "calls/layers.hpp"
-
-PyObject* plan(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
-  Given<4, 3, 2> given;
+// What Python asks for: a buffer for each of the request's values, then lanes and threads.
+template <typename Request>
+PyObject* answer(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
+  constexpr int kRead = std::size(Request::kArguments) + std::size(Request::kNumbers);
+  Given<kRead, std::size(Request::kResults), 2> given;
   if (!given.take(arguments, number)) return nullptr;
-  const auto [weight, integers, floats, strides, phy2log, log2phy, logcnt] = given.buffers();
+  const auto values = given.buffers();
   const auto [lanes, threads] = given.integers();
-  const Request asked{weight, integers, floats, strides, phy2log, log2phy, logcnt, lanes, threads};
+  const auto asked = request<Request>(values.data(), lanes, threads);
   return without_lock([&] { return make(asked); });
 }
 
-xla::Error* plan_in_xla(xla::Frame* frame) { return xla::answer(frame, kMostLanes, make); }
-
-PyObject* xla_handler(PyObject*, PyObject*) {
-  return PyCapsule_New(reinterpret_cast<void*>(plan_in_xla), nullptr, nullptr);
+// What XLA asks for.
+template <typename Request>
+xla::Error* answer_xla(xla::Frame* frame) {
+  return xla::answer<Request>(frame, kMostLanes, make<Request>);
 }
 
-PyObject* follow(PyObject*, PyObject* const* arguments, Py_ssize_t number) {
-  Given<7, 3, 2> given;
-  if (!given.take(arguments, number)) return nullptr;
-  const auto buffers = given.buffers();
-  const auto& [previous, max_moves, min_gain, weight, integers, one, other, phy2log, log2phy, logcnt] = buffers;
-  const int lanes = given.integers()[0], threads = given.integers()[1];
-  FollowingShape shape{};
-  constexpr size_t kShapeBytes = offsetof(FollowingShape, paths) + sizeof(int32_t);
-  if (!integers.are(1, kShapeBytes)) return refused("the shape has other numbers");
-  std::memcpy(static_cast<void*>(&shape), integers.data, kShapeBytes);
-  shape.one = one.as<const float>();
-  shape.other = other.as<const float>();
-  const int64_t layers = max_moves.bytes / int64_t{sizeof(int64_t)};
-  const int64_t experts = layers * shape.experts, slots = layers * shape.slots;
-  const bool fit = shape.fits() && one.are(shape.paths, sizeof(float)) && other.are(shape.paths, sizeof(float)) &&
-                   previous.are(slots, sizeof(int64_t)) && max_moves.are(layers, sizeof(int64_t)) &&
-                   min_gain.are(layers, sizeof(float)) && weight.are(experts * shape.samples, sizeof(float)) &&
-                   phy2log.are(slots, sizeof(int64_t)) && log2phy.are(experts * shape.width, sizeof(int64_t)) &&
-                   logcnt.are(experts, sizeof(int64_t));
-  if (!fit || !are_there(lanes, threads)) return refused(kDoNotFit);
-  return without_lock([&]() -> const char* {
-    Work(layers).divide(threads, [&](Work& work) {
-      in_lanes(lanes, [&](auto code) { code.follow(buffers, shape, work); });
-    });
-    return nullptr;
-  });
+bool add(PyObject* handlers, const char* name, xla::Error* (*handler)(xla::Frame*)) {
+  PyObject* capsule = PyCapsule_New(reinterpret_cast<void*>(handler), nullptr, nullptr);
+  const bool is_there = capsule && PyDict_SetItemString(handlers, name, capsule) == 0;
+  Py_XDECREF(capsule);
+  return is_there;
 }
 
+PyObject* xla_handlers(PyObject*, PyObject*) {
+  PyObject* handlers = PyDict_New();
+  const bool are_there = handlers && add(handlers, "plan", answer_xla<PlanRequest>) &&
+                         add(handlers, "plan_for_samples", answer_xla<SamplesRequest>) &&
+                         add(handlers, "follow", answer_xla<FollowRequest>) &&
+                         add(handlers, "follow_or_renew", answer_xla<FollowOrRenewRequest>) &&
+                         add(handlers, "renew", answer_xla<RenewRequest>) &&
+                         add(handlers, "frontier", answer_xla<FrontierRequest>);
+  if (are_there) return handlers;
+  Py_XDECREF(handlers);
+  return nullptr;
+}
+
+#include "calls/layers.hpp"
 #include "calls/sharing.hpp"
 #include "calls/routing.hpp"
 
@@ -175,12 +167,25 @@ PyCFunction called(PyObject* (*call)(PyObject*, PyObject* const*, Py_ssize_t)) {
 }
 
 PyMethodDef methods[] = {
-    {"plan", called(plan), METH_FASTCALL,
-     "plan(weight, integers, floats, strides, phy2log, log2phy, logcnt, lanes, threads)\n--\n\nWrite the maps of a plan."},
-    {"xla_handler", xla_handler, METH_NOARGS, "xla_handler()\n--\n\nWhat XLA calls for a plan, as a capsule."},
-    {"follow", called(follow), METH_FASTCALL,
-     "follow(previous, max_moves, min_gain, weight, integers, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
+    {"plan", called(answer<PlanRequest>), METH_FASTCALL,
+     "plan(weight, integers, reals, strides, phy2log, log2phy, logcnt, lanes, threads)\n--\n\nWrite the maps of a plan."},
+    {"place", called(answer<PlaceRequest>), METH_FASTCALL,
+     "place(weight, integers, reals, strides, phy2log, rank, logcnt, lanes, threads)\n--\n\nWrite the slots of a plan."},
+    {"follow", called(answer<FollowRequest>), METH_FASTCALL,
+     "follow(previous, max_moves, min_gain, weight, integers, mark, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
      "--\n\nWrite the maps of a plan that follows another."},
+    {"follow_or_renew", called(answer<FollowOrRenewRequest>), METH_FASTCALL,
+     "follow_or_renew(previous, max_moves, min_gain, fresh, weight, integers, mark, one, other, phy2log, log2phy, logcnt, "
+     "lanes, threads)\n--\n\nWrite the maps of a plan that follows another, or is a fresh one."},
+    {"renew", called(answer<RenewRequest>), METH_FASTCALL,
+     "renew(previous, min_gain, fresh, weight, integers, mark, one, other, phy2log, log2phy, logcnt, lanes, threads)\n"
+     "--\n\nWrite the maps of a fresh plan that replaces another."},
+    {"frontier", called(answer<FrontierRequest>), METH_FASTCALL,
+     "frontier(previous, weight, integers, mark, one, other, phy2log, logcnt, busiest, balancedness, lanes, threads)\n"
+     "--\n\nWrite the plans that follow another by each number of moves."},
+    {"plan_for_samples", called(answer<SamplesRequest>), METH_FASTCALL,
+     "plan_for_samples(weight, integers, mark, one, other, reals, search, strides, phy2log, log2phy, logcnt, lanes, "
+     "threads)\n--\n\nWrite the maps of a plan for several samples."},
     {"share", called(share), METH_FASTCALL,
      "share(expert, place, first, holders, colour, start, size, tolerance, weight, integers,\n"
      "      share, gpu_load, busiest, lower_bound, proof, gap, rounds, lanes, threads)\n"
@@ -198,6 +203,7 @@ PyMethodDef methods[] = {
     {"route", called(route), METH_FASTCALL,
      "route(quota, log2phy, logcnt, first, experts, integers, slots, lanes, threads)\n"
      "--\n\nWrite the slots of tokens, or say why not."},
+    {"xla_handlers", xla_handlers, METH_NOARGS, "xla_handlers()\n--\n\nWhat XLA calls for each step, as capsules."},
     {nullptr, nullptr, 0, nullptr},
 };
 

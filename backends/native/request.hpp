@@ -1,4 +1,5 @@
-// A plan that is asked for, by Python or by XLA: values in their memory, none of which is trusted.
+// What is asked for, by Python or by XLA: values in their memory, none of which is trusted. Of each kind of request there is
+// the order in which they come: arguments, then numbers that say how, then results.
 
 struct Values {
   void* data;
@@ -12,29 +13,57 @@ struct Values {
   }
 };
 
-struct Request {
-  Values weight, integers, floats, strides, phy2log, log2phy, logcnt;
-  int lanes, threads;
+enum class Kind { kFloats, kInts, kIndices };  // indices are of 4 or 8 bytes, all of a request alike
 
-  // The integers and floats of a shape, in the order of its fields.
-  static constexpr int64_t kIntegers = offsetof(Shape, threshold) / sizeof(int32_t), kFloats = 2;
+// A request of values in this order.
+template <typename Request, size_t... kPlaces>
+Request request_of(const Values* values, int lanes, int threads, std::index_sequence<kPlaces...>) {
+  return {values[kPlaces]..., lanes, threads};
+}
+
+template <typename Request>
+Request request(const Values* values, int lanes, int threads) {
+  constexpr size_t kAll =
+      std::size(Request::kArguments) + std::size(Request::kNumbers) + std::size(Request::kResults);
+  return request_of<Request>(values, lanes, threads, std::make_index_sequence<kAll>());
+}
+
+constexpr const char* kOtherShape = "the shape has other numbers";
+constexpr const char* kDoNotFit = "the arrays do not fit the shape, or there are no such lanes or threads";
+
+// Whether work can be done so.
+inline bool may_be(int lanes, int threads, int most_lanes) {
+  return (lanes == 4 || lanes == most_lanes) && threads > 0;
+}
+
+// The integers and floats of a plan's shape, in the order of its fields; whether there are as many.
+inline bool read_shape(const Values& integers, const Values& floats, const Values& strides, Shape& shape) {
+  constexpr int64_t kIntegers = offsetof(Shape, threshold) / sizeof(int32_t), kFloats = 2;
+  if (!integers.are(kIntegers, sizeof(int32_t)) || !floats.are(kFloats, sizeof(float))) return false;
+  std::memcpy(static_cast<void*>(&shape), integers.data, kIntegers * sizeof(int32_t));
+  std::memcpy(&shape.threshold, floats.data, kFloats * sizeof(float));
+  shape.strides = strides.as<const int32_t>();
+  return true;
+}
+
+// A plan.
+struct PlanRequest {
+  using Sizes = Shape;
+  static constexpr Kind kArguments[] = {Kind::kFloats};
+  static constexpr Kind kNumbers[] = {Kind::kInts, Kind::kFloats, Kind::kInts};
+  static constexpr Kind kResults[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices};
+
+  Values weight, integers, reals, strides, phy2log, log2phy, logcnt;
+  int lanes, threads;
 
   // Read the shape; why not, if it can't be planned for.
   const char* read(Shape& shape, int most_lanes) const {
-    if (!integers.are(kIntegers, sizeof(int32_t)) || !floats.are(kFloats, sizeof(float)))
-      return "the shape has other numbers";
-    std::memcpy(static_cast<void*>(&shape), integers.data, kIntegers * sizeof(int32_t));
-    std::memcpy(&shape.threshold, floats.data, kFloats * sizeof(float));
-    shape.strides = static_cast<const int32_t*>(strides.data);
-    const bool is_there = lanes == 4 || lanes == most_lanes;
-    if (!strides.are(shape.turns, sizeof(int32_t)) || !shape.fits() || !fits(shape) || !is_there || threads < 1)
-      return "the arrays do not fit the shape, or there are no such lanes or threads";
-    return nullptr;
+    if (!read_shape(integers, reals, strides, shape)) return kOtherShape;
+    const bool is_right = strides.are(shape.turns, sizeof(int32_t)) && shape.fits() && fits(shape);
+    return is_right && may_be(lanes, threads, most_lanes) ? nullptr : kDoNotFit;
   }
 
-  int64_t layers(const Shape& shape) const {
-    return shape.experts > 0 ? weight.bytes / (int64_t{shape.experts} * int64_t{sizeof(float)}) : 0;
-  }
+  int64_t layers(const Shape& shape) const { return weight.bytes / (int64_t{shape.experts} * int64_t{sizeof(float)}); }
 
   // The bytes of an index.
   int64_t index_size(const Shape& shape) const {
@@ -49,5 +78,36 @@ struct Request {
     return (size == 4 || size == 8) && weight.are(number * shape.experts, sizeof(float)) &&
            phy2log.are(number * shape.layer_slots(), size) &&
            log2phy.are(number * shape.experts * shape.width, size) && logcnt.are(number * shape.experts, size);
+  }
+};
+
+// The same as slots, and which replica of its expert each holds.
+struct PlaceRequest {
+  using Sizes = Shape;
+  static constexpr Kind kArguments[] = {Kind::kFloats};
+  static constexpr Kind kNumbers[] = {Kind::kInts, Kind::kFloats, Kind::kInts};
+  static constexpr Kind kResults[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices};
+
+  Values weight, integers, reals, strides, phy2log, rank, logcnt;
+  int lanes, threads;
+
+  const char* read(Shape& shape, int most_lanes) const {
+    if (!read_shape(integers, reals, strides, shape)) return kOtherShape;
+    const bool is_right = strides.are(shape.turns, sizeof(int32_t)) && shape.fits() && fits(shape);
+    return is_right && may_be(lanes, threads, most_lanes) ? nullptr : kDoNotFit;
+  }
+
+  int64_t layers(const Shape& shape) const { return weight.bytes / (int64_t{shape.experts} * int64_t{sizeof(float)}); }
+
+  int64_t index_size(const Shape& shape) const {
+    const int64_t numbers = layers(shape) * shape.experts;
+    return numbers > 0 ? logcnt.bytes / numbers : 8;
+  }
+
+ private:
+  bool fits(const Shape& shape) const {
+    const int64_t number = layers(shape), size = index_size(shape), slots = number * shape.layer_slots();
+    return (size == 4 || size == 8) && weight.are(number * shape.experts, sizeof(float)) && phy2log.are(slots, size) &&
+           rank.are(slots, size) && logcnt.are(number * shape.experts, size);
   }
 };

@@ -11,3 +11,11 @@ inline void with_scratch(const Sizes& shape, Do plan) {
   Planner planner(shape, memory);
   plan(planner);
 }
+
+// The layers that are left, one after the other.
+template <typename Planner, typename Layers, typename Sizes>
+inline void plan_layers(const Layers& layers, const Sizes& shape, Work& work) {
+  with_scratch<Planner>(shape, [&](Planner& planner) {
+    for (int64_t layer; (layer = work.next()) >= 0;) planner.plan(layers.of_layer(layer, shape));
+  });
+}

@@ -112,24 +112,32 @@ inline void describe(const Frame* frame, Metadata* metadata) {
   metadata->traits = 0;
 }
 
-// Whether all are buffers of this type, or of the same of the two.
-inline bool are(const Buffers& buffers, int64_t number, int32_t dtype, int32_t other) {
-  if (buffers.number != number) return false;
-  for (int64_t i = 0; i < number; ++i) {
+// Whether buffers are of these kinds, all indices being of one type, which is 0 as long as there was none.
+template <size_t kNumber>
+bool are(const Buffers& buffers, const Kind (&kinds)[kNumber], int32_t& index) {
+  if (buffers.number != static_cast<int64_t>(kNumber)) return false;
+  for (size_t i = 0; i < kNumber; ++i) {
+    if (buffers.kinds[i] != kIsBuffer) return false;
     const int32_t its = buffers.at[i]->dtype;
-    if (buffers.kinds[i] != kIsBuffer || (its != dtype && its != other) || its != buffers.at[0]->dtype) return false;
+    if (kinds[i] != Kind::kIndices) {
+      if (its != (kinds[i] == Kind::kFloats ? kFloat32 : kInt32)) return false;
+      continue;
+    }
+    if ((its != kInt32 && its != kInt64) || (index != 0 && its != index)) return false;
+    index = its;
   }
   return true;
 }
 
-inline bool are_arrays(const Attributes& attributes, std::initializer_list<int32_t> dtypes) {
-  if (attributes.number != static_cast<int64_t>(dtypes.size())) return false;
-  int64_t i = 0;
-  for (const int32_t dtype : dtypes) {
-    if (attributes.kinds[i] != kIsArray || attributes.at[i]->dtype != dtype) return false;
-    ++i;
+// Whether attributes are arrays of these kinds, and behind them one of a single integer.
+template <size_t kNumber>
+bool are_arrays(const Attributes& attributes, const Kind (&kinds)[kNumber]) {
+  if (attributes.number != static_cast<int64_t>(kNumber) + 1) return false;
+  for (size_t i = 0; i <= kNumber; ++i) {
+    const int32_t wanted = i < kNumber && kinds[i] == Kind::kFloats ? kFloat32 : kInt32;
+    if (attributes.kinds[i] != kIsArray || attributes.at[i]->dtype != wanted) return false;
   }
-  return true;
+  return attributes.at[kNumber]->number == 1;
 }
 
 inline Values values(const Buffer& buffer) {
@@ -140,8 +148,9 @@ inline Values values(const Buffer& buffer) {
 
 inline Values values(const Array& array) { return {array.data, static_cast<int64_t>(array.number) * 4}; }
 
-// Answer a call: `make` plans what is asked for, in so many lanes, or says why not.
-template <typename Make>
+// Answer a call: `make` does what is asked for, in so many lanes, or says why not. Its attributes are the request's numbers,
+// the names of which are in their order, then the number of threads.
+template <typename Request, typename Make>
 Error* answer(const Frame* frame, int lanes, Make make) {
   for (Extension* each = frame->extensions; each; each = each->next) {
     if (each->kind == kIsMetadata) {
@@ -150,17 +159,19 @@ Error* answer(const Frame* frame, int lanes, Make make) {
     }
   }
   if (!is_known(frame) || frame->stage != kExecute) return nullptr;
-  const Attributes& its = frame->attributes;
-  if (!are(frame->arguments, 1, kFloat32, kFloat32) || !are(frame->results, 3, kInt32, kInt64) ||
-      !are_arrays(its, {kFloat32, kInt32, kInt32, kInt32}) || its.at[3]->number != 1)
+  constexpr size_t kArguments = std::size(Request::kArguments), kNumbers = std::size(Request::kNumbers);
+  constexpr size_t kResults = std::size(Request::kResults);
+  int32_t index = 0;
+  if (!are(frame->arguments, Request::kArguments, index) || !are(frame->results, Request::kResults, index) ||
+      !are_arrays(frame->attributes, Request::kNumbers))
     return failed(frame, kInvalidArgument, "eplb-xp: this is no call of a plan");
-  Buffer** maps = frame->results.at;
-  // Its attributes: floats, integers, strides, threads.
-  const Request request{values(*frame->arguments.at[0]), values(*its.at[1]), values(*its.at[0]), values(*its.at[2]),
-                        values(*maps[0]),  values(*maps[1]),  values(*maps[2]),
-                        lanes,  *static_cast<const int32_t*>(its.at[3]->data)};
+  Values given[kArguments + kNumbers + kResults];
+  for (size_t i = 0; i < kArguments; ++i) given[i] = values(*frame->arguments.at[i]);
+  for (size_t i = 0; i < kNumbers; ++i) given[kArguments + i] = values(*frame->attributes.at[i]);
+  for (size_t i = 0; i < kResults; ++i) given[kArguments + kNumbers + i] = values(*frame->results.at[i]);
+  const int threads = *static_cast<const int32_t*>(frame->attributes.at[kNumbers]->data);
   try {
-    const char* reason = make(request);
+    const char* reason = make(request<Request>(given, lanes, threads));
     return reason ? failed(frame, kInvalidArgument, reason) : nullptr;
   } catch (const std::bad_alloc&) {
     return failed(frame, kResourceExhausted, "eplb-xp: there is no memory for a plan");

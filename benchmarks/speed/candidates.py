@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from benchmarks.shared import baseline
+from benchmarks.speed.natively import JitNative
 from benchmarks.speed.sharing import SHARING, batch_of, check, sharer
 from benchmarks.speed.targets import TARGETS, Target
 from eplb_xp import POLICIES, Plan, Shares, rebalance_experts
@@ -32,6 +33,7 @@ FOLLOWING = {"10 % moves": (288, 1, 1, 32)}
 MOVES, DRIFT = 28, 0.1
 CHECKED_LAYERS = 4  # of such a plan, which takes the once-written code seconds
 ALL_ROUTES = ROUTES | FEW_SLOTS | FOLLOWING | SHARING
+JIT_NATIVE = JitNative("jax-jit-native")
 TIMED = ("numpy", "numpy-native", "torch", "torch-cuda", "jax", "jax-jit")
 # The baseline scales nothing, so sums overflow there, or loads that the planner counts as zero still count.
 FAMILIES_OF_ORDINARY_SIZE = sorted({*FAMILIES} - {"geometric .5", "subnormal", "near the largest", "huge and tiny"})
@@ -64,11 +66,12 @@ class Case(NamedTuple):
         """Make a plan of loads that are in the library already, or shares of a batch after them."""
         if self.route in SHARING:
             return sharer(self.library, *self._shared(loads))
-        settings: dict[str, Any] = dict(zip(NAMES, ALL_ROUTES[self.route], strict=True))
-        if self.route in FOLLOWING:
-            settings |= {"previous": _in_use(self.policy, self.route, loads), "max_moves": MOVES}
+        settings: dict[str, Any] = dict(zip(NAMES, ALL_ROUTES[self.route], strict=True)) | {"policy": self.policy}
         array = self.library.asarray(loads.array())
-        return partial(self.library.call, rebalance_experts, array, **settings, policy=self.policy)
+        if self.route in FOLLOWING:
+            previous = self.library.asarray(_in_use(self.policy, self.route, loads))
+            return partial(self.library.call, follow, previous, array, **settings, max_moves=MOVES)
+        return partial(self.library.call, rebalance_experts, array, **settings)
 
     def check(self, loads: Loads) -> None:
         """The plan is that of the baseline for greedy, and that of NumPy for other policies; so are shares."""
@@ -77,7 +80,8 @@ class Case(NamedTuple):
             check(sharer(self.library, *shared)(), *shared)
             return
         if self.route in FOLLOWING:
-            assert_same(Plan(*(x[:CHECKED_LAYERS] for x in self.planner(loads)())), _followed(self, loads))
+            made = (self.library.values(x)[:CHECKED_LAYERS].astype(np.int64) for x in self.planner(loads)())
+            assert_same(Plan(*made), _followed(self, loads))
             return
         got = plan(self.library, loads.array(), ALL_ROUTES[self.route], policy=self.policy)
         assert_same(got, _expected(self.policy, self.route, loads))
@@ -86,6 +90,11 @@ class Case(NamedTuple):
         """A plan, a later batch, and GPUs."""
         sizes = SHARING[self.route]
         return _expected(self.policy, self.route, loads), batch_of(loads.array(), loads.seed), sizes[-1]
+
+
+def follow(previous: Any, weight: Any, **settings: Any) -> Plan[Any]:
+    """A plan that follows the one in use."""
+    return rebalance_experts(weight, previous=previous, **settings)
 
 
 def baseline_planner(route: str, loads: Loads) -> Callable[[], Plan[NumPyArray]]:
@@ -105,7 +114,8 @@ def _in_use(policy: str, route: str, loads: Loads) -> NumPyArray:
 def _followed(case: Case, loads: Loads) -> Plan[NumPyArray]:
     """The first layers of the plan that follows it, by the once-written code."""
     load, previous = (x[:CHECKED_LAYERS] for x in (loads.array(), _in_use(case.policy, case.route, loads)))
-    return rebalance_experts(load, *ALL_ROUTES[case.route], policy=case.policy, previous=previous, max_moves=MOVES)
+    settings: dict[str, Any] = dict(zip(NAMES, ALL_ROUTES[case.route], strict=True))
+    return follow(previous, load, **settings, policy=case.policy, max_moves=MOVES)
 
 
 @cache
@@ -116,7 +126,7 @@ def _expected(policy: str, route: str, loads: Loads) -> Plan[NumPyArray]:
 
 
 def _marks(library: Library) -> list[pytest.MarkDecorator]:
-    if library.name == "numpy-native":
+    if library.name in ("numpy-native", JIT_NATIVE.name):
         return [needs_native]
     if library.name != "torch-cuda":
         return []
@@ -131,6 +141,7 @@ def _cases() -> Iterator[Case]:
         if library.name == "numpy-native":
             yield from (Case("joint", route, library) for route in FEW_SLOTS | FOLLOWING)
             yield from (Case("ring", route, library) for route in SHARING)
+    yield from (Case("joint", route, JIT_NATIVE) for route in FOLLOWING)
 
 
 every_case = pytest.mark.parametrize(

@@ -33,7 +33,7 @@ TARGETS = {
     ("joint", "72 GPUs", "numpy-native"): Target(6, 3.5),
     ("joint", "64 GPUs", "numpy-native"): Target(7, 4),
     ("joint", "128 GPUs", "numpy-native"): Target(6, 3.5),
-    ("joint", "10 % moves", "numpy-native"): Target(40, 15),
+    **{("joint", "10 % moves", library): Target(40, 15) for library in ("numpy-native", "jax-jit-native")},
     ("ring", "shares on rings", "numpy-native"): Target(0.1, 0.05),
     ("ring", "shares by matchings", "numpy-native"): Target(0.3, 0.15),
 }

@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
+import numpy as np
 import pytest
 
 from eplb_xp import Plan, Policy
@@ -43,6 +45,17 @@ def natively() -> Iterator[None]:
             del os.environ[SWITCH]
         else:
             os.environ[SWITCH] = before
+
+
+@contextmanager
+def poisoned() -> Iterator[None]:
+    """Outputs hold something else, before they are written."""
+
+    def full(shape: tuple[int, ...], dtype: Any) -> NumPyArray:
+        return np.full(shape, 77, dtype)
+
+    with mock.patch.object(np, "empty", full):
+        yield
 
 
 def native_plan(weight: NumPyArray, sizes: Sizes, policy: Policy, lanes: int) -> Plan[NumPyArray]:

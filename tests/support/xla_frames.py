@@ -58,14 +58,21 @@ def api(major: int, minor: int) -> Api:
     return Api(size=ctypes.sizeof(Api), version=Version(ctypes.sizeof(Version), None, major, minor))
 
 
-def called(stage: int, *, of: Api | None, size: int = ctypes.sizeof(Frame), extension: Extension | None = None) -> Any:
-    """What the handler returns: the address of an error, or None."""
+def called(
+    stage: int,
+    *,
+    of: Api | None,
+    size: int = ctypes.sizeof(Frame),
+    extension: Extension | None = None,
+    step: str = "plan",
+) -> Any:
+    """What the handler of a step returns: the address of an error, or None."""
     frame = Frame(size=size, stage=stage)
     if of is not None:
         frame.api = ctypes.pointer(of)
     if extension is not None:
         frame.extensions = ctypes.pointer(extension)
-    return _handler()(ctypes.byref(frame))
+    return _handler(step)(ctypes.byref(frame))
 
 
 def version(of: Api | None, **settings: Any) -> tuple[int, int]:
@@ -77,8 +84,8 @@ def version(of: Api | None, **settings: Any) -> tuple[int, int]:
     return metadata.version.major, metadata.version.minor
 
 
-def _handler() -> Any:
+def _handler(step: str) -> Any:
     address = ctypes.pythonapi.PyCapsule_GetPointer
     address.restype, address.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
     handler = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
-    return handler(address(from_numpy.extension().xla_handler(), None))
+    return handler(address(from_numpy.extension().xla_handlers()[step], None))

@@ -20,6 +20,7 @@ class Choice {
   Choice(const FollowingShape& shape, float least)
       : capacity_(shape.capacity()),
         far_cost_(shape.far_cost),
+        is_free_(shape.is_free != 0),
         gpus_(static_cast<float>(shape.gpus)),
         least_(least),
         small_(1.0f),
@@ -27,12 +28,12 @@ class Choice {
         score_{},
         key_{},
         steps_(lane_numbers() * shape.capacity()) {
-    if (shape.far_cost == 1) return;
+    if (shape.far_cost == 1 || is_free_) return;
     for (int64_t items = int64_t{shape.samples} * shape.experts; items > 0; items >>= 1) small_ *= 0.5f;
   }
 
   void begin(float left, bool is_noisy, uint32_t drawn) {
-    left_ = left;
+    left_ = is_free_ ? kAnything : left;
     is_noisy_ = is_noisy;
     most_ = is_noisy ? 2.0f * small_ : small_;
     drawn_ = drawn;
@@ -50,6 +51,7 @@ class Choice {
 
   // What a gain is multiplied by at most, where a step costs no less than this.
   Floats most_for(Floats cost) const {
+    if (is_free_) return cost <= left_ ? all(most_) : Floats{};
     const Floats most = cost < 1.0f ? all(most_ * kFree) : cost > 1.0f ? all(most_ * dearest_) : all(most_);
     return cost <= left_ ? most : Floats{};
   }
@@ -88,6 +90,7 @@ class Choice {
 
  private:
   Floats for_each_move(Floats gain, Floats cost) const {
+    if (is_free_) return gain;
     if (far_cost_ == 1) return gain * (cost > 1.0f ? all(0.5f) : cost < 1.0f ? all(kFree) : all(1.0f));
     gain *= small_;
     const Floats most = all(2.0f * static_cast<float>(far_cost_));
@@ -103,7 +106,10 @@ class Choice {
     return (Floats)((x >> 8 & 0x7FF000u) | 0x3F800000u);
   }
 
+  static constexpr float kAnything = 0x1p100f;  // but what may not be
+
   int capacity_, far_cost_;
+  bool is_free_;
   float gpus_, least_;
   float small_;    // so that gains are of a size that can be divided; 1 where none is
   float dearest_;  // what gains are multiplied by at most where they cost more than one move

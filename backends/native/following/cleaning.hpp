@@ -10,7 +10,8 @@ class Cleaning {
         room_(memory.take<int32_t>(shape.nodes)) {}
 
   // The expert in each slot, nobody being one more than there are; and the node of each expert.
-  void keep(const int64_t* previous, int32_t* expert, int32_t* node) {
+  template <typename Index>
+  void keep(const Index* previous, int32_t* expert, int32_t* node) {
     const int experts = shape_.experts;
     for (int s = 0; s < shape_.slots; ++s)
       expert[s] = previous[s] >= 0 && previous[s] < experts ? static_cast<int32_t>(previous[s]) : experts;

@@ -1,13 +1,4 @@
-// algorithms/following/path.py: a path, one step after the other from a placing, and the best placing on the way.
-
-struct Best {
-  int32_t* expert;  // [places]
-  float* busiest;   // [samples] load of the busiest GPU
-  float total;      // over samples
-
-  Best(const FollowingShape& shape, const Placing& placing, Memory& memory)
-      : expert(memory.take<int32_t>(placing.places())), busiest(memory.take<float>(shape.samples)), total(kInfinite) {}
-};
+// algorithms/following/path.py: a path, one step after the other from a placing.
 
 class Path {
  public:
@@ -19,7 +10,7 @@ class Path {
         steps_(shape, system, placing_, view_, memory),
         tried_(memory.take<int32_t>(shape.gpus)) {}
 
-  // The best placing so far or on a path to a target; a step must gain so much for each GPU.
+  // The best placings so far or on a path to a target; a step must gain so much for each GPU.
   void walk(const Placing& start, const float* target, float least, uint32_t seed, bool is_noisy, Best& best) {
     placing_.copy(start);
     steps_.begin();
@@ -27,7 +18,7 @@ class Path {
     float over = kInfinite;
     forget();
     for (uint32_t round = 0;; ++round) {
-      judge(placing_, best);
+      best.judge(placing_);
       const float above = view_.look(target, tried_);
       if (!(above < over) || !(view_.ours_over > 0.0f)) return;
       view_.price();
@@ -48,26 +39,9 @@ class Path {
     }
   }
 
-  // The placing, if its busiest GPUs have less in all.
-  void judge(const Placing& placing, Best& best) const {
-    float total = 0.0f;
-    for (int i = 0; i < shape_.samples; ++i) total += busiest(placing, i);
-    if (!(total < best.total)) return;
-    best.total = total;
-    for (int i = 0; i < shape_.samples; ++i) best.busiest[i] = busiest(placing, i);
-    std::memcpy(best.expert, placing.expert, sizeof(int32_t) * static_cast<size_t>(placing.places()));
-  }
-
  private:
   void forget() {
     for (int g = 0; g < shape_.gpus; ++g) tried_[g] = 0;
-  }
-
-  float busiest(const Placing& placing, int sample) const {
-    const float* load = placing.gpu_load + sample * placing.width;
-    Floats most{};
-    for (int p = 0; p < placing.width; p += kLanes) most = larger(floats_at(load + p), most);
-    return largest(most);
   }
 
   void take(const Step& step) {

@@ -27,6 +27,20 @@ class Prices {
     for (int g = 0; g < shape_.gpus; ++g) price[g] = on(expert, g);
   }
 
+  // The price of all slots that hold an expert that was not on their GPU.
+  int64_t spent_on(const int32_t* slots, const int32_t* held) const {
+    const int capacity = shape_.capacity();
+    int64_t spent = 0;
+    for (int s = 0; s < shape_.slots; ++s) {
+      const int first = s / capacity * capacity;
+      int copies = 0;
+      for (int r = first; r <= s; ++r) copies += slots[r] == slots[s];
+      for (int r = first; r < first + capacity; ++r) copies -= held[r] == slots[s];
+      if (copies > 0) spent += static_cast<int64_t>(on(slots[s], s / capacity));
+    }
+    return spent;
+  }
+
  private:
   // Nodes of the machine; where all moves cost the same, all GPUs are one.
   int nodes() const { return shape_.far_cost == 1 ? 1 : shape_.near_nodes(); }

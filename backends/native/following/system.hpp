@@ -5,6 +5,7 @@ struct System {
   float* load;      // [samples * experts]
   float* total;     // [experts] over samples
   int32_t* slots;   // [slots] the expert in each at the start
+  int32_t* held;    // [slots] what could be kept of the previous plan
   int32_t* before;  // [slots] what counts as having been there, nobody being one more than there are experts
   int32_t* node;    // [experts], whole vectors, of each expert; 0 where all are one
   int64_t budget;
@@ -15,6 +16,7 @@ struct System {
       : load(memory.take<float>(int64_t{shape.samples} * shape.experts)),
         total(memory.take<float>(shape.experts)),
         slots(memory.take<int32_t>(shape.slots)),
+        held(memory.take<int32_t>(shape.slots)),
         before(memory.take<int32_t>(shape.slots)),
         node(memory.take<int32_t>(padded(shape.experts))),
         budget(0),

@@ -9,21 +9,21 @@ class Turns {
         path_(shape, system, memory),
         best_(shape, start_, memory),
         lowest_(memory.take<float>(shape.samples)),
-        first_(memory.take<float>(shape.samples)),
+        from_(memory.take<float>(int64_t{shape.paths} * shape.samples)),
         target_(memory.take<float>(shape.samples)),
         of_node_(memory.take<float>(shape.experts)),
         tree_(memory.take<float>((shape.experts + 1) / 2)) {}
 
   const Best& search() {
     start_.begin();
-    best_.total = kInfinite;
-    path_.judge(start_, best_);
+    best_.begin(start_);
     find_lowest();
     const float least = tree_sum(system_.total, shape_.experts, tree_) * kLeastGain;
     for (int path = 0; path < shape_.paths; ++path) {
-      if (path == 0 || path == shape_.wide) std::memcpy(first_, best_.busiest, sizeof(float) * static_cast<size_t>(shape_.samples));
+      if (path == 0) aim(0, shape_.wide);
+      if (path == shape_.wide) aim(shape_.wide, shape_.paths);
       for (int i = 0; i < shape_.samples; ++i) {
-        const float excess = first_[i] - lowest_[i];
+        const float excess = from_[int64_t{path} * shape_.samples + i] - lowest_[i];
         target_[i] = lowest_[i] + (excess * shape_.one[path] + excess * shape_.other[path]);
       }
       path_.walk(start_, target_, least, static_cast<uint32_t>(path), path >= shape_.wide, best_);
@@ -34,6 +34,13 @@ class Turns {
   int width() const { return start_.width; }
 
  private:
+  // What some paths are aimed below: what the best have now that have as few moves.
+  void aim(int path, int end) {
+    const size_t samples = static_cast<size_t>(shape_.samples);
+    for (; path < end; ++path)
+      std::memcpy(from_ + path * shape_.samples, best_.busiest(best_.within(shape_.mark[path])), sizeof(float) * samples);
+  }
+
   // The mean GPU load of the node that has most, of each sample.
   void find_lowest() {
     float up = 1.0f;
@@ -56,7 +63,7 @@ class Turns {
   Path path_;
   Best best_;
   float* lowest_;   // [samples]
-  float* first_;    // [samples] what busiest GPUs had before the paths of a kind
+  float* from_;     // [paths * samples] what busiest GPUs had that a path is aimed below
   float* target_;   // [samples]
   float* of_node_;  // [experts]
   float* tree_;     // [(experts + 1) / 2]

@@ -16,15 +16,15 @@ from eplb_xp.backends.launching import from_jax
 from eplb_xp.backends.takeover import SWITCH
 from tests.support.follow_kernels import Case, Shape, drawn, launch_of
 from tests.support.jax_follows import (
+    PRIMITIVE,
     SHAPE,
     as_numpy,
     assert_each_followed,
     assert_followed,
     case,
     followed,
-    followed_shapes,
 )
-from tests.support.jax_kernels import CUSTOM_CALL
+from tests.support.jax_kernels import CUSTOM_CALL, planned_shapes
 from tests.support.plans import assert_same
 
 pytestmark = pytest.mark.cuda
@@ -88,7 +88,7 @@ def test_a_budget_for_each_layer(device: Any) -> None:
         return rebalance_experts(weight, 12, 1, 1, 4, previous=previous, max_moves=budget)
 
     arrays = jax.device_put(budget, device), *on(device, given)
-    assert followed_shapes(follow, *arrays) == [(6, 1, 8)]
+    assert planned_shapes(follow, *arrays, primitive=f"{PRIMITIVE}_or_renew") == [(6, 1, 8)]
     want = rebalance_experts(given.weight[:, 0], 12, 1, 1, 4, previous=given.previous, max_moves=budget)
     assert_same(as_numpy(follow(*arrays)), want)
 

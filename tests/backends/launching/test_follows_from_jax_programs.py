@@ -22,6 +22,7 @@ from eplb_xp.backends.takeover import SWITCH
 from tests.support.follow_kernels import launch_of
 from tests.support.jax_follows import (
     MOVES,
+    PRIMITIVE,
     SHAPE,
     arrays_of,
     assert_each_followed,
@@ -58,21 +59,27 @@ def test_explicit_axes_are_left_to_xla(caplog: pytest.LogCaptureFixture) -> None
     assert "follow runs without its kernel: the loads are sharded over explicit axes of a mesh" in caplog.text
 
 
-@pytest.mark.parametrize(("dtype", "in_triton"), [("int8", "int8"), ("float32", "float32"), ("int4", "int32")])
-def test_for_a_gpu_a_program_calls_the_kernels(dtype: str, in_triton: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the arguments that they have, in order; what calls them is a stand-in."""
-    calls: list[dict[str, Any]] = []
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What kernels are called with, in order; what calls them is a stand-in."""
+    made: list[dict[str, Any]] = []
 
     def triton_call(*arguments: Any, kernel: Any, out_shape: Any, **options: Any) -> Any:
         results = out_shape if isinstance(out_shape, tuple) else (out_shape,)
         given = (*arguments, *results, options["S"])
-        calls.append(dict(zip(kernel.arg_names, given, strict=True)) | {"kernel": kernel} | options)
-        made = [jnp.zeros(x.shape, x.dtype) for x in results]
-        return made if isinstance(out_shape, tuple) else made[0]
+        made.append(dict(zip(kernel.arg_names, given, strict=True)) | {"kernel": kernel} | options)
+        zeros = [jnp.zeros(x.shape, x.dtype) for x in results]
+        return zeros if isinstance(out_shape, tuple) else zeros[0]
 
     stand_in = ModuleType("jax_triton")
     monkeypatch.setattr(stand_in, "triton_call", triton_call, raising=False)
     monkeypatch.setitem(sys.modules, "jax_triton", stand_in)
+    return made
+
+
+@pytest.mark.parametrize(("dtype", "in_triton"), [("int8", "int8"), ("float32", "float32"), ("int4", "int32")])
+def test_for_a_gpu_a_program_calls_the_kernels(dtype: str, in_triton: str, calls: list[dict[str, Any]]) -> None:
+    """With the arguments that they have."""
     previous, weight = arrays_of(CASE)
     traced = jax.jit(functools.partial(followed)).trace(previous, (weight % 7).astype(dtype))  # not traced before
     traced.lower(lowering_platforms=("cuda",))
@@ -137,8 +144,23 @@ def test_of_plans_that_may_be_fresh_kernels_search() -> None:
         return rebalance_experts(weight, 12, 1, 1, 4, previous=previous, max_moves=3)
 
     given = arrays_of(CASE)
-    assert followed_shapes(follow, *given) == [(4, 1, 8)]
+    assert planned_shapes(follow, *given, primitive=f"{PRIMITIVE}_or_renew") == [(4, 1, 8)]
     assert planned_shapes(follow, *given) == [(4, 8)]
+
+
+def test_for_a_gpu_so_does_one_whose_plan_may_be_fresh(calls: list[dict[str, Any]]) -> None:
+    """And the once-written code finds whether it is better."""
+    previous, weight = arrays_of(CASE)
+    budget = jnp.full(4, 9, jnp.int32)
+
+    @jax.jit
+    def follow(previous: Any, budget: Any, weight: Any) -> Plan[Any]:
+        return rebalance_experts(weight, 12, 1, 1, 4, previous=previous, max_moves=budget, policy="greedy")
+
+    lowered = follow.trace(previous, budget, weight).lower(lowering_platforms=("cuda",))
+    kernels = [call["kernel"] for call in calls if call["kernel"] in (begin, walk, choose)]
+    assert kernels == [begin, walk, walk, choose]
+    assert "stablehlo.while" in lowered.as_text()
 
 
 def test_the_switch_is_read_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:

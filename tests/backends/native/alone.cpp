@@ -1,16 +1,17 @@
-// Native code without Python, for processors that an emulator runs: cases from standard input, what is made of them to the
-// output; they are plans, or, where there is an argument, shares.
+// Native code without Python, for processors that an emulator runs: requests from standard input, results to the output;
+// they are plans or, where there is an argument, shares.
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <new>
-#include <atomic>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -19,6 +20,8 @@
 #include "memory.hpp"
 #include "shape.hpp"
 #include "request.hpp"
+#include "following/request.hpp"
+#include "following/samples_request.hpp"
 #include "sharing/shape.hpp"
 #include "routing/shape.hpp"
 #include "threads.hpp"
@@ -29,9 +32,40 @@ namespace rows {
 }  // namespace rows
 
 template <typename T>
-std::vector<T> read(size_t number) {
+void read(T* values, size_t number) {
+  if (std::fread(values, sizeof(T), number, stdin) != number) std::exit(1);
+}
+
+int64_t read_number() {
+  int64_t number = 0;
+  read(&number, 1);
+  return number;
+}
+
+// The bytes of each value, and those of what is read; indices are of four.
+template <typename Request>
+void answer() {
+  constexpr size_t kRead = std::size(Request::kArguments) + std::size(Request::kNumbers);
+  constexpr size_t kAll = kRead + std::size(Request::kResults);
+  std::vector<char> bytes[kAll];
+  Values values[kAll];
+  for (size_t i = 0; i < kAll; ++i) {
+    bytes[i].resize(static_cast<size_t>(read_number()));
+    if (i < kRead) read(bytes[i].data(), bytes[i].size());
+    values[i] = {bytes[i].data(), static_cast<int64_t>(bytes[i].size())};
+  }
+  const auto asked = request<Request>(values, 4, 1);
+  typename Request::Sizes shape{};
+  if (asked.read(shape, 4)) std::exit(2);
+  Work work(asked.layers(shape));
+  rows::Code::answer<int32_t>(asked, shape, work);
+  for (size_t i = kRead; i < kAll; ++i) std::fwrite(bytes[i].data(), 1, bytes[i].size(), stdout);
+}
+
+template <typename T>
+std::vector<T> read_many(size_t number) {
   std::vector<T> values(number);
-  if (std::fread(values.data(), sizeof(T), number, stdin) != number) std::exit(1);
+  read(values.data(), number);
   return values;
 }
 
@@ -40,38 +74,16 @@ void write(const std::vector<T>& values) {
   std::fwrite(values.data(), sizeof(T), values.size(), stdout);
 }
 
-int plan(int64_t cases) {
-  for (; cases > 0; --cases) {
-    Shape shape{};
-    const size_t integers = offsetof(Shape, threshold) / sizeof(int32_t);
-    const auto numbers = read<int32_t>(integers);
-    const auto floats = read<float>(2);
-    std::memcpy(static_cast<void*>(&shape), numbers.data(), integers * sizeof(int32_t));
-    std::memcpy(&shape.threshold, floats.data(), sizeof(float) * 2);
-    const auto strides = read<int32_t>(static_cast<size_t>(shape.turns));
-    shape.strides = strides.data();
-    const int64_t layers = read<int64_t>(1)[0];
-    const auto weight = read<float>(static_cast<size_t>(layers * shape.experts));
-    if (!shape.fits()) return 2;
-    std::vector<int32_t> phy2log(static_cast<size_t>(layers * shape.layer_slots()));
-    std::vector<int32_t> log2phy(weight.size() * static_cast<size_t>(shape.width)), logcnt(weight.size());
-    Work work(layers);
-    rows::plan_layers(weight.data(), shape, rows::Maps<int32_t>{phy2log.data(), log2phy.data(), logcnt.data()}, work);
-    for (const auto* map : {&phy2log, &log2phy, &logcnt}) write(*map);
-  }
-  return 0;
-}
-
 int share(int64_t cases) {
   for (; cases > 0; --cases) {
     SharingShape shape{};
-    const auto numbers = read<int32_t>(sizeof shape / sizeof(int32_t));
+    const auto numbers = read_many<int32_t>(sizeof shape / sizeof(int32_t));
     std::memcpy(static_cast<void*>(&shape), numbers.data(), sizeof shape);
     if (!shape.fits()) return 2;
-    const auto layers = static_cast<size_t>(read<int64_t>(1)[0]), slots = static_cast<size_t>(shape.slots);
-    const auto phy2log = read<int64_t>(layers * slots);
-    const auto tolerance = read<float>(layers);
-    auto weight = read<char>(layers * static_cast<size_t>(shape.experts) * (shape.are_integers ? 8 : 4));
+    const auto layers = static_cast<size_t>(read_number()), slots = static_cast<size_t>(shape.slots);
+    const auto phy2log = read_many<int64_t>(layers * slots);
+    const auto tolerance = read_many<float>(layers);
+    auto weight = read_many<char>(layers * static_cast<size_t>(shape.experts) * (shape.are_integers ? 8 : 4));
     const size_t gpus = layers * static_cast<size_t>(shape.gpus);
     std::vector<int64_t> share(layers * slots), gpu_load(gpus), busiest(layers), rounds(layers);
     std::vector<float> lower_bound(layers), gap(layers);
@@ -94,6 +106,8 @@ int share(int64_t cases) {
 }
 
 int main(int number, char**) {
-  const int64_t cases = read<int64_t>(1)[0];
-  return number > 1 ? share(cases) : plan(cases);
+  if (number > 1) return share(read_number());
+  void (*const answers[])() = {answer<PlanRequest>,          answer<SamplesRequest>, answer<FollowRequest>,
+                               answer<FollowOrRenewRequest>, answer<RenewRequest>,   answer<FrontierRequest>};
+  for (int64_t cases = read_number(); cases > 0; --cases) answers[read_number()]();
 }

@@ -3,62 +3,102 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eplb_xp.algorithms import pipeline
+from eplb_xp.algorithms.following import follow
 from eplb_xp.algorithms.sharing import shares
-from eplb_xp.backends.launching import from_numpy
+from eplb_xp.backends.launching import from_numpy, searching
 from eplb_xp.backends.numpy import LIBRARY
 from eplb_xp.policy import Policy
-from eplb_xp.sizes import Sizes, check_sizes
-from tests.backends.native.test_plans import cases
+from eplb_xp.sizes import check_sizes
+from tests.backends.native import test_plans, test_renewing
+from tests.backends.native.test_following import its_settings, sizes_and_settings
+from tests.support.following import Sizes
 from tests.support.libraries import NumPyArray
-from tests.support.native import once_written_plan
 from tests.support.paths import ROOT
 from tests.support.shares import Batch, batches, shapes_of_all_proportions
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
-NUMBER = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 300
+IS_FUZZING = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
+NUMBER = 10_000 if IS_FUZZING else 300
+FOLLOWING = 10_000 if IS_FUZZING else 60  # which take the once-written code longer
 MISSING = [tool for tool in (COMPILER, EMULATOR) if shutil.which(tool) is None]
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For the other processor."""
-    program, source = tmp_path_factory.mktemp("native") / "alone", ROOT / "tests" / "backends" / "native" / "alone.cpp"
-    flags = ["-std=c++20", "-O3", "-ffp-contract=off", "-fno-math-errno", "-static", "-pthread", "-Wall", "-Werror"]
-    include = f"-I{ROOT / 'backends' / 'native'}"
-    subprocess.run([COMPILER, *flags, include, source, "-o", program], check=True)  # noqa: S603 # our own source
-    return program
+Step = Callable[..., Any]
+STEPS: tuple[Step, ...] = (pipeline.plan, *searching.STEPS)  # in the order of alone.cpp
 
 
-def test_plans_are_those_of_the_once_written_code(program: Path) -> None:
-    drawn = []
+class Request(NamedTuple):
+    """A step, what native code is given for it, and what it must return."""
+
+    step: Step
+    given: Sequence[NumPyArray]
+    expected: Sequence[NumPyArray]
+
+    def bytes(self) -> bytes:
+        """As alone.cpp reads it."""
+        sized = (part for x in self.given for part in (np.array([x.nbytes]).tobytes(), x.tobytes()))
+        results = np.array([4 * x.size for x in self.expected])
+        return b"".join([np.array([STEPS.index(self.step)]).tobytes(), *sized, results.tobytes()])
+
+
+def test_plans_are_those_of_the_once_written_code(tmp_path: Path) -> None:
+    drawn: list[Request] = []
 
     @settings(max_examples=NUMBER)
-    @given(case=cases())
+    @given(case=test_plans.cases())
     def draw(case: tuple[NumPyArray, tuple[int, ...], Policy, int | None]) -> None:
         weight, sizes, policy, most = case
-        drawn.append((weight, replace(check_sizes(weight.shape[1], *sizes), max_replicas=most), policy))
+        checked = replace(check_sizes(weight.shape[1], *sizes), max_replicas=most)
+        told = from_numpy.shape_of(weight.shape[1], checked, policy)
+        expected = LIBRARY.call(pipeline.plan, weight, sizes=checked, policy=policy)
+        drawn.append(Request(pipeline.plan, [weight.astype(np.float32), *told], expected))
 
     draw()
-    emulated([program], [its_plan(*case) for case in drawn], [once_written_plan(*case) for case in drawn], np.int32)
+    assert_made(tmp_path, drawn)
 
 
-def its_plan(weight: NumPyArray, sizes: Sizes, policy: Policy) -> list[NumPyArray]:
-    """What the program reads of a plan."""
-    return [*from_numpy.shape_of(weight.shape[1], sizes, policy), np.array([len(weight)]), weight.astype(np.float32)]
+def test_so_are_those_that_follow_others_or_are_for_samples(tmp_path: Path) -> None:
+    drawn: list[Request] = []
+
+    @settings(max_examples=FOLLOWING)
+    @given(data=st.data(), kind=sizes_and_settings(), samples=st.sampled_from([1, 1, 2]))
+    def draw(data: st.DataObject, kind: tuple[Sizes, int, dict[str, Any]], samples: int) -> None:
+        sizes, experts, options = kind
+        step = data.draw(st.sampled_from(STEPS[1:]))
+        arrays = data.draw(test_renewing.arrays((2, samples, experts), sizes, options["cap"], 2 * sizes[0]))
+        previous, budget, gain, fresh, weight = (x.astype("f4" if x.dtype.kind == "f" else "i4") for x in arrays)
+        its = its_settings(sizes, experts, **options)
+        if step is follow.follow_or_renew:
+            given_arrays = [previous, budget, gain, fresh, weight]
+        elif step is follow.follow:
+            given_arrays = [previous, budget, gain, weight]
+        elif step is follow.renew:
+            given_arrays, its = [previous, gain, fresh, weight], policy_of(its)
+        elif step.__name__ == "frontier":
+            given_arrays, its = [previous, weight], its | {"max_moves": data.draw(st.integers(0, 8))}
+        else:
+            given_arrays, its = [weight], policy_of(its)
+        numbers: Any = searching.STEPS[step].numbers(weight.shape, **its)
+        told = [numbers[name] for name in sorted(numbers)]
+        drawn.append(Request(step, [*given_arrays, *told], LIBRARY.call(step, *given_arrays, **its)))
+
+    draw()
+    assert_made(tmp_path, drawn)
 
 
-def test_shares_are_those_of_the_once_written_code(program: Path) -> None:
+def test_shares_are_those_of_the_once_written_code(tmp_path: Path) -> None:
     drawn: list[tuple[Batch, NumPyArray]] = []
 
     @settings(max_examples=NUMBER)
@@ -75,16 +115,46 @@ def test_shares_are_those_of_the_once_written_code(program: Path) -> None:
         given_to_it.append([np.array(kind, np.int32), np.array([len(weight)]), batch.phy2log, near, weight])
         its = {"num_gpus": batch.gpus, "rounds": 64}
         expected.append(LIBRARY.call(shares.share_of_plan, batch.phy2log, near, weight, **its))
-    emulated([program, "shares"], given_to_it, expected)
+    assert_shared(tmp_path, given_to_it, expected)
 
 
-def emulated(command: list[Any], cases: list[Any], expected: list[Any], dtype: Any = None) -> None:
-    """What the program makes of all cases, one after the other, in arrays of this dtype or that of those expected."""
+def policy_of(its: dict[str, Any]) -> dict[str, Any]:
+    """What a step is told that moves nothing."""
+    return {name: its[name] for name in ("sizes", "policy", "divides")}
+
+
+def assert_made(folder: Path, drawn: Sequence[Request]) -> None:
+    """By the emulated program."""
+    given_bytes = [np.array([len(drawn)]).tobytes(), *(request.bytes() for request in drawn)]
+    command: list[str | Path] = [EMULATOR, built(folder)]
+    done = subprocess.run(command, input=b"".join(given_bytes), capture_output=True, check=True)  # noqa: S603
+    found = memoryview(done.stdout)
+    for request in drawn:
+        for expected in request.expected:
+            dtype = np.float32 if expected.dtype == np.float32 else np.int32
+            got, found = np.frombuffer(found[: 4 * expected.size], dtype), found[4 * expected.size :]
+            np.testing.assert_array_equal(got.reshape(expected.shape), expected, err_msg=request.step.__name__)
+    assert len(found) == 0
+
+
+def assert_shared(
+    folder: Path, cases: Sequence[Sequence[NumPyArray]], expected: Sequence[Sequence[NumPyArray]]
+) -> None:
+    """Shares of all cases, one after the other."""
     read = b"".join([np.array([len(cases)]).tobytes(), *(x.tobytes() for case in cases for x in case)])
-    done = subprocess.run([EMULATOR, *command], input=read, capture_output=True, check=True)  # noqa: S603
+    command: list[str | Path] = [EMULATOR, built(folder), "shares"]
+    done = subprocess.run(command, input=read, capture_output=True, check=True)  # noqa: S603
     found = memoryview(done.stdout)
     for want in (x for its in expected for x in its):
-        kind = np.dtype(dtype or want.dtype)
-        its_bytes, found = found[: kind.itemsize * want.size], found[kind.itemsize * want.size :]
-        np.testing.assert_array_equal(np.frombuffer(its_bytes, kind).reshape(want.shape), want)
+        its_bytes, found = found[: want.nbytes], found[want.nbytes :]
+        np.testing.assert_array_equal(np.frombuffer(its_bytes, want.dtype).reshape(want.shape), want)
     assert len(found) == 0
+
+
+def built(folder: Path) -> Path:
+    """The program, for the other processor."""
+    program, source = folder / "alone", ROOT / "tests" / "backends" / "native" / "alone.cpp"
+    flags = ["-std=c++20", "-O3", "-ffp-contract=off", "-fno-math-errno", "-static", "-pthread", "-Wall", "-Werror"]
+    include = f"-I{ROOT / 'backends' / 'native'}"
+    subprocess.run([COMPILER, *flags, include, source, "-o", program], check=True)  # noqa: S603 # our own source
+    return program

@@ -1,5 +1,6 @@
 """Under torch.compile and torch.export a plan in host memory is an operator, inside of which native code plans."""
 
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -7,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from eplb_xp import POLICIES, Plan, rebalance_experts
-from eplb_xp.backends.launching import from_numpy
-from eplb_xp.backends.takeover import NATIVE, SWITCH
+from eplb_xp import POLICIES, Plan, frontier, rebalance_experts
+from eplb_xp.backends.launching import from_numpy, searching
+from eplb_xp.backends.takeover import NATIVE, OFF, SWITCH
 from eplb_xp.sizes import check_sizes
 from tests.support.native import needs_native, once_written_plan
 from tests.support.torch_plans import assert_same
@@ -51,8 +52,8 @@ class Recorded:
         return graph.forward
 
 
-def is_opaque(graph: torch.fx.GraphModule) -> bool:
-    return any("eplb_xp.plan" in str(node.target) for node in graph.graph.nodes)
+def is_opaque(graph: torch.fx.GraphModule, step: str = "plan") -> bool:
+    return any(str(node.target).removesuffix(".default") == f"eplb_xp.{step}" for node in graph.graph.nodes)
 
 
 def test_a_plan_is_one_operator() -> None:
@@ -63,6 +64,36 @@ def test_a_plan_is_one_operator() -> None:
             assert_same(compiled(loads(seed, layers)), expected(loads(seed, layers)))
     assert watched.call_count == 3
     assert [is_opaque(graph) for graph in backend.graphs] == [True, True]  # the second for any number of layers
+
+
+# Steps that follow plans in use, or are for samples: what calls them, given such a plan and loads.
+STEPS: dict[str, Callable[[Any, Any], tuple[Any, ...]]] = {
+    "follow": lambda previous, weight: rebalance_experts(weight, *SIZES, previous=previous, max_moves=3),
+    "follow_or_renew": lambda previous, weight: rebalance_experts(weight, *SIZES, previous=previous, max_moves=30),
+    "renew": lambda previous, weight: rebalance_experts(weight, *SIZES, previous=previous),
+    "frontier": lambda previous, weight: frontier(weight, *SIZES, previous=previous, max_moves=4),
+    "plan_for_samples": lambda previous, weight: rebalance_experts(
+        weight[None] * (previous[:2, 1:2, None] + 1), *SIZES
+    ),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_so_are_plans_that_follow_others_or_are_for_samples(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = Recorded()
+    compiled = torch.compile(lambda *given: tuple(STEPS[step](*given)), fullgraph=True, backend=backend)
+    for seed, layers in enumerate((7, 5)):
+        previous, weight = torch.arange(48).repeat(layers, 1) % 32, loads(seed, layers)
+        with monkeypatch.context() as patch:
+            patch.setenv(SWITCH, OFF)
+            want = STEPS[step](previous.numpy(), weight.numpy())
+        assert_same(compiled(previous, weight), tuple(map(torch.asarray, want)))
+    assert len(backend.graphs) == 2
+    assert all(is_opaque(graph, step) for graph in backend.graphs)
+
+
+def test_all_steps_are_there() -> None:
+    assert {*STEPS} == {step.__name__ for step in searching.STEPS}
 
 
 def test_its_shapes_are_known_before() -> None:

@@ -18,7 +18,7 @@ from eplb_xp.sizes import Sizes as CheckedSizes
 from eplb_xp.sizes import check_sizes
 from tests.support.following import Case, Sizes, cases
 from tests.support.libraries import NumPyArray
-from tests.support.native import LANES, every_lanes, natively, needs_native
+from tests.support.native import LANES, every_lanes, natively, needs_native, poisoned
 from tests.support.plans import assert_same
 
 pytestmark = needs_native
@@ -33,11 +33,7 @@ def arrays_of(case: Case, min_gain: float = 0.0) -> tuple[NumPyArray, ...]:
 
 def native_follow(arrays: tuple[NumPyArray, ...], lanes: int = LANES[-1], **settings: Any) -> Plan[NumPyArray]:
     """The plan of native code, which is not refused, from outputs that held something else."""
-
-    def poisoned(shape: tuple[int, ...], dtype: Any) -> NumPyArray:
-        return np.full(shape, 77, dtype)
-
-    with mock.patch.object(np, "empty", poisoned):
+    with poisoned():
         made = follows_from_numpy.follow(LIBRARY, *arrays, **settings, lanes=lanes)
     assert not isinstance(made, Refusal), made.reason
     return made
@@ -179,25 +175,25 @@ def test_what_is_refused(experts: int, slots: int, gpus: int, samples: int, reas
 
 def test_without_native_code_it_is_refused() -> None:
     nothing: Any = np.zeros((0, 1, 8), np.float32)
-    with mock.patch.object(follows_from_numpy, "extension_for", return_value=Refusal("there is none")):
+    with mock.patch.object(from_numpy, "extension_for", return_value=Refusal("there is none")):
         found = follows_from_numpy.follow(LIBRARY, *[nothing] * 4, **its_settings((12, 1, 1, 4), 8))
     assert found == Refusal("there is none")
 
 
 def test_arrays_that_do_not_fit_the_shape_are_refused() -> None:
     """The extension looks at all sizes itself."""
-    integers = np.array([1, 8, 12, 4, 1, 1, 12, 5, 1, 0, 4, 1, 0, 1, 1], np.int32)
-    part = np.ones(1, np.float32)
+    integers = np.array([1, 8, 12, 4, 1, 1, 12, 5, 1, 0, 4, 1, 0, 0, 1, 1, 1], np.int32)
+    mark, part = np.zeros(1, np.int32), np.ones(1, np.float32)
     previous, budget, gain = np.zeros((2, 12), np.int64), np.zeros(2, np.int64), np.zeros(2, np.float32)
     maps = [np.zeros(number, np.int64) for number in (24, 80, 16)]
     follow = from_numpy.extension().follow
-    right: list[Any] = [previous, budget, gain, np.ones((2, 8), np.float32), integers, part, part, *maps]
+    right: list[Any] = [previous, budget, gain, np.ones((2, 8), np.float32), integers, mark, part, part, *maps]
     follow(*right, 4, 1)
     for place, array in enumerate(right):
         wrong = [*right[:place], array.reshape(-1)[:-1].copy(), *right[place + 1 :]]
         with pytest.raises(ValueError, match="shape"):
             follow(*wrong, 4, 1)
-    truth_values, cap = {8, 9, 12}, 6
+    truth_values, cap = {8, 9, 12, 13}, 6
     for place in {*range(len(integers))} - truth_values:
         for value in (-1, 10**6):
             wrong_integers = integers.copy()

@@ -43,7 +43,8 @@ def test_native_code_follows_plans(asarray: Any, is_one: bool, monkeypatch: pyte
     expected = rebalance_experts(new, *SIZES, previous=previous, max_moves=3 if is_one else moves)
     monkeypatch.delenv(SWITCH)
     given: dict[str, Any] = {"previous": asarray(previous), "max_moves": 3 if is_one else asarray(moves)}
-    with mock.patch.object(follows_from_numpy, "follow", wraps=follows_from_numpy.follow) as watched:
+    name = "follow" if is_one else "follow_or_renew"
+    with mock.patch.object(follows_from_numpy, name, wraps=getattr(follows_from_numpy, name)) as watched:
         plan = rebalance_experts(asarray(new), *SIZES, **given)
     assert watched.call_count == 1
     for ours, theirs in zip(plan, expected, strict=True):

@@ -26,6 +26,7 @@ from tests.support.threads import at_once
 
 pytestmark = needs_native
 
+TARGET = f"{xla.PREFIX}plan"
 SIZES = (24, 4, 2, 4)
 LAYERS = PartitionSpec("layers")
 LOADS = np.random.default_rng(0).lognormal(3, 1, (4, 16)).astype(np.float32)
@@ -49,7 +50,7 @@ def compiled(function: Callable[..., Any], *arrays: Any) -> Any:
     """The program, in which there is native code and nothing else that plans."""
     lowered = jax.jit(function).lower(*arrays)
     text = lowered.as_text()
-    assert f"@{xla.TARGET}(" in text
+    assert f"@{TARGET}(" in text
     assert "stablehlo.while" not in text
     return lowered.compile()
 
@@ -207,8 +208,8 @@ def test_an_exported_program_is_the_once_written_code(platforms: tuple[str, ...]
 @pytest.mark.parametrize("platform", ["tpu", "cuda"])
 def test_other_platforms_run_the_once_written_code(platform: str) -> None:
     traced = jax.jit(functools.partial(plan_for, policy="greedy")).trace(LOADS)
-    assert xla.TARGET in traced.lower(lowering_platforms=("cpu",)).as_text()
-    assert xla.TARGET not in traced.lower(lowering_platforms=(platform,)).as_text()
+    assert TARGET in traced.lower(lowering_platforms=("cpu",)).as_text()
+    assert TARGET not in traced.lower(lowering_platforms=(platform,)).as_text()
 
 
 def test_the_variable_is_read_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:

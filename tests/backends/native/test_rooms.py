@@ -7,11 +7,13 @@ from tests.support.paths import ROOT
 NATIVE, ALGORITHMS = ROOT / "backends" / "native", ROOT / "src" / "eplb_xp" / "algorithms"
 # Memory, what is given, threads, and who calls.
 SHAPES = {"shape.hpp", "following/shape.hpp", "sharing/shape.hpp", "routing/shape.hpp"}
-CALLS = {"request.hpp", "given.hpp", "xla.hpp", "calls/layers.hpp", "calls/sharing.hpp", "calls/routing.hpp"}
+CALLS = {"request.hpp", "given.hpp", "xla.hpp", "following/request.hpp", "following/samples_request.hpp"}
+CALLS |= {"calls/layers.hpp", "calls/sharing.hpp", "calls/routing.hpp"}
 AROUND = {"each.hpp", "memory.hpp", "threads.hpp", *SHAPES, *CALLS}
-# What is called; lanes; how the best swap is found where packs are many; which GPUs hold an expert; what is given.
-OWN_ROW_CODE = {"improving/narrowing.hpp", "following/holders.hpp", "sharing/reading.hpp"}
-OWN = {*AROUND, "code.hpp", "lanes.hpp", "scratch.hpp", *OWN_ROW_CODE}
+# What is called; lanes; how the best swap is found where packs are many; which GPUs hold an expert; what is given; what
+# else path.py and follow.py have.
+OWN = {*AROUND, "code.hpp", "lanes.hpp", "scratch.hpp", "improving/narrowing.hpp", "following/holders.hpp"}
+OWN |= {"sharing/reading.hpp", "following/best.hpp", "following/renew.hpp"}
 
 
 def test_each_header_has_a_module_of_its_name() -> None:

@@ -13,7 +13,8 @@ import pytest
 from jax import ffi
 
 from eplb_xp import POLICIES, rebalance_experts
-from eplb_xp.backends.launching import from_numpy, xla
+from eplb_xp.algorithms.following import follow
+from eplb_xp.backends.launching import from_numpy, searching, xla
 from eplb_xp.backends.takeover import NATIVE, SWITCH, Refusal
 from eplb_xp.sizes import Sizes, check_sizes
 from tests.support import xla_frames
@@ -21,6 +22,7 @@ from tests.support.native import needs_native
 
 pytestmark = needs_native
 
+TARGET = f"{xla.PREFIX}plan"
 SIZES = (12, 1, 1, 4)
 CHECKED = check_sizes(8, *SIZES)
 INTEGERS, FLOATS, STRIDES = from_numpy.shape_of(8, CHECKED, POLICIES["joint"])
@@ -29,7 +31,8 @@ WIDTH = CHECKED.width(8)
 
 @pytest.mark.parametrize("minor", [1, 2, 3])
 def test_its_version_is_the_callers(minor: int) -> None:
-    assert xla_frames.version(xla_frames.api(0, minor)) == (0, minor)
+    for step in ("plan", *(step.__name__ for step in searching.STEPS)):
+        assert xla_frames.version(xla_frames.api(0, minor), step=step) == (0, minor)
 
 
 def test_its_version_is_the_newest_that_it_knows_or_the_oldest_for_who_does_not_say() -> None:
@@ -58,9 +61,9 @@ def called(
 ) -> list[jax.Array]:
     """What a call by hand returns: of loads and of maps of these shapes, with attributes that a plan has not."""
     assert xla.registered() is None
-    given = {"integers": INTEGERS, "floats": FLOATS, "strides": STRIDES, "threads": np.array([1], np.int32)} | changes
+    given = {"integers": INTEGERS, "reals": FLOATS, "strides": STRIDES, "threads": np.array([1], np.int32)} | changes
     given = {name: value for name, value in given.items() if value is not None}
-    call = ffi.ffi_call(xla.TARGET, [jax.ShapeDtypeStruct(shape, index) for shape in shapes[1:]])
+    call = ffi.ffi_call(TARGET, [jax.ShapeDtypeStruct(shape, index) for shape in shapes[1:]])
     return list(jax.block_until_ready(jax.jit(lambda x: call(x, **given))(jnp.ones(shapes[0], dtype))))
 
 
@@ -79,10 +82,10 @@ def test_a_call_by_hand() -> None:
         ({"more": FLOATS}, "this is no call of a plan"),
         ({"threads": 1}, "this is no call of a plan"),
         ({"threads": np.array([1, 1], np.int32)}, "this is no call of a plan"),
-        ({"floats": np.zeros(2, np.int32)}, "this is no call of a plan"),
+        ({"reals": np.zeros(2, np.int32)}, "this is no call of a plan"),
         ({"threads": np.array([0], np.int32)}, "no such lanes or threads"),
         ({"integers": INTEGERS[:-1]}, "the shape has other numbers"),
-        ({"floats": FLOATS[:1]}, "the shape has other numbers"),
+        ({"reals": FLOATS[:1]}, "the shape has other numbers"),
         ({"integers": np.roll(INTEGERS, 1)}, "the arrays do not fit the shape"),
         ({"strides": np.zeros(1, np.int32)}, "the arrays do not fit the shape"),
     ],
@@ -90,6 +93,52 @@ def test_a_call_by_hand() -> None:
 def test_other_calls_are_errors(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(jax.errors.JaxRuntimeError, match=f"INVALID_ARGUMENT.*{reason}"):
         called(**changes)
+
+
+NUMBERS: Any = searching.STEPS[follow.follow].numbers(
+    (2, 1, 8), sizes=CHECKED, policy=POLICIES["joint"], divides=True, gpus_per_node=4, far_cost=1
+)
+
+
+def called_to_follow(previous: Any = np.int32, index: Any = np.int32, layers: int = 2, **changes: Any) -> Any:
+    """The same of a plan that follows another."""
+    assert xla.registered() is None
+    call = ffi.ffi_call(
+        f"{xla.PREFIX}follow", [jax.ShapeDtypeStruct(x, index) for x in ((2, 12), (2, 8, WIDTH), (2, 8))]
+    )
+    given = {**NUMBERS, "threads": np.array([1], np.int32), **changes}
+    given = {name: value for name, value in given.items() if value is not None}
+    slots, budget = jnp.zeros((layers, 12), previous), jnp.zeros((2, 1), index)
+    arrays = slots, budget, jnp.zeros((2, 1), np.float32), jnp.ones((2, 1, 8), np.float32)
+    return jax.block_until_ready(jax.jit(lambda *x: call(*x, **given))(*arrays))
+
+
+def test_a_call_to_follow_by_hand() -> None:
+    with jax.enable_x64(True):
+        for index in (np.int32, np.int64):
+            assert called_to_follow(index, index)[2].sum() == 24
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"previous": np.uint32}, "this is no call of a plan"),
+        ({"previous": np.int64}, "this is no call of a plan"),  # indices of two types
+        ({"index": np.float32}, "this is no call of a plan"),
+        ({"threads": None}, "this is no call of a plan"),
+        ({"threads": np.array([-1], np.int32)}, "no such lanes or threads"),
+        ({"mark": None}, "this is no call of a plan"),
+        ({"mark": np.zeros(14, np.float32)}, "this is no call of a plan"),
+        ({"mark": np.ones(14, np.int32)}, "the arrays do not fit the shape"),
+        ({"mark": np.zeros(13, np.int32)}, "the arrays do not fit the shape"),
+        ({"one": np.zeros(13, np.float32)}, "the arrays do not fit the shape"),
+        ({"layers": 3}, "the arrays do not fit the shape"),
+        ({"integers": NUMBERS["integers"][1:]}, "the shape has other numbers"),
+    ],
+)
+def test_other_calls_to_follow_are_errors(changes: dict[str, Any], reason: str) -> None:
+    with jax.enable_x64(True), pytest.raises(jax.errors.JaxRuntimeError, match=f"INVALID_ARGUMENT.*{reason}"):
+        called_to_follow(**changes)
 
 
 def test_too_little_memory_is_an_error() -> None:
@@ -122,4 +171,4 @@ def test_where_jaxlib_does_not_take_it_the_once_written_code_plans(monkeypatch: 
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "this jaxlib does not take native code: the handler's API version is incompatible"
     lowered = jax.jit(lambda x: rebalance_experts(x, *SIZES, policy="greedy")).lower(jnp.ones((2, 8)))
-    assert xla.TARGET not in lowered.as_text()
+    assert TARGET not in lowered.as_text()

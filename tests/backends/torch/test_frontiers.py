@@ -7,6 +7,9 @@ import torch
 from torch.func import vmap
 
 from eplb_xp import Frontier, frontier, plan_at, rebalance_experts, spend
+from eplb_xp.algorithms.following.path import Best, _lighter, _Path
+from eplb_xp.algorithms.following.system import Placing
+from eplb_xp.backends.torch import LIBRARY
 
 RNG = np.random.default_rng(0)
 SIZES = (9, 1, 1, 3)
@@ -56,3 +59,34 @@ def test_compiled_without_a_graph_break() -> None:
     for busiest, total in zip(BUSIEST, (0, 3, 7), strict=True):
         made = compiled(torch.asarray(busiest), torch.tensor(total))
         np.testing.assert_array_equal(made.numpy(), divided(busiest, total))
+
+
+class Judged(torch.nn.Module):
+    """Placings of a path one after the other, of which the best of each number of moves are kept."""
+
+    def forward(self, busiest: torch.Tensor, spent: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        rounds, rows = busiest.shape
+        none = torch.zeros(rows, 4, 1)
+        best = Best(none.to(torch.int64), none, torch.full((rows, 4), torch.inf))
+
+        def judge(path: Any) -> Any:
+            now, total = path.round[0], torch.index_select(busiest, 0, path.round).T
+            found = Best(now.expand(rows, 1, 1), total[:, :, None], total)
+            lighter = _lighter(LIBRARY, path, found, torch.index_select(spent, 0, path.round).T)
+            return path._replace(round=path.round + 1, best=lighter)
+
+        goes_on = torch.ones(rows, 1, dtype=torch.bool)
+        start = Placing(goes_on, goes_on, goes_on)
+        path = _Path(start, goes_on, goes_on, goes_on, torch.zeros(1, dtype=torch.int64), best)
+        return tuple(LIBRARY.while_loop(lambda path: (path.round < rounds)[0], judge, path).best)
+
+
+def test_the_best_of_each_number_of_moves_are_exported() -> None:
+    """Inside of a loop of torch, where their number is not known before; a whole frontier takes half a minute."""
+    busiest = torch.tensor([[5.0], [3.0], [4.0], [2.0], [1.0]])
+    spent = torch.tensor([[0], [1], [1], [3], [7]])
+    exported = torch.export.export(Judged(), (busiest, spent), strict=False)
+    expert, of_each, total = exported.module()(busiest, spent)
+    assert total.tolist() == [[5.0, 3.0, torch.inf, 1.0]]
+    assert of_each[..., 0].tolist() == [[5.0, 3.0, 0.0, 1.0]]
+    assert expert[..., 0].tolist() == [[0, 1, 0, 4]]

@@ -81,7 +81,7 @@ def _lighter(lib: Standard, path: _Path, found: Best, spent: Array) -> Best:
     """With the placing that was found, if its busiest GPUs have less in all than that of as many moves."""
     xp, best = lib.xp, path.best
     marks = best.total.shape[-1]
-    at = lib.arange(marks, path.round)[None, :] == xp.clip(spent, None, marks - 1)
+    at = lib.arange(marks, path.round)[None, :] == xp.where(spent < marks, spent, marks - 1)
     better = path.goes_on & at & (found.total < best.total)
     expert, busiest = (xp.where(better[:, :, None], *pair) for pair in zip(found[:2], best[:2], strict=True))
     return Best(expert, busiest, xp.where(better, found.total, best.total))
