@@ -7,8 +7,9 @@ from tests.support.paths import ROOT
 NATIVE, ALGORITHMS = ROOT / "backends" / "native", ROOT / "src" / "eplb_xp" / "algorithms"
 # Memory, what is given, threads, and who calls.
 AROUND = {"each.hpp", "memory.hpp", "shape.hpp", "following/shape.hpp", "request.hpp", "threads.hpp", "xla.hpp"}
-# Lanes; how the best swap is found where packs are many; which GPUs hold an expert.
-OWN = {*AROUND, "lanes.hpp", "scratch.hpp", "improving/narrowing.hpp", "following/holders.hpp"}
+# Lanes; how the best swap is found where packs are many, how those meet that are shaken; which GPUs hold an expert.
+OF_PACKS = {"improving/narrowing.hpp", "improving/meetings.hpp", "improving/glance.hpp"}
+OWN = {*AROUND, *OF_PACKS, "lanes.hpp", "scratch.hpp", "following/holders.hpp"}
 
 
 def test_each_header_has_a_module_of_its_name() -> None:
