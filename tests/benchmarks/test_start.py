@@ -15,6 +15,7 @@ from benchmarks.start.measuring import Start
 from benchmarks.start.processes import Process
 from benchmarks.start.table import PARTS, table
 from eplb_xp import POLICIES
+from eplb_xp.backends.launching import from_numpy
 from eplb_xp.backends.takeover import Refusal
 from eplb_xp.sizes import check_sizes
 from tests.support.console import shown_as_text
@@ -81,7 +82,7 @@ def test_the_program_is_the_once_written_one(tmp_path: Path, runs: Runs, monkeyp
 
 def test_native_code_is_held_to_limits(tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(natively, "run", runs)
-    monkeypatch.setattr(natively.from_numpy, "extension", lambda: None)
+    monkeypatch.setattr(from_numpy, "extension", lambda: None)
     found = list(Start(tmp_path).natively())
     held = {(each.what, each.of): each.at_most for each in found if isinstance(each, Figure)}
     assert held.pop(("extension", ())) == 0.005
@@ -92,7 +93,7 @@ def test_native_code_is_held_to_limits(tmp_path: Path, runs: Runs, monkeypatch: 
 
 
 def test_native_code_that_is_not_built_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(natively.from_numpy, "extension", lambda: Refusal("it is not built"))
+    monkeypatch.setattr(from_numpy, "extension", lambda: Refusal("it is not built"))
     assert list(Start(tmp_path).natively()) == [Skipped("native", "it is not built")]
 
 

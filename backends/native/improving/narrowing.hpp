@@ -14,7 +14,6 @@ class Narrowing {
       const int place = r * table.width + pack;
       load_[r] = table.load[place];
       expert_[r] = table.expert[place];
-      is_shared_[r] = !items.is_single(expert_[r]);
     }
   }
 
@@ -132,7 +131,7 @@ class Narrowing {
       theirs[r] = floats_at(table_.load + r * table_.width + p);
     }
     for (int r = 0; r < kCapacity; ++r) {
-      if (!is_shared_[r]) continue;
+      if (items_.is_single(expert_[r])) continue;
       Ints there{};
       for (int s = 0; s < kCapacity; ++s) {
         const Ints same = ints_at(table_.expert + s * table_.width + p) == expert_[r];
@@ -160,5 +159,4 @@ class Narrowing {
   float high_;
   float load_[kCapacity];  // of our items
   int32_t expert_[kCapacity];
-  bool is_shared_[kCapacity];  // whether the expert has several replicas
 };

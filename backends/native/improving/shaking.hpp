@@ -33,7 +33,7 @@ class Shaking {
         const bool other_is_as_busy = swap_pairs<kCapacity>(table, high, round + 1, table.packs - 1);
         const bool stays_busiest = !one_is_as_busy && !other_is_as_busy && table.pack_load[pack] == high;
         if (!stays_busiest) pack = table.busiest_pack();
-        may_help = !stays_busiest || Glance<kCapacity>(table, pack).may_help(table);
+        may_help = !stays_busiest || Glance<kCapacity>(table, pack, high - least / packs).may_help(table);
       }
       high = table.pack_load[pack];
       round = round + 1 < table.packs ? round + 1 : 0;
