@@ -1,15 +1,14 @@
 // The best swap where packs have few items, and so are many. The busier of two packs has half of what both have, and as
 // much more as the difference of what they swap is off the half of theirs: so it is estimated for all packs, whether or
 // not experts are in both, and only where that comes as near to the best as rounding may be off, it is added up as it
-// will be.
+// will be. One pack nearly always is alone in that.
 
 constexpr int kMostNarrowed = 5;
 
 template <int kCapacity>
 class Narrowing {
  public:
-  Narrowing(Table& table, const Items& items, int pack)
-      : table_(table), items_(items), pack_(pack), high_(table.pack_load[pack]) {
+  Narrowing(Table& table, int pack) : table_(table), pack_(pack), high_(table.pack_load[pack]) {
     for (int r = 0; r < kCapacity; ++r) {
       const int place = r * table.width + pack;
       load_[r] = table.load[place];
@@ -105,18 +104,20 @@ class Narrowing {
 
   // The best of all that may be it, now that the nearest is not alone, or may not be swapped.
   Swap best_of_near(float nearly, float bound, float margin) const {
-    BestOfLanes found;
+    Swap best{0, 0, 0, kInfinite};
     for (float looked_at = -kInfinite; nearly > looked_at;) {
       for (int p = 0; p < table_.width; p += kLanes) {
         const Floats busier = floats_at(table_.estimate + p);
-        if (any((busier > looked_at) & (busier <= nearly))) look_closely(p, found);
+        for (unsigned lanes = lanes_where((busier > looked_at) & (busier <= nearly)); lanes; lanes &= lanes - 1) {
+          const Swap swap = best_with(p + __builtin_ctz(lanes));
+          const bool comes_first = swap.busier == best.busier && swap.other < best.other;
+          if (swap.busier < best.busier || comes_first) best = swap;
+        }
       }
       looked_at = nearly;
-      nearly = smaller(smallest(found.busier), bound) + margin;  // what is less may not be allowed
+      nearly = smaller(best.busier, bound) + margin;  // what is less may not be allowed
     }
-    Swap swap = found.best(table_.width);
-    if (swap.is_there()) find_ours(table_, items_, pack_, swap);
-    return swap;
+    return best;
   }
 
   // What is no pack.
@@ -124,37 +125,7 @@ class Narrowing {
     for (int p = table_.packs; p < table_.width; ++p) table_.pack_load[p] = load;
   }
 
-  void look_closely(int p, BestOfLanes& found) const {
-    Floats going[kCapacity], theirs[kCapacity];
-    for (int r = 0; r < kCapacity; ++r) {
-      going[r] = all(load_[r]);
-      theirs[r] = floats_at(table_.load + r * table_.width + p);
-    }
-    for (int r = 0; r < kCapacity; ++r) {
-      if (items_.is_single(expert_[r])) continue;
-      Ints there{};
-      for (int s = 0; s < kCapacity; ++s) {
-        const Ints same = ints_at(table_.expert + s * table_.width + p) == expert_[r];
-        there |= same;
-        theirs[s] = same ? all(kInfinite) : theirs[s];
-      }
-      going[r] = there ? all(-kInfinite) : going[r];
-    }
-    const Floats pack_load = floats_at(table_.pack_load + p);
-    Floats best = all(kInfinite);
-    Ints place{};
-    for (int s = 0; s < kCapacity; ++s) {
-      Floats least = all(kInfinite);
-      for (int r = 0; r < kCapacity; ++r) least = smaller(busier(all(high_), pack_load, going[r] - theirs[s]), least);
-      place = least < best ? all(s * table_.width + p) : place;
-      best = smaller(least, best);
-    }
-    if (p <= pack_ && pack_ < p + kLanes) best[pack_ - p] = kInfinite;
-    found.add(best, place);
-  }
-
   Table& table_;
-  const Items& items_;
   int pack_;
   float high_;
   float load_[kCapacity];  // of our items

@@ -53,13 +53,13 @@ inline Swap best_swap(Table& table, const Items& items, int pack, float least, b
   if (lightest) {
     swap = best_with(table, items, pack, table.lightest_pack());
   } else if (table.capacity == 2) {
-    swap = Narrowing<2>(table, items, pack).best(bound);
+    swap = Narrowing<2>(table, pack).best(bound);
   } else if (table.capacity == 3) {
-    swap = Narrowing<3>(table, items, pack).best(bound);
+    swap = Narrowing<3>(table, pack).best(bound);
   } else if (table.capacity == 4) {
-    swap = Narrowing<4>(table, items, pack).best(bound);
+    swap = Narrowing<4>(table, pack).best(bound);
   } else if (table.capacity == kMostNarrowed) {
-    swap = Narrowing<kMostNarrowed>(table, items, pack).best(bound);
+    swap = Narrowing<kMostNarrowed>(table, pack).best(bound);
   } else {
     const Hidden hidden(table, items, pack);
     swap = best_of_all(table, high).best(table.width);
