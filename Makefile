@@ -172,10 +172,12 @@ $(MUTATION_VENV)/.ready: pyproject.toml
 	@$(MUTATION_VENV)/bin/python -m pip install -qq --no-deps --editable .
 	@touch $@
 
-bench: $(NATIVE)  ## Time every policy on every library against a NumPy loop: a table, out/bench.json
-	@echo "Checking every plan, then timing it (about three minutes)"
+bench: $(NATIVE)  ## Time every policy on every library against a NumPy loop, and what plans cost beside: tables, out/bench.json, out/beside.json
+	@echo "Checking every plan, then timing it (about six minutes)"
 	@mkdir -p out && rm -f out/bench.json
 	@$(BIN)/python -m pytest -p benchmarks.speed.plugin --benchmark-quiet --benchmark-json out/bench.json --quiet $(BENCH) benchmarks/speed
+	@echo "Timing threads, a serving thread and small calls (half a minute)"
+	@$(BIN)/python -m benchmarks.speed
 
 bench-gpu: $(READY)  ## Plans, few moves, shares and routes on an NVIDIA GPU, checked, then timed: a table, out/gpu.json, .md and .png
 	@echo "Checking plans on the GPU, then timing them (about five minutes, most of them compiling)"

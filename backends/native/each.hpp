@@ -18,6 +18,8 @@
 #include "improving/parting.hpp"
 #include "improving/pairs.hpp"
 #include "improving/exchanges.hpp"
+#include "improving/meetings.hpp"
+#include "improving/glance.hpp"
 #include "improving/shaking.hpp"
 #include "improving/finishing.hpp"
 #include "assignment.hpp"

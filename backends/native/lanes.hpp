@@ -24,8 +24,8 @@ inline Ints ints_at(const int32_t* at) {
 inline void store(float* at, Floats x) { std::memcpy(at, &x, sizeof x); }
 inline void store(int32_t* at, Ints x) { std::memcpy(at, &x, sizeof x); }
 
-inline Floats all(float x) { return Floats{} + x; }
-inline Ints all(int32_t x) { return Ints{} + x; }
+inline Floats all(float x) { return x - Floats{}; }
+inline Ints all(int32_t x) { return x - Ints{}; }
 
 // The number of each lane.
 inline Ints lane_numbers() {
@@ -36,23 +36,55 @@ inline Ints lane_numbers() {
 
 inline Floats larger(Floats x, Floats y) { return x > y ? x : y; }
 inline Floats smaller(Floats x, Floats y) { return x < y ? x : y; }
+inline Ints larger(Ints x, Ints y) { return x > y ? x : y; }
+inline Ints smaller(Ints x, Ints y) { return x < y ? x : y; }
 inline float larger(float x, float y) { return x > y ? x : y; }
 inline float smaller(float x, float y) { return x < y ? x : y; }
 
 inline Floats magnitude(Floats x) { return (Floats)((Ints)x & 0x7FFFFFFF); }
 
-typedef float Half __attribute__((vector_size(2 * EPLB_XP_LANES)));
-
-inline float smallest(Floats x) {
-  Half halves[2];
-  std::memcpy(halves, &x, sizeof x);
-  const Half half = halves[0] < halves[1] ? halves[0] : halves[1];
-  float least = half[0];
-  for (int i = 1; i < kLanes / 2; ++i) least = smaller(half[i], least);
-  return least;
+// The lanes so many steps on, round and round.
+template <int kStep, typename V>
+inline V rotated(V x) {
+#if EPLB_XP_LANES == 8 && defined(__clang__)
+  return __builtin_shufflevector(x, x, kStep, kStep + 1, kStep + 2, kStep + 3, kStep + 4, kStep + 5, kStep + 6,
+                                 kStep + 7);
+#elif defined(__clang__)
+  return __builtin_shufflevector(x, x, kStep, kStep + 1, kStep + 2, kStep + 3);
+#else
+  return __builtin_shuffle(x, (lane_numbers() + kStep) & (kLanes - 1));
+#endif
 }
 
-inline float largest(Floats x) { return -smallest(-x); }
+struct Smaller {
+  template <typename V>
+  V operator()(V x, V y) const { return smaller(x, y); }
+};
+
+struct Larger {
+  template <typename V>
+  V operator()(V x, V y) const { return larger(x, y); }
+};
+
+struct Sum {
+  template <typename V>
+  V operator()(V x, V y) const { return x + y; }
+};
+
+// All lanes taken together, two and two.
+template <typename Take, typename V>
+inline auto folded(V x) {
+  const Take take;
+  if constexpr (kLanes > 4) x = take(rotated<4>(x), x);
+  x = take(rotated<2>(x), x);
+  return take(rotated<1>(x), x)[0];
+}
+
+inline float smallest(Floats x) { return folded<Smaller>(x); }
+inline float largest(Floats x) { return folded<Larger>(x); }
+inline int32_t smallest(Ints x) { return folded<Smaller>(x); }
+inline int32_t largest(Ints x) { return folded<Larger>(x); }
+inline int32_t sum(Ints x) { return folded<Sum>(x); }
 
 // A comparison that is combined with others bit by bit: GCC would blend, which takes three times as long.
 inline Ints as_bits(Ints holds) {
@@ -60,12 +92,6 @@ inline Ints as_bits(Ints holds) {
   asm("" : "+x"(holds));
 #endif
   return holds;
-}
-
-inline int32_t smallest(Ints x) {
-  int32_t least = x[0];
-  for (int i = 1; i < kLanes; ++i) least = x[i] < least ? x[i] : least;
-  return least;
 }
 
 // A bit for each lane in which a comparison holds.

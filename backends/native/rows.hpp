@@ -18,9 +18,9 @@ class Sorter {
  public:
   Sorter(int most, Memory& memory)
       : key_(memory.take<int32_t>(padded(most) + kLanes)),
-        other_key_(memory.take<int32_t>(most)),
-        other_(memory.take<int32_t>(most)),
-        rank_(memory.take<int32_t>(padded(most))) {}
+        rank_(memory.take<int32_t>(padded(most))),
+        from_(memory.take<uint64_t>(most)),
+        to_(memory.take<uint64_t>(most)) {}
 
   // The largest first, among equals by number; none is negative.
   void descending(const float* value, int number, int32_t* order) {
@@ -36,7 +36,7 @@ class Sorter {
 
  private:
   static constexpr int kCounted = 24 * kLanes;  // so few are sorted sooner by counting those before each
-  static constexpr int kDigits = 4, kValues = 256;
+  static constexpr int kBits = 9, kDigits = 4, kValues = 1 << kBits;
 
   void sort(int number, int32_t* order) {
     if (number <= kCounted) {
@@ -64,30 +64,35 @@ class Sorter {
     for (int i = 0; i < number; ++i) order[rank_[i]] = i;
   }
 
-  // Digit by digit, the lowest first.
+  // Digit by digit, the lowest first, as many as tell the keys apart.
   void distribute(int number, int32_t* order) {
-    int32_t start[kDigits][kValues] = {};
-    for (int i = 0; i < number; ++i) {
-      const uint32_t key = kMask - static_cast<uint32_t>(key_[i]);
-      key_[i] = static_cast<int32_t>(key);
-      order[i] = i;
-      for (int digit = 0; digit < kDigits; ++digit) ++start[digit][key >> 8 * digit & (kValues - 1)];
+    int32_t least = key_[0], most = least;
+    for (int i = 1; i < number; ++i) {
+      least = key_[i] < least ? key_[i] : least;
+      most = key_[i] > most ? key_[i] : most;
     }
-    int32_t *from_key = key_, *to_key = other_key_, *from = order, *to = other_;
-    for (int digit = 0; digit < kDigits; ++digit) {
+    const uint32_t span = static_cast<uint32_t>(most) - static_cast<uint32_t>(least);
+    int digits = 1;
+    while (digits < kDigits && span >> kBits * digits > 0) ++digits;
+    int32_t start[kDigits][kValues];
+    std::memset(start, 0, sizeof start[0] * static_cast<size_t>(digits));
+    for (int i = 0; i < number; ++i) {
+      const uint32_t key = static_cast<uint32_t>(most) - static_cast<uint32_t>(key_[i]);
+      from_[i] = uint64_t{key} << 32 | static_cast<uint32_t>(i);
+      for (int digit = 0; digit < digits; ++digit) ++start[digit][key >> kBits * digit & (kValues - 1)];
+    }
+    for (int digit = 0; digit < digits; ++digit) {
       int32_t total = 0;
       for (int32_t& each : start[digit]) total += std::exchange(each, total);
-      for (int i = 0; i < number; ++i) {
-        const int32_t place = start[digit][static_cast<uint32_t>(from_key[i]) >> 8 * digit & (kValues - 1)]++;
-        to_key[place] = from_key[i];
-        to[place] = from[i];
-      }
-      std::swap(from_key, to_key);
-      std::swap(from, to);
+      for (int i = 0; i < number; ++i)
+        to_[start[digit][from_[i] >> (32 + kBits * digit) & (kValues - 1)]++] = from_[i];
+      std::swap(from_, to_);
     }
+    for (int i = 0; i < number; ++i) order[i] = static_cast<int32_t>(from_[i]);
   }
 
-  int32_t *key_, *other_key_, *other_, *rank_;
+  int32_t *key_, *rank_;
+  uint64_t *from_, *to_;
 };
 
 // Who comes first of several whose keys change one by one: a tree of matches, each won by the smaller key.
@@ -109,7 +114,8 @@ class Tournament {
 
   int64_t first() const { return key_[1]; }
 
-  void change(int i, int64_t key) {
+  // The first then.
+  int64_t change(int i, int64_t key) {
     int at = number_ + i;
     key_[at] = key;
     while (at > 1) {
@@ -118,6 +124,7 @@ class Tournament {
       at >>= 1;
       key_[at] = key;
     }
+    return key;
   }
 
   static constexpr int64_t kNever = INT64_MAX;

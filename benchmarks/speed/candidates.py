@@ -12,65 +12,49 @@ os.environ.setdefault("EPLB_XP_KERNELS", "triton")
 
 import numpy as np
 import pytest
-import torch
 
 from benchmarks.shared import baseline
-from benchmarks.speed.natively import JitNative
+from benchmarks.speed.libraries import BY_NAME, JIT_NATIVE, NATIVE, NUMPY_NATIVE, ONCE_WRITTEN, marks
+from benchmarks.speed.loads import LOGNORMAL, ZIPF, Loads
 from benchmarks.speed.sharing import SHARING, batch_of, check, sharer
-from benchmarks.speed.targets import TARGETS, Target
+from benchmarks.speed.targets import Target, target
 from eplb_xp import POLICIES, Plan, Shares, rebalance_experts
-from tests.support.libraries import LIBRARIES, NUMPY, Library, NumPyArray
-from tests.support.loads import FAMILIES, batch
-from tests.support.native import needs_native
+from tests.support.libraries import NUMPY, Library, NumPyArray
 from tests.support.plans import NAMES, assert_same, plan
 
-LAYERS, EXPERTS = 58, 256
 ROUTES = {"global": (288, 1, 1, 32), "hierarchical": (288, 8, 4, 32)}  # replicas, groups, nodes, GPUs
 # Few slots a GPU, where joint tries most: for native code alone, with which that takes milliseconds.
 FEW_SLOTS = {"72 GPUs": (288, 1, 1, 72), "64 GPUs": (320, 1, 1, 64), "128 GPUs": (384, 1, 1, 128)}
 # A plan that follows one of loads that have drifted since, for native code alone.
 FOLLOWING = {"10 % moves": (288, 1, 1, 32)}
 MOVES, DRIFT = 28, 0.1
-CHECKED_LAYERS = 4  # of such a plan, which takes the once-written code seconds
+# Of plans that take the once-written code seconds.
+CHECKED_LAYERS = 4
 ALL_ROUTES = ROUTES | FEW_SLOTS | FOLLOWING | SHARING
-JIT_NATIVE = JitNative("jax-jit-native")
-TIMED = ("numpy", "numpy-native", "torch", "torch-cuda", "jax", "jax-jit")
-# The baseline scales nothing, so sums overflow there, or loads that the planner counts as zero still count.
-FAMILIES_OF_ORDINARY_SIZE = sorted({*FAMILIES} - {"geometric .5", "subnormal", "near the largest", "huge and tiny"})
-
-
-class Loads(NamedTuple):
-    """Loads that can be made again: [layers, experts] float32."""
-
-    family: str
-    seed: int
-
-    def array(self) -> NumPyArray:
-        """The loads themselves."""
-        return batch(self.family, self.seed, LAYERS, EXPERTS)
 
 
 class Case(NamedTuple):
-    """A policy on a route on a library."""
+    """A policy on a route on a library, for loads of a family."""
 
     policy: str
     route: str
     library: Library
+    family: str
 
     @property
     def target(self) -> Target | None:
         """How fast it should be."""
-        return TARGETS.get((self.policy, self.route, self.library.name))
+        return target(self.policy, self.route, self.library.name, self.family)
 
     def planner(self, loads: Loads) -> Callable[[], Plan[Any] | Shares[Any]]:
         """Make a plan of loads that are in the library already, or shares of a batch after them."""
         if self.route in SHARING:
             return sharer(self.library, *self._shared(loads))
-        settings: dict[str, Any] = dict(zip(NAMES, ALL_ROUTES[self.route], strict=True)) | {"policy": self.policy}
+        settings = _settings(self.policy, self.route, loads)
         array = self.library.asarray(loads.array())
         if self.route in FOLLOWING:
-            previous = self.library.asarray(_in_use(self.policy, self.route, loads))
-            return partial(self.library.call, follow, previous, array, **settings, max_moves=MOVES)
+            previous = self.library.asarray(settings.pop("previous"))
+            return partial(self.library.call, follow, previous, array, **settings)
         return partial(self.library.call, rebalance_experts, array, **settings)
 
     def check(self, loads: Loads) -> None:
@@ -78,13 +62,12 @@ class Case(NamedTuple):
         if self.route in SHARING:
             shared = self._shared(loads)
             check(sharer(self.library, *shared)(), *shared)
-            return
-        if self.route in FOLLOWING:
+        elif self.route in ROUTES:
+            got = plan(self.library, loads.array(), ALL_ROUTES[self.route], policy=self.policy)
+            assert_same(got, _expected(self.policy, self.route, loads))
+        else:
             made = (self.library.values(x)[:CHECKED_LAYERS].astype(np.int64) for x in self.planner(loads)())
-            assert_same(Plan(*made), _followed(self, loads))
-            return
-        got = plan(self.library, loads.array(), ALL_ROUTES[self.route], policy=self.policy)
-        assert_same(got, _expected(self.policy, self.route, loads))
+            assert_same(Plan(*made), _of_first_layers(self.policy, self.route, loads))
 
     def _shared(self, loads: Loads) -> tuple[Plan[NumPyArray], NumPyArray, int]:
         """A plan, a later batch, and GPUs."""
@@ -102,6 +85,14 @@ def baseline_planner(route: str, loads: Loads) -> Callable[[], Plan[NumPyArray]]
     return partial(baseline.rebalance_experts, loads.array(), *ALL_ROUTES[route])
 
 
+def _settings(policy: str, route: str, loads: Loads) -> dict[str, Any]:
+    """What is planned with."""
+    settings: dict[str, Any] = {**dict(zip(NAMES, ALL_ROUTES[route], strict=True)), "policy": policy}
+    if route in FOLLOWING:
+        settings |= {"previous": _in_use(policy, route, loads), "max_moves": MOVES}
+    return settings
+
+
 @cache
 def _in_use(policy: str, route: str, loads: Loads) -> NumPyArray:
     """The plan for what loads were before they drifted."""
@@ -111,11 +102,13 @@ def _in_use(policy: str, route: str, loads: Loads) -> NumPyArray:
     return slots
 
 
-def _followed(case: Case, loads: Loads) -> Plan[NumPyArray]:
-    """The first layers of the plan that follows it, by the once-written code."""
-    load, previous = (x[:CHECKED_LAYERS] for x in (loads.array(), _in_use(case.policy, case.route, loads)))
-    settings: dict[str, Any] = dict(zip(NAMES, ALL_ROUTES[case.route], strict=True))
-    return follow(previous, load, **settings, policy=case.policy, max_moves=MOVES)
+@cache
+def _of_first_layers(policy: str, route: str, loads: Loads) -> Plan[NumPyArray]:
+    """By the once-written code, to which a layer is the same beside others or not."""
+    settings = _settings(policy, route, loads)
+    if "previous" in settings:
+        settings["previous"] = settings["previous"][:CHECKED_LAYERS]
+    return rebalance_experts(loads.array()[:CHECKED_LAYERS], **settings)
 
 
 @cache
@@ -125,29 +118,28 @@ def _expected(policy: str, route: str, loads: Loads) -> Plan[NumPyArray]:
     return plan(NUMPY, loads.array(), ALL_ROUTES[route], policy=policy)
 
 
-def _marks(library: Library) -> list[pytest.MarkDecorator]:
-    if library.name in ("numpy-native", JIT_NATIVE.name):
-        return [needs_native]
-    if library.name != "torch-cuda":
-        return []
-    no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
-    return [pytest.mark.cuda, no_gpu]
-
-
 def _cases() -> Iterator[Case]:
-    for library in LIBRARIES:
-        if library.name in TIMED:
-            yield from (Case(policy, route, library) for policy in POLICIES for route in ROUTES)
-        if library.name == "numpy-native":
-            yield from (Case("joint", route, library) for route in FEW_SLOTS | FOLLOWING)
-            yield from (Case("ring", route, library) for route in SHARING)
-    yield from (Case("joint", route, JIT_NATIVE) for route in FOLLOWING)
+    for route in ROUTES:
+        for policy in POLICIES:
+            yield from (Case(policy, route, BY_NAME[name], LOGNORMAL) for name in ONCE_WRITTEN)
+            yield from (Case(policy, route, library, LOGNORMAL) for library in NATIVE)
+            yield Case(policy, route, NUMPY_NATIVE, ZIPF)
+    for route in FEW_SLOTS | FOLLOWING:
+        yield from (Case("joint", route, NUMPY_NATIVE, family) for family in (LOGNORMAL, ZIPF))
+    yield from (Case("joint", route, JIT_NATIVE, LOGNORMAL) for route in FOLLOWING)
+    yield from (Case("ring", route, NUMPY_NATIVE, LOGNORMAL) for route in SHARING)
 
 
-every_case = pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, marks=_marks(case.library), id=f"{case.policy}-{case.route}-{case.library.name}")
-        for case in sorted(_cases(), key=lambda case: ([*POLICIES].index(case.policy), [*ALL_ROUTES].index(case.route)))
-    ],
-)
+def _order(case: Case) -> tuple[int, int]:
+    return [*POLICIES].index(case.policy), [*ALL_ROUTES].index(case.route)
+
+
+def parameters(family: str | None) -> list[Any]:
+    """Every case, all for loads of the family if one is named."""
+    cases = sorted(_cases(), key=_order)
+    if family:
+        cases = [case._replace(family=family) for case in cases if case.family == LOGNORMAL]
+    return [
+        pytest.param(case, marks=marks(case.library), id="-".join((*case[:2], case.library.name, case.family)))
+        for case in cases
+    ]

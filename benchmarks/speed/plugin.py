@@ -9,29 +9,39 @@ from rich.console import Console
 
 from benchmarks.shared import machine
 from benchmarks.speed import table
-from benchmarks.speed.candidates import FAMILIES_OF_ORDINARY_SIZE, Loads
-
-TIMED_SEED = 0  # the same loads in every run, so that runs compare
+from benchmarks.speed.candidates import Case, parameters
+from benchmarks.speed.loads import FAMILIES_OF_ORDINARY_SIZE, TIMED_SEED, Loads
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Which loads, and how long."""
     group = parser.getgroup("eplb-xp")
-    group.addoption("--family", choices=FAMILIES_OF_ORDINARY_SIZE, default="lognormal", help="loads to plan for")
+    group.addoption("--family", choices=FAMILIES_OF_ORDINARY_SIZE, help="loads to plan for, in place of the usual two")
     group.addoption("--seed", type=int, default=secrets.randbits(32), help="of loads that plans are checked on; random")
     group.addoption("--budget", type=float, default=2.0, help="seconds for each time, with its baseline")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every case."""
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", parameters(metafunc.config.getoption("family")))
+
+
 @pytest.fixture
-def fresh_loads(pytestconfig: pytest.Config) -> Loads:
+def fresh_loads(request: pytest.FixtureRequest) -> Loads:
     """Loads that no run before has seen."""
-    return Loads(pytestconfig.getoption("family"), pytestconfig.getoption("seed"))
+    return Loads(_family(request), request.config.getoption("seed"))
 
 
 @pytest.fixture
-def timed_loads(pytestconfig: pytest.Config) -> Loads:
+def timed_loads(request: pytest.FixtureRequest) -> Loads:
     """Loads that every run plans for."""
-    return Loads(pytestconfig.getoption("family"), TIMED_SEED)
+    return Loads(_family(request), TIMED_SEED)
+
+
+def _family(request: pytest.FixtureRequest) -> str:
+    case: Case = request.node.callspec.params["case"]
+    return case.family
 
 
 @pytest.fixture

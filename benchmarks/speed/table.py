@@ -16,10 +16,17 @@ reach, aim: ratios that must be reached, and that are aimed at"""
 
 def table(timed: list[tuple[float, dict[str, Any]]]) -> Group:
     """A row for each policy, route and library: median seconds, and what else is known of it."""
-    rows = new_table("policy", "route", "library", "ms", "baseline\nms", "ratio", "reach", "aim", "")
+    rows = new_table("policy", "route", "library", "loads", "ms", "baseline\nms", "ratio", "reach", "aim", "")
     for seconds, info in timed:
         numbers = [f"{1e3 * value:.3g}" for value in (seconds, info["baseline_median"])] + [f"{info['ratio']:.3g}"]
-        rows.add_row(info["policy"], info["route"], info["library"], *numbers, *_judged(info["ratio"], info["target"]))
+        rows.add_row(
+            info["policy"],
+            info["route"],
+            info["library"],
+            info["family"],
+            *numbers,
+            *_judged(info["ratio"], info["target"]),
+        )
     notes = Text("\n")
     missed = sum(info["target"] is not None and info["ratio"] > info["target"]["reach"] for _, info in timed)
     if missed:

@@ -7,20 +7,19 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.shared.timing import finished, seconds
-from benchmarks.speed.candidates import ALL_ROUTES, Case, Loads, baseline_planner, every_case
+from benchmarks.speed.candidates import ALL_ROUTES, Case, baseline_planner
+from benchmarks.speed.loads import Loads
 from tests.support.plans import NAMES
 
 WARM_UP = 3
 FEWEST, MOST = 3, 300  # rounds
 
 
-@every_case
 def test_the_plan_is_right(case: Case, fresh_loads: Loads, timed_loads: Loads) -> None:
     case.check(fresh_loads)
     case.check(timed_loads)
 
 
-@every_case
 def test_speed(
     case: Case, timed_loads: Loads, budget: float, request: pytest.FixtureRequest, benchmark: BenchmarkFixture
 ) -> None:

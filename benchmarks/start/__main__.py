@@ -28,7 +28,8 @@ if __name__ == "__main__":
     console = Console()
     with TemporaryDirectory() as folder, console.status("Starting processes, for some minutes"):
         start = Start(Path(folder))
-        found = list(chain(start.importing(), start.by_numpy(), start.under_jit(), start.concrete(), start.kernels()))
+        once_written = start.importing(), start.by_numpy(), start.under_jit(), start.concrete()
+        found = list(chain(*once_written, start.natively(), start.kernels()))
     console.print(table(found))
     Path("out").mkdir(exist_ok=True)
     Path("out/start.json").write_text(document(found))

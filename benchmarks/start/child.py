@@ -40,6 +40,16 @@ def by_numpy(parts: Parts, path: str, *plan: str) -> None:
     parts.timed("run", lambda: planner(loads))
 
 
+def by_torch(parts: Parts, path: str, *plan: str) -> None:
+    """Have a tensor, then import what plans and make the first plan."""
+    import numpy as np
+    import torch
+
+    loads = torch.asarray(np.load(path)) + 0
+    planner = parts.timed("import", lambda: _planner(*plan))
+    parts.timed("run", lambda: planner(loads))
+
+
 def base(_: Parts, path: str) -> None:
     """Start JAX, and that is all."""
     _with_jax(path)
@@ -102,7 +112,9 @@ def _cpu_seconds() -> float:
     return time.process_time() + of_children.ru_utime + of_children.ru_stime
 
 
-WHAT: dict[str, Callable[..., None]] = {each.__name__: each for each in (by_numpy, base, under_jit, concrete, kernels)}
+WHAT: dict[str, Callable[..., None]] = {
+    each.__name__: each for each in (by_numpy, by_torch, base, under_jit, concrete, kernels)
+}
 
 if __name__ == "__main__":
     what, *arguments = sys.argv[1:]

@@ -3,10 +3,15 @@
 from benchmarks.start.cases import LARGE, SMALL, Case
 
 IMPORT = 0.05
+# What the extension module adds to that, where it is built.
+EXTENSION = 0.005
 # Of both routes: global, hierarchical. Some tens of milliseconds are importing, the rest is planning.
 BY_NUMPY = {"greedy": (0.1, 0.1), "swap": (0.2, 0.2), "multistart": (1.0, 3.0), "joint": (0.5, 2.0), "ring": (0.2, 0.2)}
 SECOND_PROCESS = 1.0
 CONCRETE = 1.0
+
+# With native code, whatever the policy: by the clock from NumPy and PyTorch, under jit CPU time.
+NATIVE, NATIVE_PROGRAM = 0.1, 0.5
 
 # CPU time.
 LARGE_PROGRAM, SMALL_PROGRAM = 12.0, 5.0

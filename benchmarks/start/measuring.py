@@ -10,6 +10,7 @@ from benchmarks.gpu import machine
 from benchmarks.start import limits
 from benchmarks.start.cases import OF_LARGE, OF_SMALL, Case
 from benchmarks.start.figures import Figure, Skipped, beyond, of_parts
+from benchmarks.start.natively import natively
 from benchmarks.start.processes import CHILD, Process, run
 from eplb_xp import loads
 from eplb_xp.backends.takeover import SWITCH
@@ -58,6 +59,10 @@ class Start:
                 added[case].append(second[case][-1].seconds - base.seconds)
         for case, ended in second.items():
             yield beyond("2nd process", case, added[case], ended, limits.SECOND_PROCESS)
+
+    def natively(self) -> Iterator[Figure | Skipped]:
+        """What the first plans take by native code, and what its module adds to importing."""
+        yield from natively(self._run)
 
     def concrete(self) -> Iterator[Figure]:
         """What the first plan of JAX's concrete arrays takes, without jit."""

@@ -18,6 +18,8 @@ jit: JAX's first plan under jit, EPLB_XP_KERNELS=0; CPU: time of all cores
 2nd process: added by import and first call to one that imports JAX and compiles
 x + 1; both have JAX's persistent compilation cache, and compile is reading it
 concrete: JAX's first plan of a concrete array, without jit
+extension: added to import by native code's module
+native: first plans by native code, importing included; under jit all of the program
 kernels: PyTorch's first plan on a GPU, most of it compiling Triton's kernels"""
 
 

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from benchmarks.shared import baseline
 from benchmarks.speed import table as speed_table
-from benchmarks.speed.candidates import FAMILIES_OF_ORDINARY_SIZE
+from benchmarks.speed.candidates import parameters
+from benchmarks.speed.figures import Figure
+from benchmarks.speed.loads import FAMILIES_OF_ORDINARY_SIZE
+from benchmarks.speed.targets import TARGETS, target
 from tests.support.console import shown_as_text
 from tests.support.libraries import NUMPY, NumPyArray
 from tests.support.loads import FAMILIES, counts, thorough
@@ -69,7 +72,7 @@ def test_times_stand_beside_the_baseline(tmp_path: Path) -> None:
     assert "node" not in document["machine_info"]
     for timed, line in zip(document["benchmarks"], cells, strict=True):
         ratio = timed["stats"]["median"] / np.median(timed["extra_info"]["baseline_seconds"])
-        assert float(line[5]) == pytest.approx(ratio, rel=0.01)
+        assert float(line[7]) == pytest.approx(ratio, rel=0.01)
         assert len(timed["stats"]["data"]) == len(timed["extra_info"]["baseline_seconds"]) >= 3
 
 
@@ -87,7 +90,7 @@ def test_no_time_is_told_where_a_plan_is_wrong(tmp_path: Path) -> None:
 
 
 def timed(ratio: float, reach: float, baseline_median: float = 1.0) -> tuple[float, dict[str, Any]]:
-    names = {"policy": "greedy", "route": "global", "library": "numpy"}
+    names = {"policy": "greedy", "route": "global", "library": "numpy", "family": "zipf 1.2"}
     return ratio, {**names, "ratio": ratio, "baseline_median": baseline_median, "target": {"reach": reach, "aim": 0.5}}
 
 
@@ -103,3 +106,26 @@ def test_the_table_says_what_is_missed(rows: list[Any], said: list[str], unsaid:
     printed = "\n".join(line.rstrip() for line in shown_as_text(speed_table.table(rows)).splitlines())
     assert all(words in printed for words in said), printed
     assert not any(words in printed for words in unsaid), printed
+
+
+@pytest.mark.parametrize(
+    ("figure", "verdict"),
+    [
+        (Figure("", "", 0.5, "", 0.65, 0.55), "aim"),
+        (Figure("", "", 0.6, "", 0.65, 0.55), "reach"),
+        (Figure("", "", 0.7, "", 0.65, 0.55), "missed"),
+        (Figure("", "", 40.0, "us", 40.0), "aim"),
+        (Figure("", "", 0.91, "", 0.9, grows=True), "aim"),
+        (Figure("", "", 0.89, "", 0.9, grows=True), "missed"),
+    ],
+)
+def test_figures_beside_the_table_are_judged(figure: Figure, verdict: str) -> None:
+    assert figure.verdict == verdict
+
+
+def test_every_target_of_native_code_is_timed() -> None:
+    cases = [case for parameter in parameters(None) for case in parameter.values]
+    timed = {case[:2] for case in cases if case.library.name == "numpy-native" and case.target}
+    assert timed == {name[:2] for name in TARGETS if name[2] == "numpy-native"}
+    assert target("joint", "hierarchical", "torch-native", "lognormal .6") == (4, 2)
+    assert target("joint", "hierarchical", "jit-native", "zipf 1.2") == (8, 4)

@@ -8,13 +8,15 @@ import pytest
 
 from benchmarks.gpu import machine
 from benchmarks.start import __main__ as program
-from benchmarks.start import limits, measuring
+from benchmarks.start import limits, measuring, natively
 from benchmarks.start.cases import OF_LARGE, OF_SMALL, Case
 from benchmarks.start.figures import Figure, Skipped
 from benchmarks.start.measuring import Start
 from benchmarks.start.processes import Process
 from benchmarks.start.table import PARTS, table
 from eplb_xp import POLICIES
+from eplb_xp.backends.launching import from_numpy
+from eplb_xp.backends.takeover import Refusal
 from eplb_xp.sizes import check_sizes
 from tests.support.console import shown_as_text
 
@@ -76,6 +78,23 @@ def test_the_program_is_the_once_written_one(tmp_path: Path, runs: Runs, monkeyp
     assert len({*caches[:6]}) == 3
     assert {*caches[6:]} == {caches[0]}
     assert all(environment["EPLB_XP_KERNELS"] == "0" for environment in runs.environments[:6])
+
+
+def test_native_code_is_held_to_limits(tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(natively, "run", runs)
+    monkeypatch.setattr(from_numpy, "extension", lambda: None)
+    found = list(Start(tmp_path).natively())
+    held = {(each.what, each.of): each.at_most for each in found if isinstance(each, Figure)}
+    assert held.pop(("extension", ())) == 0.005
+    of = {("greedy", "global"), ("greedy", "hierarchical"), ("joint", "global"), ("joint", "hierarchical")}
+    limits_of = {"NumPy, native": 0.1, "torch, native": 0.1, "jit, native, CPU": 0.5}
+    assert held == {(what, each): at_most for what, at_most in limits_of.items() for each in of}
+    assert {environment.get("EPLB_XP_KERNELS", "native") for environment in runs.environments} == {"native"}
+
+
+def test_native_code_that_is_not_built_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(from_numpy, "extension", lambda: Refusal("it is not built"))
+    assert list(Start(tmp_path).natively()) == [Skipped("native", "it is not built")]
 
 
 def test_what_is_missed_or_not_measured_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,107 +1,128 @@
 // The best swap where packs have few items, and so are many. The busier of two packs has half of what both have, and as
-// much more as the difference of what they swap is off the half of theirs: so it is estimated for all packs, and only
-// where that comes as near to the best as rounding may be off, it is added up as it will be.
+// much more as the difference of what they swap is off the half of theirs: so it is estimated for all packs, whether or
+// not experts are in both, and only where that comes as near to the best as rounding may be off, it is added up as it
+// will be. One pack nearly always is alone in that.
 
 constexpr int kMostNarrowed = 5;
 
 template <int kCapacity>
 class Narrowing {
  public:
-  Narrowing(Table& table, const Items& items, int pack) : table_(table), pack_(pack), high_(table.pack_load[pack]) {
+  Narrowing(Table& table, int pack) : table_(table), pack_(pack), high_(table.pack_load[pack]) {
     for (int r = 0; r < kCapacity; ++r) {
       const int place = r * table.width + pack;
       load_[r] = table.load[place];
       expert_[r] = table.expert[place];
-      is_shared_[r] = !items.is_single(expert_[r]);
     }
   }
 
   // The best swap, if the busier pack has less than the bound after it.
   Swap best(float bound) const {
-    const float margin = high_ * 0x1p-19f;  // more than all rounding
-    const float least = estimate();
-    BestOfLanes found;
-    if (!(least <= bound + margin)) return Swap{0, 0, 0, kInfinite};
-    // What is the least, and what it may turn out to be.
-    const Floats nearly = all(least + 2 * margin);
-    for (int p = 0; p < table_.width; p += kLanes)
-      if (any(floats_at(table_.estimate + p) <= nearly)) look_closely(p, found);
-    return found.best(table_.width);
+    const float margin = high_ * 0x1p-21f;  // more than all rounding
+    if (table_.packs < table_.width) set_beyond(kInfinite);
+    const float found = estimate(), nearly = found + 2 * margin;
+    Swap swap{0, 0, 0, kInfinite};
+    if (found <= bound + margin) {
+      const int pack = only_pack(nearly);
+      if (pack >= 0) swap = best_with(pack);
+      if (!(swap.busier <= found + margin)) swap = best_of_near(nearly, bound, margin);
+    }
+    if (table_.packs < table_.width) set_beyond(-kInfinite);
+    return swap;
   }
 
  private:
-  // What the busier pack would have, or more if that is too much, for each pack that could be the other; the least of it.
+  static constexpr uint32_t kInfiniteBits = 0x7F800000;
+
+  // What the busier pack would have, or more if that is too much, for each pack; the least of it.
   float estimate() const {
-    set_others(kInfinite);
     // Copies, which no store can change.
     const Narrowing ours = *this;
     const int width = table_.width;
     const float *load = table_.load, *pack_loads = table_.pack_load;
-    const int32_t* expert = table_.expert;
     float* to = table_.estimate;
     Floats least = all(kInfinite);
     for (int p = 0; p < width; p += kLanes) {
       const Floats middle = (ours.high_ - floats_at(pack_loads + p)) * 0.5f;
       Floats theirs[kCapacity], off[kCapacity];
-      Ints there[kCapacity];
       for (int s = 0; s < kCapacity; ++s) theirs[s] = floats_at(load + s * width + p);
       for (int r = 0; r < kCapacity; ++r) {
-        there[r] = Ints{};
-        if (!ours.is_shared_[r]) continue;
-        for (int s = 0; s < kCapacity; ++s) {
-          const Ints same = as_bits(ints_at(expert + s * width + p) == ours.expert_[r]);
-          there[r] |= same;
-          theirs[s] = (Floats)((Ints)theirs[s] | same);  // no number, which is never less
-        }
-      }
-      for (int r = 0; r < kCapacity; ++r) {
-        const Floats wanted = (Floats)((Ints)(ours.load_[r] - middle) | there[r]);
-        off[r] = all(ours.high_);
-        for (int s = 0; s < kCapacity; ++s) off[r] = smaller(magnitude(wanted - theirs[s]), off[r]);
+        const Floats wanted = ours.load_[r] - middle;
+        Floats each[kCapacity];
+        for (int s = 0; s < kCapacity; ++s) each[s] = magnitude(wanted - theirs[s]);
+        off[r] = smaller(all(ours.high_), each[0]);
+        for (int s = 1; s < kCapacity; s += 2)  // two at once, so that few wait for others
+          off[r] = smaller(s + 1 < kCapacity ? smaller(each[s], each[s + 1]) : each[s], off[r]);
       }
       for (int r = 1; r < kCapacity; ++r) off[0] = smaller(off[r], off[0]);
       const Floats busier = (ours.high_ - middle) + off[0];
       store(to + p, busier);
       least = smaller(busier, least);
     }
-    set_others(-kInfinite);
-    table_.pack_load[pack_] = high_;
     return smallest(least);
   }
 
-  // What is no pack that could be the other.
-  void set_others(float load) const {
-    table_.pack_load[pack_] = load;
-    for (int p = table_.packs; p < table_.width; ++p) table_.pack_load[p] = load;
+  // The pack with that little, if there is one alone.
+  int only_pack(float nearly) const {
+    Ints number{}, where{};
+    for (int p = 0; p < table_.width; p += kLanes) {
+      const Ints is_it = as_bits(floats_at(table_.estimate + p) <= nearly);
+      number -= is_it;
+      where += is_it & (lane_numbers() + p);
+    }
+    return sum(number) == 1 ? sum(where) : -1;
   }
 
-  void look_closely(int p, BestOfLanes& found) const {
-    Floats going[kCapacity], theirs[kCapacity];
-    for (int r = 0; r < kCapacity; ++r) {
-      going[r] = all(load_[r]);
-      theirs[r] = floats_at(table_.load + r * table_.width + p);
-    }
-    for (int r = 0; r < kCapacity; ++r) {
-      if (!is_shared_[r]) continue;
-      Ints there{};
-      for (int s = 0; s < kCapacity; ++s) {
-        const Ints same = ints_at(table_.expert + s * table_.width + p) == expert_[r];
-        there |= same;
-        theirs[s] = same ? all(kInfinite) : theirs[s];
+  // The best with that pack. Where no item there has the load of one here, none has its expert.
+  template <bool kMayShare = false>
+  Swap best_with(int other_pack) const {
+    const int width = table_.width;
+    const float theirs = table_.pack_load[other_pack];
+    uint32_t stays[kCapacity]{}, theirs_stays[kCapacity]{};
+    for (int s = 0; kMayShare && s < kCapacity; ++s)
+      for (int r = 0; r < kCapacity; ++r) {
+        const bool is_same = expert_[r] == table_.expert[s * width + other_pack];
+        stays[r] |= is_same ? kInfiniteBits : 0;
+        theirs_stays[s] |= is_same ? kInfiniteBits : 0;
       }
-      going[r] = there ? all(-kInfinite) : going[r];
+    float nearest = kInfinite;
+    uint64_t best = ~uint64_t{0};
+    for (int s = 0; s < kCapacity; ++s)
+      for (int r = 0; r < kCapacity; ++r) {
+        const float less = load_[r] - table_.load[s * width + other_pack];
+        const auto after = static_cast<uint32_t>(bits_of(busier(high_, theirs, less))) | stays[r] | theirs_stays[s];
+        const uint64_t key = uint64_t{after} << 8 | static_cast<uint32_t>(s << 4 | r);
+        best = key < best ? key : best;
+        nearest = smaller(__builtin_fabsf(less), nearest);
+      }
+    if (!kMayShare && nearest == 0.0f) return best_with<true>(other_pack);
+    const auto after = static_cast<uint32_t>(best >> 8);
+    if (after >= kInfiniteBits || other_pack == pack_) return Swap{0, 0, 0, kInfinite};
+    const int s = best >> 4 & 15, r = best & 15;
+    return Swap{r * width + pack_, s * width + other_pack, other_pack, float_of(static_cast<int32_t>(after))};
+  }
+
+  // The best of all that may be it, now that the nearest is not alone, or may not be swapped.
+  Swap best_of_near(float nearly, float bound, float margin) const {
+    Swap best{0, 0, 0, kInfinite};
+    for (float looked_at = -kInfinite; nearly > looked_at;) {
+      for (int p = 0; p < table_.width; p += kLanes) {
+        const Floats busier = floats_at(table_.estimate + p);
+        for (unsigned lanes = lanes_where((busier > looked_at) & (busier <= nearly)); lanes; lanes &= lanes - 1) {
+          const Swap swap = best_with(p + __builtin_ctz(lanes));
+          const bool comes_first = swap.busier == best.busier && swap.other < best.other;
+          if (swap.busier < best.busier || comes_first) best = swap;
+        }
+      }
+      looked_at = nearly;
+      nearly = smaller(best.busier, bound) + margin;  // what is less may not be allowed
     }
-    const Floats pack_load = floats_at(table_.pack_load + p);
-    Floats best = all(kInfinite);
-    Ints place{};
-    for (int s = 0; s < kCapacity; ++s) {
-      Floats least = all(kInfinite);
-      for (int r = 0; r < kCapacity; ++r) least = smaller(busier(all(high_), pack_load, going[r] - theirs[s]), least);
-      place = least < best ? all(s * table_.width + p) : place;
-      best = smaller(least, best);
-    }
-    if (p <= pack_ && pack_ < p + kLanes) best[pack_ - p] = kInfinite;
-    found.add(best, place);
+    return best;
+  }
+
+  // What is no pack.
+  void set_beyond(float load) const {
+    for (int p = table_.packs; p < table_.width; ++p) table_.pack_load[p] = load;
   }
 
   Table& table_;
@@ -109,5 +130,4 @@ class Narrowing {
   float high_;
   float load_[kCapacity];  // of our items
   int32_t expert_[kCapacity];
-  bool is_shared_[kCapacity];  // whether the expert has several replicas
 };

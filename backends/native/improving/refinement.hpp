@@ -53,19 +53,19 @@ inline Swap best_swap(Table& table, const Items& items, int pack, float least, b
   if (lightest) {
     swap = best_with(table, items, pack, table.lightest_pack());
   } else if (table.capacity == 2) {
-    swap = Narrowing<2>(table, items, pack).best(bound);
+    swap = Narrowing<2>(table, pack).best(bound);
   } else if (table.capacity == 3) {
-    swap = Narrowing<3>(table, items, pack).best(bound);
+    swap = Narrowing<3>(table, pack).best(bound);
   } else if (table.capacity == 4) {
-    swap = Narrowing<4>(table, items, pack).best(bound);
+    swap = Narrowing<4>(table, pack).best(bound);
   } else if (table.capacity == kMostNarrowed) {
-    swap = Narrowing<kMostNarrowed>(table, items, pack).best(bound);
+    swap = Narrowing<kMostNarrowed>(table, pack).best(bound);
   } else {
     const Hidden hidden(table, items, pack);
     swap = best_of_all(table, high).best(table.width);
   }
   if (!helps(high, swap.busier, table.packs, least)) return Swap{0, 0, 0, kInfinite};
-  find_ours(table, items, pack, swap);
+  if (table.capacity > kMostNarrowed || lightest) find_ours(table, items, pack, swap);
   return swap;
 }
 
@@ -74,14 +74,15 @@ inline void refine(Table& table, const Items& items, int rounds, float least, bo
   const float busiest_before = table.busiest();
   table.keep();
   bool changed = false;
-  for (; rounds > 0; --rounds) {
-    const int pack = table.busiest_pack();
+  for (int pack = table.busiest_pack(); rounds > 0; --rounds) {
+    const Busiest others = table.busiest_but(pack);
     const Swap best = best_swap(table, items, pack, least, lightest);
     if (!best.is_there()) break;
     const float less = table.load[best.one] - table.load[best.other];
     table.put(best.one, pack, best.other, best.other_pack);
     table.pack_load[pack] -= less;
     table.pack_load[best.other_pack] += less;
+    pack = table.busiest_pack(others, pack, best.other_pack);
     changed = true;
   }
   if (changed) table.keep_lower(items, busiest_before);

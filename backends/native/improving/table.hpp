@@ -1,5 +1,10 @@
 // algorithms/improving/table.py: the slots as a table whose columns are packs, place = rank * width + pack.
 
+struct Busiest {
+  int pack;
+  float load;
+};
+
 struct Table {
   int packs, capacity;
   int width;  // of a row of the table, whole vectors; what is beyond the packs no swap wants
@@ -96,8 +101,29 @@ struct Table {
 
   // The first pack with this load.
   int first_of(float wanted) const {
-    for (int p = 0;; p += kLanes)
-      if (const unsigned lanes = lanes_where(floats_at(pack_load + p) == wanted)) return p + __builtin_ctz(lanes);
+    Ints left{};  // packs from the first on
+    for (int p = 0; p < width; p += kLanes) {
+      const Ints is_it = as_bits(floats_at(pack_load + p) == wanted);
+      left = larger(is_it & (width - p - lane_numbers()), left);
+    }
+    return width - largest(left);
+  }
+
+  // The busiest of all packs but one, which may be none that comes first.
+  Busiest busiest_but(int pack) const {
+    Floats most = all(-kInfinite);
+    for (int p = 0; p < width; p += kLanes) {
+      const Ints is_it = as_bits(lane_numbers() + p == pack);
+      most = larger((Floats)((Ints)floats_at(pack_load + p) | is_it), most);  // it is no number
+    }
+    const float load = largest(most);
+    return {first_of(load), load};
+  }
+
+  // The first of the busiest packs now that two have changed, given the busiest of the others.
+  int busiest_pack(const Busiest& others, int one, int other) const {
+    const bool are_lighter = pack_load[one] < others.load && pack_load[other] < others.load;
+    return are_lighter && others.pack != one && others.pack != other ? others.pack : busiest_pack();
   }
 
   // Change the places of two items; what their packs have then is for others to say.

@@ -21,12 +21,12 @@ inline void pack(const float* load, int number, const int32_t* order, Table& tab
   tournament.begin(packs);
   for (int p = 0; p < packs; ++p) tournament.set(p, Tournament::key(bits_of(table.pack_load[p]), p));
   tournament.play();
-  for (; placed < number; ++placed) {
-    const auto p = static_cast<int32_t>(tournament.first() & INT32_MAX);
+  for (int64_t first = tournament.first(); placed < number; ++placed) {
+    const auto p = static_cast<int32_t>(first & INT32_MAX);
     const int32_t item = order[placed], rank = used[p]++;
-    const float after = table.pack_load[p] + load[item];
+    const float after = float_of(static_cast<int32_t>(first >> 32)) + load[item];
     table.item[rank * width + p] = item;
     table.pack_load[p] = after;
-    tournament.change(p, rank + 1 < capacity ? Tournament::key(bits_of(after), p) : Tournament::kNever);
+    first = tournament.change(p, rank + 1 < capacity ? Tournament::key(bits_of(after), p) : Tournament::kNever);
   }
 }
