@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.text import Text
 
 from benchmarks.shared import machine
+from benchmarks.shared.progress import progress
 from benchmarks.speed import serving, small, threads
 from benchmarks.speed.figures import Figure
 from eplb_xp.cli.output.tables import new_table
-from eplb_xp.cli.progress import progress
 from tests.support.native import WHY_NOT
 
 MEASURED = (threads, serving, small)
@@ -32,7 +32,7 @@ def main() -> None:
         console.print(f"nothing is measured without native code: {WHY_NOT}")
         return
     found: list[Figure] = []
-    with progress(len(MEASURED), hidden=False) as announce:
+    with progress(len(MEASURED)) as announce:
         for each in MEASURED:
             announce(each.__name__.rpartition(".")[2])
             found += each.figures()
