@@ -97,7 +97,7 @@ def _shares(log: Numbers) -> Numbers:
 
 
 def _counts(share: Numbers, tokens: int, top_k: int, kept: Numbers | int, random: np.random.Generator) -> Numbers:
-    """Multinomial counts of a step beside those kept; what an expert gets beyond ``tokens`` is drawn anew for others."""
+    """Multinomial counts of a step beside those kept; what an expert gets beyond ``tokens`` is drawn for others."""
     load = kept + random.multinomial(tokens * top_k - np.sum(kept, axis=-1), share)
     while (layers := (load > tokens).any(axis=-1)).any():
         cut = np.minimum(load[layers], tokens)

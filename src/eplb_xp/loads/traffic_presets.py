@@ -54,7 +54,7 @@ OF_TRAFFIC: Mapping[str, Preset] = {
         domain_steps=800,
         domain_sd=0.4,
         traffic=Requests(300, spread=0.7, own=0.58),
-        claims=Statistics(2.75, 0.68, 0.883),
+        claims=Statistics(2.75, 0.66, 0.880),
     ),
     # The same with DeepSeek-V3's sizes, 64 requests on each of 32 GPUs.
     "deepseek-v3-decode-requests": replace(
