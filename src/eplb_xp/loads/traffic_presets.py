@@ -63,7 +63,7 @@ OF_TRAFFIC: Mapping[str, Preset] = {
         tokens=2_048,
         drift=0.0,
         domains=3,
-        domain_steps=80,
+        domain_steps=60,
         domain_sd=0.6,
         traffic=Requests(120, spread=0.7, own=0.58),
         claims=Statistics(6.5, 0.88, 0.990),

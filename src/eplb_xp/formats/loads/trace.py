@@ -1,7 +1,8 @@
 """eplb-xp's own traces: ``load`` and a schema's number, perhaps what they are of."""
 
 from eplb_xp import __version__
-from eplb_xp.formats.fields import UnfitError, listed
+from eplb_xp.formats.containers.npz import Archive
+from eplb_xp.formats.fields import Numbers, UnfitError, listed
 from eplb_xp.formats.loads.options import Options
 from eplb_xp.formats.loads.recorded import Recorded, of_array
 from eplb_xp.formats.loads.trace_fields import Fields, check_size, checked, whole_number
@@ -21,9 +22,7 @@ def recognises(source: Source, _: Options) -> bool:
 def read(source: Source, _: Options) -> Recorded:
     """The loads, a step at a time, and what is said of them."""
     archive = source.archive
-    for name in {*archive} - {LOAD}:
-        check_size(name, archive.head(name).size)
-    _check_schema(whole_number("schema", archive.array("schema")))
+    _check_schema(whole_number("schema", _field(archive, "schema")))
     unknown = [name for name in archive if name not in NAMES]
     if unknown or LOAD not in archive:
         fault = f"has no field {listed(unknown)}" if unknown else f"has an array {LOAD} [steps, layers, experts]"
@@ -35,8 +34,13 @@ def read(source: Source, _: Options) -> Recorded:
             f"{load.dtype}"
         )
     layers, experts = load.shape[1:]
-    given = {name: archive.array(name) for name in Fields._fields if name in archive}
+    given = {name: _field(archive, name) for name in Fields._fields if name in archive}
     return of_array(load)._replace(fields=checked(layers, experts, **given))
+
+
+def _field(archive: Archive, name: str) -> Numbers:
+    check_size(name, archive.head(name).size)
+    return archive.array(name)
 
 
 def _check_schema(schema: int) -> None:

@@ -47,8 +47,8 @@ class Requests:
         """Any number of domains will do."""
 
     def round_steps(self) -> int:
-        """Steps in which requests come and go."""
-        return 2 * self.steps
+        """Steps in which as many requests come as are in flight."""
+        return self.steps
 
     def each(self, domains: Domains, random: np.random.Generator) -> Iterator[Step]:
         """Step after step."""
