@@ -74,7 +74,8 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
             {f"--{name.replace('_', '-')}" for name in SIZES}
             | READING
             | {"--every", "--window", "--delay", "--layers-per-step", "--strategy", "--gpu", "--model", "--tokens"}
-            | {"--overlap", "--gpus-per-node", "--plot", "--json"},
+            | {"--overlap", "--gpus-per-node", "--plot", "--json"}
+            | {"--preset", "--num-steps", "--seed", "--save-trace"},
         ),
         ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--policy", "--plot", "--json"} | READING),
     ],
@@ -133,6 +134,6 @@ def run_example(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         json.loads(out)
     if args[0] == "convert":
         assert Path(args[2]).stat().st_size > 1000
-    for option in ("-o", "--plot"):
+    for option in ("-o", "--plot", "--save-trace"):
         if option in args:
             assert Path(args[args.index(option) + 1]).stat().st_size > 1000

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_batches_of_a_few_domains_change_a_part() -> None:
     load = generate(replace(PLAIN, traffic=Visits(20, at_once=2)), steps=600)
     assert len(np.unique(alike(load), axis=0)) == 10  # pairs of five
     relative = (load / load.mean(axis=-1, keepdims=True) - 1).reshape(600, -1)
-    after = np.array([np.corrcoef(a, b)[0, 1] for a, b in zip(relative[:-1], relative[1:], strict=True)])
+    after = np.array([np.corrcoef(a, b)[0, 1] for a, b in pairwise(relative)])
     kept = np.median(after[after < 0.99])
     alone = generate(replace(PLAIN, traffic=Visits(1)), steps=2).reshape(2, -1)
     assert 0.4 < kept < 0.85  # one of two stays
@@ -65,7 +66,7 @@ def test_requests_keep_their_own_experts(own: float) -> None:
     flat = replace(PLAIN, sigma=0.0, domain_sd=0.0, tokens=400, traffic=Requests(40, spread=0.5, own=own))
     load = generate(flat, steps=300)
     assert (load.sum(axis=-1) == 1600).all()
-    # What is between the experts is by chance alone, as large as that of counts; own ** 2 of it stays while requests do.
+    # Experts differ by chance alone, as counts do; own ** 2 of that stays as long as requests do.
     assert load.var() / load.mean() == pytest.approx(1, abs=0.12)
     assert correlation(load, 1) == pytest.approx(own**2, abs=0.06)
     assert correlation(load, 200) == pytest.approx(0, abs=0.1)

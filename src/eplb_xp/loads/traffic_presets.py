@@ -66,7 +66,7 @@ OF_TRAFFIC: Mapping[str, Preset] = {
         domain_steps=60,
         domain_sd=0.6,
         traffic=Requests(120, spread=0.7, own=0.58),
-        claims=Statistics(6.5, 0.88, 0.990),
+        claims=Statistics(7.0, 0.925, 0.989),
     ),
     # No recording is at hand: office hours, the evening, and jobs at night, a step for every five minutes.
     "deepseek-v3-day": replace(

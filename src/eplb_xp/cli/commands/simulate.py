@@ -20,7 +20,7 @@ from eplb_xp.simulation import GPUS, MODELS, usual
 Trace = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[TRACE]",
+        metavar="TRACE",
         show_default=False,
         help="Tokens for each expert in each step, steps x layers x experts: what other commands read. Or --preset.",
     ),
@@ -33,13 +33,13 @@ NumSteps = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(min=0, help="With --preset, another seed gives other loads of the same kind; by default 0."),
+    typer.Option(
+        min=0, metavar="S", help="With --preset, another seed gives other loads of the same kind; by default 0."
+    ),
 ]
 SaveTrace = Annotated[
     Path | None,
-    typer.Option(
-        metavar="LOADS.npz", help="With --preset, write the loads that were simulated on, for other commands."
-    ),
+    typer.Option(metavar="NPZ", help="With --preset, write the loads that were simulated on, for other commands."),
 ]
 Every = Annotated[int, typer.Option(min=1, metavar="N", help="Steps from one plan to the next.")]
 Window = Annotated[
@@ -122,8 +122,8 @@ def simulate(
     eplb-xp simulate loads.npz --num-replicas 288 --num-gpus 32 --every 8 \
     --strategy "often: every=4 max_moves=2% samples=3" --json
 
-    eplb-xp simulate --preset gpt-oss-20b-requests --num-replicas 40 --num-gpus 8 \
-    --save-trace trace.npz
+    eplb-xp simulate --preset gpt-oss-20b-requests --num-steps 100 --every 25 \
+    --num-replicas 40 --num-gpus 8 --save-trace trace.npz
     """
     others = [as_strategy(each) for each in strategy or ()]
     prices = Prices(gpu, model, overlap, tokens, gpus_per_node)
