@@ -77,6 +77,6 @@ OF_TRAFFIC: Mapping[str, Preset] = {
         domains=3,
         domain_sd=0.6,
         traffic=Day(peaks=(11, 20, 3), sizes=(1, 0.8, 0.3), low=0.1),
-        claims=Statistics(7.0, 0.93, 0.9996),
+        claims=Statistics(7.2, 0.94, 0.9996),
     ),
 }
