@@ -107,8 +107,9 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", UNFIT)
 def test_what_does_not_fit_is_not_written(name: str, tmp_path: Path) -> None:
     changed, fault = UNFIT[name]
+    given: dict[str, Any] = {"trace": LOAD, **changed}
     with pytest.raises(ValueError, match=re.escape(fault)):
-        save(tmp_path / "a.npz", **{"trace": LOAD, **changed})
+        save(tmp_path / "a.npz", **given)
     assert not [*tmp_path.iterdir()]
 
 

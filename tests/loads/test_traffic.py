@@ -58,7 +58,7 @@ def test_batches_of_a_few_domains_change_a_part() -> None:
     kept = np.median(after[after < 0.99])
     alone = generate(replace(PLAIN, traffic=Visits(1)), steps=2).reshape(2, -1)
     assert 0.4 < kept < 0.85  # one of two stays
-    assert kept > np.corrcoef(alone)[0, 1] + 0.1
+    assert kept > np.corrcoef(alone[0], alone[1])[0, 1] + 0.1
 
 
 @pytest.mark.parametrize("own", [0.0, 0.5, 1.0])
@@ -112,6 +112,23 @@ def test_a_day_has_its_hours() -> None:
 def test_more_steps_go_on_where_fewer_end(name: str) -> None:
     preset = replace(SERVED[name], layers=2)
     np.testing.assert_array_equal(generate(preset, steps=60, seed=3)[:25], generate(preset, steps=25, seed=3))
+
+
+@pytest.mark.parametrize(
+    "traffic", [Visits(2), Requests(3, 1.0, 0.7), Requests(1, 0.0, 1.0), Day((0, 9), (1, 1), 0.001)]
+)
+@pytest.mark.parametrize("sizes", [(1, 2, 1, 1), (3, 8, 7, 5), (2, 5, 1, 1000)])
+@pytest.mark.parametrize("sigma", [0.0, 10.0])
+def test_small_and_steep(traffic: Any, sizes: tuple[int, int, int, int], sigma: float) -> None:
+    layers, experts, top_k, tokens = sizes
+    steep = Preset("steep", layers, experts, top_k, tokens, sigma=sigma, domains=2, domain_sd=sigma, traffic=traffic)
+    load = generate(steep, steps=20)
+    number = load.sum(axis=-1) // top_k
+    assert (load.sum(axis=-1) == number[:, :1] * top_k).all()
+    assert number.min() >= 1
+    assert number.max() <= tokens
+    assert (load.max(axis=-1) <= number).all()
+    assert load.min() >= 0
 
 
 DIGESTS = {
