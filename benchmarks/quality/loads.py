@@ -73,7 +73,11 @@ DISTRIBUTIONS: Mapping[str, Callable[[Generator, int], NumPyArray]] = {
 
 LOADS: tuple[Load, ...] = (
     *(Load(name, EXPERTS, partial(drawn, layer)) for name, layer in DISTRIBUTIONS.items()),
-    *(Load(name, preset.experts, partial(generated, name)) for name, preset in PRESETS.items()),
+    *(
+        Load(name, preset.experts, partial(generated, name))
+        for name, preset in PRESETS.items()
+        if preset.traffic is None
+    ),
     recording("DeepSeek-R1", 256, "dsr1_nvfp4_srtslurm_8k1k"),
     recording("gpt-oss-20b", 32, "gptoss20b_decode_bydomain_b64", slice(1000, 1200), 200),
     recording("DeepSeek-V2-Lite", 64, "dsv2lite_esft_prefill_chunk512", window=16),  # as long as a domain lasts

@@ -41,6 +41,10 @@ def test_loads_are_those_of_the_preset_and_the_seed(tmp_path: Path, capsys: pyte
     assert found["tokens"] == expected[:40].sum()
     assert found["placements"][-1]["later"]["planned_steps"] == 40
     np.testing.assert_array_equal(loads.read(tmp_path / "loads.npz"), expected)
+    with np.load(tmp_path / "loads.npz") as made:
+        said = {name: made[name].item() for name in made if name != "load"}
+    model = "gpt-oss-20b, decode"
+    assert said == {"schema": 1, "model": model, "source": "generated, gpt-oss-20b, seed 3", "top_k": 4}
 
 
 @pytest.mark.parametrize("preset", loads.PRESETS.values(), ids=loads.PRESETS)

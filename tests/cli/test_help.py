@@ -74,18 +74,10 @@ def test_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
             "simulate",
             {f"--{name.replace('_', '-')}" for name in SIZES}
             | READING
-            | {
-                "--every",
-                "--window",
-                "--delay",
-                "--layers-per-step",
-                "--strategy",
-                "--gpu",
-                "--model",
-                "--tokens",
-                "--cost",
-            }
-            | {"--overlap", "--gpus-per-node", "--plot", "--json"},
+            | {"--every", "--window", "--delay", "--layers-per-step", "--strategy", "--gpu", "--model", "--tokens"}
+            | {"--cost"}
+            | {"--overlap", "--gpus-per-node", "--plot", "--json"}
+            | {"--preset", "--num-steps", "--seed", "--save-trace"},
         ),
         ("sweep", {f"--{name.replace('_', '-')}" for name in SIZES} | {"--policy", "--plot", "--json"} | READING),
     ],
@@ -144,6 +136,6 @@ def run_example(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         json.loads(out)
     if args[0] == "convert":
         assert Path(args[2]).stat().st_size > 1000
-    for option in ("-o", "--plot"):
+    for option in ("-o", "--plot", "--save-trace"):
         if option in args:
             assert Path(args[args.index(option) + 1]).stat().st_size > 1000

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from eplb_xp import loads
 from eplb_xp.simulation import Score, Strategy, cost_of, recommend, simulate, usual
 from tests.support.command_line import rows, run
 
@@ -87,6 +88,50 @@ def test_the_table_and_the_picture(trace: Path, tmp_path: Path, capsys: pytest.C
     assert "1 of 3 layers without tokens: left out" in out
     assert "experts of deepseek-v3 on h200, 4,096 tokens a step" in out
     assert picture.stat().st_size > 20_000
+
+
+GENERATED = ("--preset=gpt-oss-20b", "--num-replicas=40", "--num-gpus=8", "--every=4")
+
+
+def test_generated_loads_are_simulated_on_and_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "trace.npz"
+    chosen = "--num-steps=20", "--seed=3", "--steps=8:", "--layers=:2"
+    assert run("simulate", *GENERATED, *chosen, "--save-trace", path, "--json") == 0
+    made = document(capsys)
+    assert made["title"] == "generated loads, gpt-oss-20b: 20 steps, seed 3"
+    np.testing.assert_array_equal(loads.read(path), loads.generate("gpt-oss-20b", steps=20, seed=3)[8:, :2])
+    with np.load(path) as arrays:
+        assert arrays["source"] == "generated, gpt-oss-20b, seed 3"
+    assert run("simulate", path, *GENERATED[1:], "--json") == 0
+    again = document(capsys)
+    assert again["title"] == "trace.npz"
+    assert again["strategies"] == made["strategies"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (GENERATED[1:], "give TRACE, a file, or --preset, which is one of deepseek-v3-decode, "),
+        (("trace.npy", *GENERATED), "give TRACE or --preset, got both: trace.npy and gpt-oss-20b"),
+        (("trace.npy", *GENERATED[1:], "--num-steps=9"), "--num-steps goes with --preset, not with TRACE; --steps A:B"),
+        (("trace.npy", *GENERATED[1:], "--seed=0"), "--seed goes with --preset, not with TRACE; --steps A:B"),
+        (
+            ("trace.npy", *GENERATED[1:], "--save-trace=a.npz"),
+            "--save-trace goes with --preset, not with TRACE; eplb-xp",
+        ),
+        ((*GENERATED, "--no-index-column"), "--index-column goes with TRACE, and generated loads have no such column"),
+        ((*GENERATED, "--save-trace=a.npy"), "--save-trace must end in .npz, got a.npy"),
+        ((*GENERATED, "--save-trace=no/a.npz"), "--save-trace no/a.npz: there is no folder no"),
+        ((*GENERATED, "--num-steps=9", "--steps=9:"), "there are 9 steps, and none of them is in 9:"),
+        (("--preset=gpt-oss", *GENERATED[1:]), "preset 'gpt-oss' is not known; the nearest is 'gpt-oss-20b'"),
+    ],
+)
+def test_there_is_one_trace(arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("simulate", *arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,11 @@ def test_every_layer_has_the_tokens_of_its_step(name: str) -> None:
     assert load.shape == (3, preset.layers, preset.experts)
     assert load.flags.owndata
     assert load.flags.writeable
-    assert (load.sum(axis=-1) == preset.tokens * preset.top_k).all()
+    tokens = load.sum(axis=-1) / preset.top_k
+    assert (tokens == tokens[:, :1]).all()
+    assert (tokens < preset.tokens if name == "deepseek-v3-day" else tokens == preset.tokens).all()
     assert load.min() >= 0
-    assert load.max() <= preset.tokens
+    assert (load.max(axis=-1) <= tokens).all()
 
 
 def test_skewed_loads_reach_the_cap_and_stay_below() -> None:

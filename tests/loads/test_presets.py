@@ -41,15 +41,21 @@ def test_claims_tell_most_presets_apart() -> None:
             if preset.claims and other.claims and close(preset.claims, other.claims)
         }
 
-    for name in ("deepseek-r1-one-domain", "gpt-oss-20b", "random-tokens", "well-balanced"):
+    for name in ("deepseek-r1-one-domain", "random-tokens", "well-balanced", "deepseek-v2-lite-prefill"):
         assert alike(PRESETS[name]) == {name}
+    assert alike(PRESETS["gpt-oss-20b"]) == {"gpt-oss-20b", "gpt-oss-20b-requests"}  # after one recording
     assert "deepseek-v3-prefill" not in alike(PRESETS["deepseek-v3-decode"])
     assert "qwen3-235b-prefill" not in alike(PRESETS["qwen3-235b-decode"])
 
 
 @pytest.mark.parametrize(
     ("file", "name"),
-    [("dsr1_nvfp4_srtslurm_8k1k.npz", "random-tokens"), ("gptoss20b_decode_bydomain_b64.npz", "gpt-oss-20b")],
+    [
+        ("dsr1_nvfp4_srtslurm_8k1k.npz", "random-tokens"),
+        ("gptoss20b_decode_bydomain_b64.npz", "gpt-oss-20b"),
+        ("gptoss20b_decode_bydomain_b64.npz", "gpt-oss-20b-requests"),
+        ("dsv2lite_esft_prefill_chunk512.npz", "deepseek-v2-lite-prefill"),
+    ],
 )
 def test_claims_are_those_of_recordings(file: str, name: str) -> None:
     if not (RECORDINGS / file).exists():
@@ -76,6 +82,11 @@ SIZES = {
     "kimi-k2": (60, 384, 8, 1),
     "random-tokens": (58, 256, 8, 8),
     "well-balanced": (58, 256, 8, 8),
+    "deepseek-v2-lite-prefill": (26, 64, 6, 1),
+    "deepseek-v3-prefill-domains": (58, 256, 8, 8),
+    "gpt-oss-20b-requests": (24, 32, 4, 1),
+    "deepseek-v3-decode-requests": (58, 256, 8, 8),
+    "deepseek-v3-day": (58, 256, 8, 8),
 }
 
 

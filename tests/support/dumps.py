@@ -106,6 +106,9 @@ def log() -> bytes:
 SAMPLES: dict[str, Sample] = {
     "arrays": Sample({"a.npy": npy(TOTAL)}, TOTAL),
     "own": Sample({"a.npz": npz(load=TOTAL)}, TOTAL),
+    "trace": Sample(
+        {"a.npz": npz(load=TOTAL, schema=1, model="m", layer_numbers=np.arange(LAYERS) + 3, top_k=2)}, TOTAL
+    ),
     "sglang-stat": Sample({"a.pt": pt({"rank": 0, "logical_count": torch.asarray(TOTAL).int()})}, TOTAL),
     "sglang-passes": Sample({"e_9.5_0.pt": passes(0), "e_9.5_1.pt": passes(1)}, TOTAL),
     "sglang-passes, of tokens": Sample(

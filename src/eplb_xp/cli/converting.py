@@ -12,6 +12,7 @@ from eplb_xp.formats import loads, placements
 from eplb_xp.formats.loads.choosing import chosen
 from eplb_xp.formats.loads.options import Options
 from eplb_xp.formats.loads.slots import folded
+from eplb_xp.formats.loads.trace_fields import Fields
 from eplb_xp.formats.loads.writing import form_of, write
 from eplb_xp.formats.placements import OWN
 from eplb_xp.formats.refusing import naming, parsing
@@ -91,7 +92,7 @@ def convert_loads(path: Path, output: Path, name: str | None, reading: Reading, 
         with progress(2 * len(some.steps), hidden=hidden) as announce:
             form = form_of(some, announce)
             with writing(output):
-                write(output, some, form, announce)
+                write(output, some, form, found.fields or Fields(source=path.name), announce)
     steps, layers, experts = form.shape
     return Converted(output, LOADS, {"num_steps": steps, "num_layers": layers, "num_experts": experts})
 

@@ -16,5 +16,19 @@ from eplb_xp.loads.presets import PRESETS
 from eplb_xp.loads.reading import read
 from eplb_xp.loads.samples import samples
 from eplb_xp.loads.statistics import Statistics, statistics
+from eplb_xp.loads.traffic import Day, Requests, Visits
+from eplb_xp.loads.writing import save
 
-__all__ = ["PRESETS", "Preset", "Statistics", "generate", "read", "samples", "statistics"]
+__all__ = [
+    "PRESETS",
+    "Day",
+    "Preset",
+    "Requests",
+    "Statistics",
+    "Visits",
+    "generate",
+    "read",
+    "samples",
+    "save",
+    "statistics",
+]

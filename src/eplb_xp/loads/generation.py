@@ -1,12 +1,14 @@
 """Loads of a preset, step by step."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from eplb_xp.loads.preset import Preset
 from eplb_xp.loads.presets import as_preset
+from eplb_xp.loads.traffic.step import Domains, Step
 from eplb_xp.sizes import check_integer
 
 Numbers: TypeAlias = np.ndarray[Any, Any]
@@ -18,7 +20,8 @@ LEAST = -500.0  # of a logarithm, so that no popularity is zero
 def generate(preset: str | Preset, *, steps: int = 1, seed: int = 0) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Generate loads that are like those of a real model.
 
-    Every layer has the same sum in every step, tokens x top_k, and no expert has more than the step's tokens.
+    In a step every layer has the same sum, tokens x top_k, and no expert has more than the step's tokens. These are the
+    preset's in every step, unless its traffic is a day.
 
     Parameters
     ----------
@@ -27,7 +30,8 @@ def generate(preset: str | Preset, *, steps: int = 1, seed: int = 0) -> np.ndarr
     steps : int
         How many steps, at least 1. More steps go on where fewer end.
     seed : int
-        At least 0. With one version of NumPy the same seed gives the same loads.
+        At least 0. The same seed gives the same loads: NumPy keeps what its generators draw from version to version, so
+        far; it promises that for one version alone.
 
     Returns
     -------
@@ -54,11 +58,20 @@ def generate(preset: str | Preset, *, steps: int = 1, seed: int = 0) -> np.ndarr
     drift = random.normal(0, chosen.drift, popularity.shape[1:])
     renewal = chosen.drift * math.sqrt(1 - chosen.drift_correlation**2)  # keeps the drift's spread as it is
     load = np.empty((steps, chosen.layers, chosen.experts), np.int64)
-    for step in range(steps):
-        domain = step // chosen.domain_steps % chosen.domains
-        load[step] = _counts(_shares(popularity[domain] + drift), chosen.tokens, chosen.top_k, random)
+    for step, (log, tokens, kept) in zip(range(steps), _traffic(chosen, popularity, random), strict=False):
+        load[step] = _counts(_shares(log + drift), tokens, chosen.top_k, kept, random)
         drift = chosen.drift_correlation * drift + random.normal(0, renewal, drift.shape)
     return load
+
+
+def _traffic(preset: Preset, popularity: Numbers, random: np.random.Generator) -> Iterator[Step]:
+    """What each step is drawn from, without end: domains in turn, or as the preset's traffic has them."""
+    if preset.traffic is not None:
+        domains = Domains(_shares(popularity), preset.domain_steps, preset.tokens, preset.top_k)
+        yield from preset.traffic.each(domains, random)
+    while True:
+        for log in popularity:
+            yield from (Step(log, preset.tokens),) * preset.domain_steps
 
 
 def _popularity(preset: Preset, random: np.random.Generator) -> Numbers:
@@ -83,9 +96,9 @@ def _shares(log: Numbers) -> Numbers:
     return popularity / popularity.sum(axis=-1, keepdims=True)
 
 
-def _counts(share: Numbers, tokens: int, top_k: int, random: np.random.Generator) -> Numbers:
-    """Multinomial counts of a step; what an expert gets beyond ``tokens`` is drawn anew for the others."""
-    load = random.multinomial(tokens * top_k, share)
+def _counts(share: Numbers, tokens: int, top_k: int, kept: Numbers | int, random: np.random.Generator) -> Numbers:
+    """Multinomial counts of a step beside those kept; what an expert gets beyond ``tokens`` is drawn for others."""
+    load = kept + random.multinomial(tokens * top_k - np.sum(kept, axis=-1), share)
     while (layers := (load > tokens).any(axis=-1)).any():
         cut = np.minimum(load[layers], tokens)
         others = np.where(cut < tokens, share[layers], 0)

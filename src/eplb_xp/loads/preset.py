@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eplb_xp.loads.statistics import Statistics
+from eplb_xp.loads.traffic import Day, Requests, Traffic, Visits
 from eplb_xp.sizes import check_integer, check_multiple, check_number
 
 
@@ -14,8 +15,9 @@ class Preset:
 
     An expert's popularity is drawn once for each layer: lognormal or gamma over the experts, in the first layers
     flatter, some experts nearly dead, whole groups perhaps more popular than others. Domains shift its logarithm, one
-    domain after another; drift moves it from step to step. Counts are multinomial. A token goes to top_k different
-    experts, so an expert has at most the tokens of the step; what popularity gives it beyond goes to the others.
+    domain after another, or as ``traffic`` has them; drift moves it from step to step. Counts are multinomial. A token
+    goes to top_k different experts, so an expert has at most the tokens of the step; what popularity gives it beyond
+    goes to the others.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ class Preset:
         Domains come in turn, over and over, each for so many steps.
     domain_sd : float
         Standard deviation of the logarithm between domains.
+    traffic : Visits, Requests or Day, optional
+        How domains come otherwise than in turn.
     claims : Statistics, optional
         What `statistics` finds in loads of the preset over ``round_steps`` steps: the busiest within 20 %, the
         coefficient of variation within 10 %, the step correlation within 0.02, for every seed from 0 to 39. A variant
@@ -81,6 +85,7 @@ class Preset:
     domains: int = 1
     domain_steps: int = 1
     domain_sd: float = 0.0
+    traffic: Traffic | None = None
     claims: Statistics | None = None
 
     def __post_init__(self) -> None:
@@ -104,6 +109,10 @@ class Preset:
             if value is not None:  # the one of sigma and shape that is not given
                 check_number(name, value, least, most)
         self._check_offsets()
+        if not isinstance(self.traffic, Visits | Requests | Day | None):
+            raise TypeError(f"traffic must be Visits, Requests, a Day or None, got {self.traffic!r}")
+        if self.traffic is not None:
+            self.traffic.check(self.domains)
 
     def _check_offsets(self) -> None:
         if not self.group_offsets:
@@ -118,5 +127,6 @@ class Preset:
 
     @property
     def round_steps(self) -> int:
-        """Steps in which every domain has its turn, at least 32."""
-        return max(32, self.domains * self.domain_steps)
+        """Steps in which every domain has its turn and traffic goes round, at least 32."""
+        traffic = 0 if self.traffic is None else self.traffic.round_steps()
+        return max(32, self.domains * self.domain_steps, traffic)

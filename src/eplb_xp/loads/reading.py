@@ -32,6 +32,7 @@ def read(
     table          .csv: a row for each layer and a column for each expert, perhaps below ``expert_0``,
                    ``expert_1``, ... (or ``e0``, ...), perhaps with a column ``layer`` in front; or
                    columns ``layer``, ``expert``, ``load`` and perhaps ``step``, a row for each load
+    trace          .npz, as `save` writes it
     tensor         .pt, by itself or under ``load`` or ``logical_count`` of a dict, as SGLang's
                    recorder writes it in mode ``stat``; takes PyTorch
     engines' own   SGLang's recorder in modes ``per_pass`` and ``per_token``, sglang-jax, vLLM,

@@ -3,19 +3,19 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from eplb_xp import loads
 from eplb_xp.cli import options
 from eplb_xp.cli.comparison import compare
-from eplb_xp.cli.errors import refusals, writing
+from eplb_xp.cli.errors import refusals
 from eplb_xp.cli.files import check_target, summed
 from eplb_xp.cli.later import Backtest
 from eplb_xp.cli.layout import one_more_slot
 from eplb_xp.cli.output import documents, show, tables
 from eplb_xp.cli.planning import Planner
 from eplb_xp.cli.progress import progress
+from eplb_xp.cli.traces import save
 from eplb_xp.policy import POLICIES
 
 STEPS, PLANNED = 56, 40
@@ -64,8 +64,7 @@ def demo(
         comparison = compare(generated, layout, planned, tested)
     show(comparison, tables.comparison, documents.comparison, json=json)
     if output is not None:
-        with writing(output):
-            np.savez_compressed(output, load=over_time)
+        save(output, over_time, preset, seed)
     if plot is not None:
         from eplb_xp.cli.output import pictures  # noqa: PLC0415  matplotlib takes a while
 

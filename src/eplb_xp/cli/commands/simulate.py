@@ -6,20 +6,40 @@ from typing import Annotated
 import typer
 
 from eplb_xp.cli import options
-from eplb_xp.cli.files import check_target, read_loads
+from eplb_xp.cli.files import check_target
 from eplb_xp.cli.layout import Layout
 from eplb_xp.cli.output import show, simulation_table
 from eplb_xp.cli.output.simulation_document import simulated as document
 from eplb_xp.cli.progress import progress
 from eplb_xp.cli.simulating import Pace, Prices, read_cost, try_all
 from eplb_xp.cli.strategies import EXAMPLE, as_strategy
+from eplb_xp.cli.traces import STEPS, Wanted, check_one, save, trace_of
+from eplb_xp.loads import PRESETS
 from eplb_xp.simulation import GPUS, MODELS, usual
 
 Trace = Annotated[
-    Path,
+    Path | None,
     typer.Argument(
-        metavar="TRACE", help="Tokens for each expert in each step, steps x layers x experts: what other commands read."
+        metavar="TRACE",
+        show_default=False,
+        help="Tokens for each expert in each step, steps x layers x experts: what other commands read. Or --preset.",
     ),
+]
+Preset = Annotated[
+    str | None, typer.Option(metavar="NAME", help=f"In place of TRACE, loads like those of: {', '.join(PRESETS)}.")
+]
+NumSteps = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help=f"With --preset, steps that are generated; by default {STEPS}.")
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        min=0, metavar="S", help="With --preset, another seed gives other loads of the same kind; by default 0."
+    ),
+]
+SaveTrace = Annotated[
+    Path | None,
+    typer.Option(metavar="NPZ", help="With --preset, write the loads that were simulated on, for other commands."),
 ]
 Every = Annotated[int, typer.Option(min=1, metavar="N", help="Steps from one plan to the next.")]
 Window = Annotated[
@@ -67,7 +87,7 @@ GpusPerNode = Annotated[
 
 
 def simulate(
-    file: Trace,
+    file: Trace = None,
     *,
     num_replicas: options.Replicas,
     num_gpus: options.Gpus,
@@ -87,6 +107,10 @@ def simulate(
     steps: options.Steps = ":",
     layers: options.Layers = ":",
     index_column: options.IndexColumn = None,
+    preset: Preset = None,
+    num_steps: NumSteps = None,
+    seed: Seed = None,
+    save_trace: SaveTrace = None,
     plot: options.Plot = None,
     json: options.Json = False,
 ) -> None:
@@ -104,11 +128,17 @@ def simulate(
 
     eplb-xp simulate loads.npz --num-replicas 288 --num-gpus 32 --every 8 \
     --strategy "often: every=4 max_moves=2% samples=3" --json
+
+    eplb-xp simulate --preset gpt-oss-20b-requests --num-steps 100 --every 25 \
+    --num-replicas 40 --num-gpus 8 --save-trace trace.npz
     """
     others = [as_strategy(each) for each in strategy or ()]
     prices = Prices({} if cost is None else read_cost(cost), gpu, model, overlap, tokens, gpus_per_node)
-    check_target("--plot", plot, options.PICTURES, file)
-    loads = read_loads(file, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)
+    wanted = Wanted(preset, num_steps, seed, save_trace)
+    check_one(file, wanted, index_column)
+    check_target("--plot", plot, options.PICTURES, *([] if file is None else [file]))
+    check_target("--save-trace", save_trace, (".npz",))
+    loads = trace_of(file, wanted, options.as_steps(steps), options.as_layers(layers), index_column, hidden=json)
     layout = Layout(num_replicas, num_groups, num_nodes, num_gpus)
     layout.check(loads.load.shape[1])
     tried = [*usual(every, window), *others]
@@ -116,6 +146,8 @@ def simulate(
     with progress(len(tried), hidden=json) as announce:
         found = try_all(loads, layout, tried, pace=pace, prices=prices, announce=announce)
     show(found, simulation_table.simulated, document, json=json)
+    if save_trace is not None and preset is not None:
+        save(save_trace, loads.over_time, preset, seed or 0)
     if plot is not None:
         from eplb_xp.cli.output import pictures, simulation_picture  # noqa: PLC0415  matplotlib takes a while
 

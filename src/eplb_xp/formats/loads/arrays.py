@@ -1,4 +1,4 @@
-"""Arrays by themselves or under a name: eplb-xp's own .npz, SGLang's recorder in mode stat, anyone's."""
+"""Arrays by themselves or under a name: SGLang's recorder in mode stat, anyone's."""
 
 from collections.abc import Callable
 from typing import Any

@@ -12,7 +12,7 @@ from eplb_xp.formats.loads.recorded import Recorded
 INT64 = 2.0**63 - 1024  # the largest float64 that is an int64
 
 
-def _nothing(_: str) -> None:
+def nothing(_: str) -> None:
     """Announce to nobody."""
 
 
@@ -23,7 +23,7 @@ class Chosen(NamedTuple):
     steps: Sequence[int]
     layers: slice
 
-    def each(self, announce: Callable[[str], None] = _nothing) -> Iterator[Numbers]:
+    def each(self, announce: Callable[[str], None] = nothing) -> Iterator[Numbers]:
         """Step after step, checked: [layers, experts] int64 where the file has integers, else float64."""
         layer_numbers = range(self.recorded.num_layers)[self.layers]
         experts = None
@@ -43,7 +43,7 @@ class Chosen(NamedTuple):
             _check_values(load, INT64 if integers else LARGEST, layer_numbers, f"step {number}")
             yield np.array(load, dtype=np.int64 if integers else np.float64, order="C")
 
-    def together(self, announce: Callable[[str], None] = _nothing) -> Numbers:
+    def together(self, announce: Callable[[str], None] = nothing) -> Numbers:
         """All of them: [steps, layers, experts]."""
         all_steps = np.empty(0)
         for place, load in enumerate(self.each(announce)):

@@ -8,6 +8,7 @@ import numpy as np
 
 from eplb_xp.formats.containers.npy import Steps
 from eplb_xp.formats.fields import Numbers, UnfitError, check_counts, listed
+from eplb_xp.formats.loads.trace_fields import Fields
 
 
 class Recorded(NamedTuple):
@@ -19,6 +20,7 @@ class Recorded(NamedTuple):
     labels: tuple[int, ...] | None = None  # of each step: its forward pass or iteration, the same on all ranks
     rank: int | None = None  # whose tokens were counted, if not everyone's
     ranks: tuple[int, ...] | None = None  # all those whose counts belong together
+    fields: Fields | None = None  # what else the file says
 
 
 def of_array(load: Numbers | Steps) -> Recorded:

@@ -1,38 +1,42 @@
-"""Loads in eplb-xp's own .npz, written a step at a time."""
+"""Loads in eplb-xp's own .npz, a trace, written a step at a time."""
 
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from eplb_xp.formats.loads.choosing import Chosen
-
-NAME = "load.npy"
+from eplb_xp.formats.loads.choosing import Chosen, nothing
+from eplb_xp.formats.loads.trace import LOAD, SCHEMA
+from eplb_xp.formats.loads.trace_fields import Fields
 
 
 class Form(NamedTuple):
     """What all steps together are."""
 
     shape: tuple[int, int, int]  # steps, layers, experts
-    dtype: type[np.int64] | type[np.float64]
+    dtype: np.dtype[Any]  # the smallest of unsigned integers, or float32
 
 
-def form_of(some: Chosen, announce: Callable[[str], None]) -> Form:
+def form_of(some: Chosen, announce: Callable[[str], None] = nothing) -> Form:
     """What is to be written, once every step was read and is fit."""
-    layers, experts, has_floats = 0, 0, False
+    layers, experts, most, has_floats = 0, 0, 0, False
     for load in some.each(announce):
         layers, experts = load.shape
         has_floats |= load.dtype.kind == "f"
-    return Form((len(some.steps), layers, experts), np.float64 if has_floats else np.int64)
+        most = max(most, 0 if has_floats else int(load.max()))
+    return Form((len(some.steps), layers, experts), np.dtype(np.float32) if has_floats else np.min_scalar_type(most))
 
 
-def write(path: Path, some: Chosen, form: Form, announce: Callable[[str], None]) -> None:
-    """The chosen steps and layers as ``load``."""
-    descr = np.lib.format.dtype_to_descr(np.dtype(form.dtype))
-    head = {"descr": descr, "fortran_order": False, "shape": form.shape}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(NAME, "w", force_zip64=True) as file:
-        np.lib.format.write_array_header_1_0(file, head)
-        for load in some.each(announce):
-            file.write(load.astype(form.dtype, copy=False).tobytes())
+def write(path: Path, some: Chosen, form: Form, fields: Fields, announce: Callable[[str], None] = nothing) -> None:
+    """The chosen steps and layers as ``load``, and what is said of them."""
+    head = {"descr": np.lib.format.dtype_to_descr(form.dtype), "fortran_order": False, "shape": form.shape}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open(f"{LOAD}.npy", "w", force_zip64=True) as file:
+            np.lib.format.write_array_header_1_0(file, head)
+            for load in some.each(announce):
+                file.write(load.astype(form.dtype, copy=False).tobytes())
+        for name, value in {"schema": np.asarray(SCHEMA), **fields.of_layers(some.layers).arrays()}.items():
+            with archive.open(f"{name}.npy", "w") as file:
+                np.lib.format.write_array(file, value, allow_pickle=False)
