@@ -13,7 +13,8 @@ from eplb_xp.simulation.arrays import Numbers
 
 STEPS, LAYERS, EXPERTS = 4, 3, 32
 SIZE, ODD = Size(40, 8), Size(41, 8)
-SAME, OTHER, ONE_LIBRARY = "the same", "another", "takes no other"
+SAME, OTHER = "the same", "another"
+NO_SIZE, ONE_LIBRARY = "can't be asked: it takes a table of GPUs", "takes no other"
 
 
 class Trial(NamedTuple):
@@ -39,7 +40,7 @@ def broken(value: float) -> Numbers:
 def _on(load: Callable[[], Numbers], size: Size = SIZE) -> Callable[[Peer], str]:
     def outcome(peer: Peer) -> str:
         if size is ODD and peer.takes_table:
-            return "can't be asked: it takes a table of GPUs"
+            return NO_SIZE
         return of_call(partial(_plan, peer, size, load()), (LAYERS, size.replicas), EXPERTS)
 
     return outcome
