@@ -23,7 +23,7 @@ def of_error(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     line = (frames[-1].line or "") if frames else ""
     if line.startswith("raise") and " " in str(error).strip():
-        return f"refused: {kind} with a sentence"
+        return f"refused in words: {kind}"
     if isinstance(error, AssertionError):
         return f"an assert {'with' if str(error) else 'without'} a message"
     return f"fails inside: {kind}"

@@ -31,7 +31,7 @@ def write(path: Path, found: list[Summary]) -> None:
                 marker,
                 color=colour,
                 markerfacecolor=colour if ours else "none",
-                markersize=9 if ours else 7 + 2 * number,  # what is the same is seen around each other
+                markersize=8 if ours else 7 + 1.5 * number,  # what is the same is seen around each other
                 markeredgewidth=1.5,
                 linewidth=0,
                 label=each.peer if axes is panels[0] else None,
@@ -40,6 +40,7 @@ def write(path: Path, found: list[Summary]) -> None:
         drawn = missing(np.array([getattr(each, what) for each in found]))
         label = "the window planned for" if what == "planned" else "the next window"
         balance_axis(axes, "y", f"balancedness on {label} (1 is even)", drawn)
+        axes.set_ylim(1.6 * drawn.max(), drawn.min() / 1.6)
         axes.set(xlabel="slots moved from plan to plan, %", xlim=(-3, 100))
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
     figure.savefig(path, dpi=150)
