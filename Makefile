@@ -24,6 +24,8 @@ BENCH ?=
 QUALITY ?=
 # More for bench-moves: --only, --seed.
 MOVES ?=
+# More for bench-peers: --only, --seed, --page.
+PEERS ?=
 # More for bench-gpu: --only, --quick, --replays, --seed.
 GPU ?=
 # A file's tests share their programs, so they go to one process; in the order that tests/conftest.py has.
@@ -32,10 +34,11 @@ PROCESSES := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope
 HYPOTHESIS_PROFILE ?= ci
 export HYPOTHESIS_PROFILE
 
-# vLLM's and SGLang's own files, of several versions, and what they need to be imported.
+# vLLM's and SGLang's own files, of several versions, and what they and others need to be imported.
 ENGINES := build/engines
 ENGINES_VENV := .venv-engines
-OF_ENGINES := einops msgspec pytest "pytest-xdist>=3.6" setuptools setuptools-rust setuptools-scm wheel
+OF_PEERS := vllm-0.33.0 sglang-0.5.23 vllm-ascend-0.23.0 lmdeploy-0.18.0
+OF_ENGINES := einops hypothesis msgspec numba pytest "pytest-xdist>=3.6" scipy setuptools setuptools-rust setuptools-scm wheel
 
 # The lowest versions that pyproject.toml allows; no CPU build of the lowest torch is to be had.
 LOWEST_VENV := .venv-lowest
@@ -43,7 +46,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-engines test-lowest lint lint-workflows wheel wheels fuzz sanitize mutate bench bench-gpu bench-growth bench-moves bench-quality bench-settings bench-search bench-shares bench-start docs clean
+.PHONY: help demo test test-engines test-lowest lint lint-workflows wheel wheels fuzz sanitize mutate bench bench-gpu bench-growth bench-moves bench-peers bench-quality bench-settings bench-search bench-shares bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -73,7 +76,7 @@ test: lint $(NATIVE)  ## Lint, types and tests
 	@$(BIN)/python -m pytest $(PROCESSES)
 
 test-engines: $(ENGINES_VENV)/.ready  ## Adapters with the real packages of vLLM, SGLang and vllm-ascend, fetched by version
-	@$(ENGINES_VENV)/bin/python -m tests.in_engines.fetch $(ENGINES)
+	@$(ENGINES_VENV)/bin/python -m tests.support.packages.fetch $(ENGINES)
 	@echo "Testing with them (two minutes)"
 	@EPLB_XP_ENGINES=$(CURDIR)/$(ENGINES) $(ENGINES_VENV)/bin/python -m pytest -o addopts="--import-mode=importlib -ra" \
 		--confcutdir=tests/in_engines --numprocesses auto --quiet tests/in_engines
@@ -83,7 +86,7 @@ $(ENGINES_VENV)/.ready: pyproject.toml
 	@$(PYTHON) -m venv $(ENGINES_VENV)
 	@$(ENGINES_VENV)/bin/python -m pip install -qq --upgrade "pip>=25.1"
 	@$(ENGINES_VENV)/bin/python -m pip install -qq "$(TORCH)" $(OF_ENGINES)
-	@$(ENGINES_VENV)/bin/python -m pip install -qq --editable .
+	@$(ENGINES_VENV)/bin/python -m pip install -qq --editable ".[jax,cli]"
 	@touch $@
 
 test-lowest: $(LOWEST_VENV)/.ready  ## Tests with the lowest supported versions
@@ -202,6 +205,11 @@ bench-shares: $(READY)  ## What shares and routing take on a CPU: the tables of 
 bench-moves: $(NATIVE)  ## What few moves keep of the balance, and samples bring: tables, out/moves.json, .md and .png
 	@echo "Following loads that change (some minutes)"
 	@$(BIN)/python -m benchmarks.moves $(MOVES)
+
+bench-peers: $(ENGINES_VENV)/.ready  ## Planners of vLLM, SGLang, vllm-ascend and LMDeploy beside ours: tables, out/peers.json, .md and .png
+	@$(ENGINES_VENV)/bin/python -m tests.support.packages.fetch $(ENGINES) $(OF_PEERS)
+	@echo "Planning for the same loads with all of them (some minutes)"
+	@EPLB_XP_ENGINES=$(CURDIR)/$(ENGINES) $(ENGINES_VENV)/bin/python -m benchmarks.peers $(PEERS)
 
 bench-settings: $(READY)  ## Quality against time for settings of policy joint: the table of docs/policies.md
 	@echo "Planning with every setting (some minutes, most of them compiling)"

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 
 from eplb_xp.engines import sglang
-from tests.in_engines.standing_in import GIVEN
+from tests.support.packages.standing_in import GIVEN
 
 
 def configure(layers: int, experts: int, slots: int, ranks: int, algorithm: str = "auto") -> Any:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests.in_engines.standing_in import stand_in
+from tests.support.packages.standing_in import stand_in
 
 stand_in(Path(os.environ["EPLB_XP_ENGINE"]))
 os.environ.setdefault("EPLB_XP_POLICY", "joint")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_engines.fetch import OF_SGLANG
 from tests.in_engines.running import moved, processes
+from tests.support.packages.fetch import OF_SGLANG
 
 NEWEST = f"sglang-{OF_SGLANG[-1]}"
 
@@ -30,7 +30,7 @@ def test_ranks_that_are_down(package: Path) -> None:
     code = f"""
 from pathlib import Path
 import torch
-from tests.in_engines.standing_in import stand_in
+from tests.support.packages.standing_in import stand_in
 stand_in(Path({str(package)!r}))
 from tests.in_engines.of_sglang import configure, register
 configure(3, 8, 24, 4, "elasticity_aware")
@@ -65,7 +65,7 @@ import numpy as np
 import eplb_xp
 from eplb_xp.formats import placements
 from eplb_xp.formats.placements.placement import Placement
-from tests.in_engines.standing_in import stand_in
+from tests.support.packages.standing_in import stand_in
 stand_in(Path({str(package)!r}))
 from tests.in_engines.of_sglang import configure, register
 moe, _ = configure(3, 8, 12, 2)

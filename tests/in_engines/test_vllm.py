@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_engines.fetch import OF_VLLM
 from tests.in_engines.running import moved
+from tests.support.packages.fetch import OF_VLLM
 from tests.support.paths import ROOT
 
 every_version = pytest.mark.parametrize("package", [f"vllm-{version}" for version in OF_VLLM], indirect=True)
@@ -66,7 +66,7 @@ def test_ranks_come_and_go(package: Path, scale: str, tmp_path: Path) -> None:
 def test_it_finds_the_adapter_by_itself(package: Path) -> None:
     code = f"""
 from pathlib import Path
-from tests.in_engines.standing_in import stand_in
+from tests.support.packages.standing_in import stand_in
 stand_in(Path({str(package)!r}))
 from vllm.plugins import load_general_plugins
 load_general_plugins()

@@ -16,7 +16,7 @@ def test_no_layer_is_refused(package: Path) -> None:
 from pathlib import Path
 from types import SimpleNamespace
 import torch
-from tests.in_engines.standing_in import stand_in
+from tests.support.packages.standing_in import stand_in
 stand_in(Path({str(package)!r}))
 from eplb_xp.engines import vllm_ascend
 vllm_ascend.register()

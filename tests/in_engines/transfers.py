@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 
 from tests.in_engines import of_sglang, of_vllm
-from tests.in_engines.standing_in import stand_in
+from tests.support.packages.standing_in import stand_in
 
 LAYERS, EXPERTS, PER_RANK = 3, 8, 6
 

@@ -40,8 +40,6 @@ PLATFORM = SimpleNamespace(
     **{f"is_{name}": lambda: False for name in ("cuda", "cuda_alike", "rocm", "xpu")}, device_type="cpu"
 )
 GIVEN: dict[str, dict[str, Any]] = {
-    "scipy": {"stats": SimpleNamespace(norm=SimpleNamespace(ppf=lambda share: share))},
-    "numba": {"njit": lambda *function, **_: function[0] if function else lambda each: each},
     "vllm": {"__version__": "as fetched"},
     "vllm.envs": {"VLLM_PLUGINS": None},
     "vllm.logger": {
@@ -82,7 +80,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.folder = folder
         self.tops = {path.name for path in folder.iterdir() if path.name != "tests"}
         if "vllm_ascend" in self.tops:
-            self.tops |= {"vllm", "numba", "scipy", "torch_npu"}
+            self.tops |= {"vllm", "torch_npu"}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

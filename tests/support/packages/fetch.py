@@ -1,7 +1,8 @@
-"""``python -m tests.in_engines.fetch FOLDER``: what the tests need of the engines' packages, by version, once.
+"""``python -m tests.support.packages.fetch FOLDER [PACKAGE ...]``: what is needed of others' packages, by version.
 
 pip fetches an archive, a source distribution where tests of the engine's own are wanted, else a wheel; a few of its
-files are kept. Where one can't be had, a file says why, and the tests that need it are skipped.
+files are kept. Where one can't be had, a file says why, and the tests and the rows that need it are left out. Without
+names, those that tests of adapters need are fetched.
 """
 
 import os
@@ -33,6 +34,7 @@ class Package(NamedTuple):
 _VLLM = r"(vllm/distributed/eplb/.*|vllm/plugins/__init__|tests/distributed/(test_eplb_algo|eplb_utils))\.py"
 _SGLANG = r"sglang/srt/(eplb|plugins|elastic_ep)/.*\.py"
 _ASCEND = r"vllm_ascend/eplb/.*\.py"
+_LMDEPLOY = r"lmdeploy/pytorch/nn/eplb\.py"
 OF_VLLM = ("0.12.0", "0.13.0", "0.14.1", "0.18.1", "0.19.1", "0.33.0")
 OF_SGLANG = ("0.5.10.post1", "0.5.15", "0.5.23")
 PACKAGES = (
@@ -40,6 +42,8 @@ PACKAGES = (
     *(Package("sglang", version, _SGLANG) for version in OF_SGLANG),
     Package("vllm-ascend", "0.23.0", _ASCEND),
 )
+# What planners are compared with ours, beside the newest of each of those: `benchmarks.peers`.
+MORE = (Package("lmdeploy", "0.18.0", _LMDEPLOY),)
 # Wheels are for Python 3.12 and Linux; only their text is read.
 _WHEELS = ["--only-binary=:all:", "--python-version=3.12", "--platform=any"]
 _WHEELS += [f"--platform=manylinux_2_{minor}_x86_64" for minor in (28, 34)]
@@ -87,16 +91,17 @@ def _files(archive: Path) -> Iterator[tuple[str, bytes]]:
                     yield member.name.partition("/")[2], file.read()
 
 
-def main(folder: Path) -> None:
-    """All of them."""
+def main(folder: Path, names: list[str]) -> None:
+    """Those of some names, or all that tests need."""
+    wanted = [package for package in (*PACKAGES, *MORE) if package.folder in names] if names else PACKAGES
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("*.missing"):
         stale.unlink()
-    for package in PACKAGES:
+    for package in wanted:
         fetch(package, folder)
-    missing = sorted(path.stem for path in folder.glob("*.missing"))
-    print(f"{len(PACKAGES) - len(missing)} of {len(PACKAGES)} packages in {folder}", *missing)
+    missing = sorted(path.name.removesuffix(".missing") for path in folder.glob("*.missing"))
+    print(f"{len(wanted) - len(missing)} of {len(wanted)} packages in {folder}", *missing)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])
