@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,11 +70,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The table."""
-    if timed := _plugin(config).benchmarks:
+    """The table, and as lines of a page beside the JSON."""
+    if benchmarks := _plugin(config).benchmarks:
+        timed = [(bench.stats.median, bench.extra_info) for bench in benchmarks]
+        if json := config.getoption("benchmark_json"):
+            Path(json.name).with_suffix(".md").write_text(table.markdown(timed))
         console = Console(width=100, force_terminal=terminalreporter.hasmarkup)
         with console.capture() as printed:
-            console.print(table.table([(bench.stats.median, bench.extra_info) for bench in timed]))
+            console.print(table.table(timed))
         terminalreporter.write(f"\n{printed.get()}\n")
 
 

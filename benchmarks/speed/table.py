@@ -36,6 +36,18 @@ def table(timed: list[tuple[float, dict[str, Any]]]) -> Group:
     return Group(rows, notes.append(NOTES, style="dim"))
 
 
+def markdown(timed: list[tuple[float, dict[str, Any]]]) -> str:
+    """The same as lines of a page."""
+    lines = [["policy", "route", "library", "loads", "ms", "baseline, ms", "ratio", "reach", "aim"], ["---"] * 9]
+    for seconds, info in timed:
+        names = [info["policy"], info["route"], info["library"], info["family"]]
+        numbers = [f"{1e3 * seconds:.3g}", f"{1e3 * info['baseline_median']:.3g}", f"{info['ratio']:.3g}"]
+        target = info["target"]
+        wanted = [f"{target[name]:g}" for name in ("reach", "aim")] if target else ["", ""]
+        lines.append(names + numbers + wanted)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def _spread(timed: list[tuple[float, dict[str, Any]]]) -> float:
     """By how much the baseline's time varied, though its work is the same each time."""
     times: dict[str, list[float]] = {}

@@ -73,6 +73,7 @@ def test_times_stand_beside_the_baseline(tmp_path: Path) -> None:
     for timed, line in zip(document["benchmarks"], cells, strict=True):
         ratio = timed["stats"]["median"] / np.median(timed["extra_info"]["baseline_seconds"])
         assert float(line[7]) == pytest.approx(ratio, rel=0.01)
+        assert f"| {' '.join(line[3:5])} | {' | '.join(line[5:8])} |" in out.with_suffix(".md").read_text()
         assert len(timed["stats"]["data"]) == len(timed["extra_info"]["baseline_seconds"]) >= 3
 
 
