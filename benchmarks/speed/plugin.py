@@ -73,8 +73,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """The table, and as lines of a page beside the JSON."""
     if benchmarks := _plugin(config).benchmarks:
         timed = [(bench.stats.median, bench.extra_info) for bench in benchmarks]
-        if json := config.getoption("benchmark_json"):
-            Path(json.name).with_suffix(".md").write_text(table.markdown(timed))
+        json: Path | None = config.getoption("benchmark_json")
+        if json is not None:
+            json.with_suffix(".md").write_text(table.markdown(timed))
         console = Console(width=100, force_terminal=terminalreporter.hasmarkup)
         with console.capture() as printed:
             console.print(table.table(timed))
