@@ -1,8 +1,10 @@
 """What few moves cost the once-written code under jit on a CPU: beside a plan of policy joint, in one run."""
 
+import os
 import time
 from statistics import median
 from typing import NamedTuple
+from unittest import mock
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,9 +13,9 @@ from benchmarks.moves.cases import SMALL
 from benchmarks.moves.planning import program
 from benchmarks.quality.sizes import Size
 from benchmarks.shared.memory import xla_peak
-from benchmarks.shared.once_written import once_written
 from benchmarks.shared.timing import cpu_seconds, finished
 from eplb_xp import rebalance_experts
+from eplb_xp.backends.takeover import OFF, SWITCH
 
 CALLS = 7
 SIZES = (Size(288, 32), Size(320, 64), Size(384, 128))
@@ -37,7 +39,7 @@ class Cost(NamedTuple):
         return self.follow / self.joint
 
 
-@once_written()
+@mock.patch.dict(os.environ, {SWITCH: OFF})
 def cost(size: Size) -> Cost:
     """Time both in turn."""
     before, now = (jnp.asarray(load.astype(np.float32)) for load in SMALL(0))

@@ -1,9 +1,11 @@
 """What all numbers of moves at once cost the once-written code under jit: beside one plan for the most of them."""
 
+import os
 import time
 from functools import partial
 from statistics import median
 from typing import NamedTuple
+from unittest import mock
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,9 +14,9 @@ from benchmarks.moves.cases import SMALL
 from benchmarks.moves.planning import plan, program
 from benchmarks.quality.sizes import Size
 from benchmarks.shared.memory import xla_peak
-from benchmarks.shared.once_written import once_written
 from benchmarks.shared.timing import cpu_seconds, finished
 from eplb_xp import frontier, rebalance_experts
+from eplb_xp.backends.takeover import OFF, SWITCH
 
 CALLS = 5
 SIZES = (Size(288, 32), Size(320, 64))
@@ -39,7 +41,7 @@ class Cost(NamedTuple):
         return self.all_plans / self.plan
 
 
-@once_written()
+@mock.patch.dict(os.environ, {SWITCH: OFF})
 def cost(size: Size) -> Cost:
     """Time both in turn."""
     before, load = SMALL(0)
