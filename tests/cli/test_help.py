@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from eplb_xp import Plan, rebalance_experts
+from eplb_xp.simulation import measuring
 from tests.support.command_line import SIZES, run
 from tests.support.libraries import NumPyArray
 from tests.support.paths import ROOT
@@ -123,6 +124,12 @@ def test_examples_of_the_readme_run(capsys: pytest.CaptureFixture[str]) -> None:
         if {"--previous", "--samples"} & {*args}:
             args.append("--layers=:2")  # of the 58, for as long
         run_example(args, capsys)
+
+
+@pytest.fixture(autouse=True)
+def few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of experts that are timed: a processor takes a minute for many."""
+    monkeypatch.setattr(measuring, "TOKENS", (1, 2))
 
 
 def run_example(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:

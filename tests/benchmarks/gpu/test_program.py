@@ -65,7 +65,9 @@ def test_a_wrong_plan_ends_all(
     monkeypatch.setattr(by_torch, "made", partial(broken, "logcnt", 0))
     assert run("--only", "greedy global, 58 x 64,", "--seed", "3") == 1
     printed = capsys.readouterr()
-    assert printed.err.startswith("bench-gpu: greedy global, 58 x 64, 96 / 32: logcnt of layer 0")
+    at, said = printed.err.splitlines()
+    assert at == "1/3 checking greedy global, 58 x 64, 96 / 32"
+    assert said.startswith("bench-gpu: greedy global, 58 x 64, 96 / 32: logcnt of layer 0")
     assert "--seed 3" in printed.err
     assert printed.out == ""
     assert not without_gpu.exists()
