@@ -26,8 +26,7 @@ numpydoc_validation_checks = {
 numpydoc_validation_exclude = {
     # numpydoc wants a tuple's fields as parameters too
     r"\.(Frontier|MovedBytes|Moves|Plan|Prepared|Report|SharedReport|Shares|Statistics)$",
-    r"\.simulation\..*\.(Cost|Gpu|Measured|Model|Product|Score|Worth)$",
-    r"\.simulation\.(Cost|Gpu|Measured|Model|Product|Score|Worth)$",
+    r"\.simulation\.(Cost|Gpu|Measured|Model|Product|Score|Strategy|Worth)$",
     r"\.backends\.",  # for people who read code: one line each
 }
 

@@ -53,7 +53,23 @@ class Measured(NamedTuple):
 
 
 def machine_of(library: str) -> Machine:
-    """The devices of a library, ``"torch"`` or ``"jax"``, which is imported for it."""
+    """Find the devices of a library, which is imported for it.
+
+    Parameters
+    ----------
+    library : str
+        ``"torch"`` or ``"jax"``.
+
+    Returns
+    -------
+    Machine
+        What `measure` times.
+
+    Raises
+    ------
+    ValueError
+        Where the library is another one.
+    """
     if library not in MACHINES:
         raise ValueError(f"a machine is measured by {' or '.join(MACHINES)}, got {library!r}")
     module, name = MACHINES[library]
@@ -83,6 +99,7 @@ def measure(
     Returns
     -------
     Measured
+        What was timed, and what could not be.
 
     Examples
     --------

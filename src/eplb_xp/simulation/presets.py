@@ -88,6 +88,7 @@ def cost_of(gpu: str | Gpu, model: str | Model, *, overlap: float = 0.0) -> Cost
     Returns
     -------
     Cost
+        Of the model's experts on the GPU.
 
     Raises
     ------

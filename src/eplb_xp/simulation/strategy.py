@@ -87,6 +87,18 @@ def usual(every: int, window: int | None = None) -> list[Strategy]:
     Experts in order; a plan that is kept; fresh plans as EPLB makes them and by policy joint; few moves, for the sum of
     the window and for samples of it; a ring whose shares are made for each step, kept and made anew; and the same with
     one more slot a GPU.
+
+    Parameters
+    ----------
+    every : int
+        Steps from one plan to the next.
+    window : int, optional
+        Steps that plans are made from; by default ``every``.
+
+    Returns
+    -------
+    list of Strategy
+        With names of their own.
     """
     samples = min(SAMPLES, window or every)
     few = [Strategy(f"{share:.0%} moves", every=every, max_moves=share) for share in FEW]

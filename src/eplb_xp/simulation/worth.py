@@ -76,6 +76,7 @@ def worth(
     Returns
     -------
     Worth
+        The verdict, and what it is made of.
 
     Raises
     ------
