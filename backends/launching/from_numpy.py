@@ -115,7 +115,9 @@ def extension() -> Any:
 
 def threads() -> int:
     """In how many threads layers are planned at once."""
-    value = os.environ.get(THREADS, "1")
+    value = os.environ.get(THREADS)
+    if value is None:
+        return 1
     number = int(value) if value.isascii() and value.isdigit() else 0
     if not 1 <= number <= MOST_THREADS:
         raise ValueError(f"{THREADS} must be an integer from 1 to {MOST_THREADS}, got {value!r}")

@@ -11,7 +11,7 @@ import torch
 from tests.support.libraries import LIBRARIES
 from tests.support.library import Library
 from tests.support.native import natively, needs_native
-from tests.support.other_libraries import Jit, Torch
+from tests.support.other_libraries import Jax, Jit, Torch
 
 ONCE_WRITTEN = ("numpy", "torch", "torch-cuda", "jax", "jax-jit")
 
@@ -25,23 +25,39 @@ class TorchNative(Torch):
             return super().call(function, *arrays, **static)
 
 
-class JitNative(Jit):
+class Concrete(Jax):
+    """JAX's concrete arrays, compiled for, where NumPy doesn't plan, as for users; tests have it plainer."""
+
+    def call(self, function: Callable[..., Any], *arrays: Any, **static: Any) -> Any:
+        """As it is."""
+        return function(*arrays, **static)
+
+
+class Jitted(Jit):
+    """Inside jax.jit, compiled as for users; tests have it plainer."""
+
+    def call(self, function: Callable[..., Any], *arrays: Any, **static: Any) -> Any:
+        """The program, compiled once."""
+        return _compiled(self.name, function, **static)(*arrays)
+
+
+class JitNative(Jitted):
     """Inside jax.jit, where native code is a call of the program: only tracing and compiling ask for it."""
 
     def call(self, function: Callable[..., Any], *arrays: Any, **static: Any) -> Any:
         """With native code."""
-        compiled = _compiled(function, **static)
         with natively():
-            return compiled(*arrays)
+            return super().call(function, *arrays, **static)
 
 
 @cache
-def _compiled(function: Callable[..., Any], **static: Any) -> Callable[..., Any]:
+def _compiled(library: str, function: Callable[..., Any], **static: Any) -> Callable[..., Any]:  # noqa: ARG001 # each its own
     """A function object of its own, because JAX caches compilations by it."""
     return jax.jit(partial(function, **static))
 
 
 BY_NAME: dict[str, Library] = {library.name: library for library in LIBRARIES}
+BY_NAME |= {library.name: library for library in (Concrete("jax"), Jitted("jax-jit"))}
 NUMPY_NATIVE = BY_NAME["numpy-native"]
 JIT_NATIVE = JitNative("jit-native")
 NATIVE = (NUMPY_NATIVE, TorchNative("torch-native", "cpu"), JIT_NATIVE)
