@@ -76,9 +76,8 @@ def check_values(lib: Standard, weight: Any) -> None:
     least = float(np.minimum.reduce(load, axis=None, initial=0))
     if least >= 0 and float(np.maximum.reduce(load, axis=None, initial=0)) <= LARGEST:
         return
-    are_integers = load.dtype.kind in "iu"  # of which none is infinite, or too large
-    _refuse(load, load < 0 if are_integers else ~((load >= 0) & (load < np.inf)), "NaN, infinite or negative")
-    if load.dtype.itemsize > 4 and not are_integers:
+    _refuse(load, ~((load >= 0) & (load < np.inf)), "NaN, infinite or negative")
+    if load.dtype.itemsize > 4:
         _refuse(load, load > LARGEST, f"above the largest float32, {LARGEST:.4g}")
 
 

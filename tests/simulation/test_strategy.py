@@ -9,6 +9,7 @@ from eplb_xp.simulation import Strategy, usual
 
 def test_budgets() -> None:
     assert Strategy("a", max_moves=0.1).budget(288) == 28
+    assert Strategy("a", max_moves=0.29).budget(100) == 29  # in floats 28.999999999999996
     assert Strategy("a", max_moves=7).budget(288) == 7
     assert Strategy("a").budget(288) is None
 

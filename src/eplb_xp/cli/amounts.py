@@ -3,19 +3,16 @@
 import re
 from fractions import Fraction
 
-from eplb_xp.cli.errors import UserError
+from eplb_xp import amounts
+from eplb_xp.cli.errors import UserError, refusals
 
 LETTERS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
 
 def as_moves(moves: str, slots: int, option: str = "--max-moves", of: str = "a layer") -> int:
     """The value of ``--max-moves``, and of what is like it: a number of slots, or a share of so many, rounded down."""
-    found = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)%", moves.strip(), re.ASCII)
-    if found is None or (found[2] and Fraction(found[2]) > 100):
-        raise UserError(
-            f"{option} must be a whole number of slots of {of}, such as 8, or 0% to 100% of them, got {moves!r}"
-        )
-    return int(found[1]) if found[1] else int(Fraction(found[2]) * slots / 100)
+    with refusals():
+        return amounts.as_moves(moves, slots, option, of)
 
 
 def as_bytes(size: str) -> int:

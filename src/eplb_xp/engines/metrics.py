@@ -9,18 +9,20 @@ import importlib
 from importlib.util import find_spec
 from typing import Any
 
+from eplb_xp.engines.settings import Settings
+
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
-def check() -> None:
-    """Prometheus's client is installed.
+def check(settings: Settings) -> None:
+    """Prometheus's client is installed, if it is asked for.
 
     Raises
     ------
     ValueError
         Where it is not.
     """
-    if find_spec("prometheus_client") is None:
+    if settings.metrics is not None and find_spec("prometheus_client") is None:
         raise ValueError("EPLB_XP_METRICS=prometheus needs prometheus_client: pip install prometheus-client")
 
 

@@ -1,11 +1,10 @@
 """RTP-LLM: eplb-xp in the place of the function ``rebalance_experts``; its balancer plans one layer at a time."""
 
-import importlib
 from typing import Any
 
 from eplb_xp.backends import library_of
-from eplb_xp.engines import metrics, planner, report
-from eplb_xp.engines.settings import Settings, from_environment
+from eplb_xp.engines import placing, planner
+from eplb_xp.engines.settings import asked_for
 
 
 def register() -> None:
@@ -18,12 +17,7 @@ def register() -> None:
     ValueError
         Where the environment asks for what there is not.
     """
-    settings = _settings()
-    if settings.metrics is not None:
-        metrics.check()
-    module: Any = importlib.import_module("rtp_llm.eplb.ep_balancer")
-    module.rebalance_experts = rebalance_experts
-    report.announce("RTP-LLM", settings)
+    placing.put("RTP-LLM", "rtp_llm.eplb.ep_balancer", rebalance_experts)
 
 
 def rebalance_experts(
@@ -55,11 +49,7 @@ def rebalance_experts(
         the ``num_replicas - experts + 1`` that RTP-LLM pads to.
     """
     sizes = num_replicas, num_groups, num_nodes, num_gpus
-    made = planner.plan("rtp-llm", _settings(), weight, *sizes, active=active_ranks)
+    made = planner.plan("rtp-llm", asked_for(), weight, *sizes, active=active_ranks)
     xp = library_of("weight", weight).xp
     phy2log, log2phy, logcnt = (xp.asarray(x, device="cpu") for x in made)
     return phy2log, log2phy, logcnt
-
-
-def _settings() -> Settings:
-    return from_environment() or Settings()

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from eplb_xp.cli.amounts import as_moves
-from eplb_xp.cli.errors import UserError
+from eplb_xp.amounts import as_moves
 from eplb_xp.following import MOST_FAR_COST
 from eplb_xp.policy import POLICIES
 
@@ -88,6 +87,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings | 
     return Settings(policy, device=device, metrics=_one_of(environment, METRICS, SYSTEMS), **read)
 
 
+def asked_for() -> Settings:
+    """What the environment asks for, or what is usual: for who plans because it was asked to."""
+    return from_environment() or Settings()
+
+
 def _option(option: str, value: str) -> tuple[str, str]:
     name, equals, text = (part.strip() for part in option.partition("="))
     if name not in _READERS or not equals:
@@ -106,8 +110,8 @@ def _one_of(environment: Mapping[str, str], variable: str, known: tuple[str, ...
 
 def _moves(text: str) -> str:
     try:
-        as_moves(text, 1, "max_moves")
-    except UserError as error:
+        as_moves(text, 1)
+    except ValueError as error:
         raise ValueError(f"{POLICY}: {error}") from error
     return text
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from eplb_xp.backends import library_of
 from eplb_xp.engines import metrics, planner, report
-from eplb_xp.engines.settings import Settings, from_environment
+from eplb_xp.engines.settings import asked_for, from_environment
 
 MODULE = "sglang.srt.eplb.eplb_algorithms"
 
@@ -26,8 +26,7 @@ def register() -> None:
     settings = from_environment()
     if settings is None:
         return
-    if settings.metrics is not None:
-        metrics.check()
+    metrics.check(settings)
     try:
         hooks = importlib.import_module("sglang.srt.plugins.hook_registry")
     except ModuleNotFoundError:
@@ -79,7 +78,7 @@ def rebalance_experts(
     groups = num_groups if algorithm.name.endswith("_hierarchical") else None
     made = planner.plan(
         "sglang",
-        from_environment() or Settings(),
+        asked_for(),
         tokens_per_expert,
         num_physical_experts,
         groups,

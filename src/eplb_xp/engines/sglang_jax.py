@@ -1,12 +1,11 @@
 """sglang-jax: eplb-xp in the place of its function ``rebalance_experts``, which plans once, at start."""
 
-import importlib
 from typing import Any
 
 import numpy as np
 
-from eplb_xp.engines import metrics, planner, report
-from eplb_xp.engines.settings import Settings, from_environment
+from eplb_xp.engines import placing, planner
+from eplb_xp.engines.settings import asked_for
 
 
 def register() -> None:
@@ -19,12 +18,7 @@ def register() -> None:
     ValueError
         Where the environment asks for what there is not.
     """
-    settings = _settings()
-    if settings.metrics is not None:
-        metrics.check()
-    module: Any = importlib.import_module("sgl_jax.srt.eplb.eplb_algorithms")
-    module.rebalance_experts = rebalance_experts
-    report.announce("sglang-jax", settings)
+    placing.put("sglang-jax", "sgl_jax.srt.eplb.eplb_algorithms", rebalance_experts)
 
 
 def rebalance_experts(
@@ -61,7 +55,7 @@ def rebalance_experts(
     load = np.atleast_2d(np.asarray(tokens_per_expert))
     groups = num_groups if algorithm.name.endswith("_hierarchical") else None
     gpus = num_physical_experts // num_local_physical_experts
-    made = planner.plan("sglang-jax", _settings(), load, num_physical_experts, groups, num_nodes, gpus)
+    made = planner.plan("sglang-jax", asked_for(), load, num_physical_experts, groups, num_nodes, gpus)
     return made.phy2log, first_spread(made.log2phy, load, num_local_physical_experts), made.logcnt
 
 
@@ -79,7 +73,3 @@ def first_spread(log2phy: "np.ndarray[Any, Any]", load: "np.ndarray[Any, Any]", 
             of_layer[expert, : len(held)] = np.roll(held, -best)
             on_gpu[held[best] // slots] += tokens[expert]
     return spread
-
-
-def _settings() -> Settings:
-    return from_environment() or Settings()

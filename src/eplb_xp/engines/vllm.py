@@ -30,8 +30,7 @@ def register() -> None:
     settings = from_environment()
     if settings is None:
         return
-    if settings.metrics is not None:
-        metrics.check()
+    metrics.check(settings)
     try:
         module = importlib.import_module(f"{EPLB}.policy")
     except ModuleNotFoundError as error:

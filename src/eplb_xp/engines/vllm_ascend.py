@@ -35,8 +35,7 @@ def register() -> None:
             f"{POLICY}={settings.policy} may put two replicas of an expert on one NPU, which vllm-ascend refuses; "
             f"take one of {', '.join(name for name, each in POLICIES.items() if not each.may_double)}"
         )
-    if settings.metrics is not None:
-        metrics.check()
+    metrics.check(settings)
     factory = importlib.import_module(FACTORY).PolicyFactory
     factory.generate_policy = staticmethod(lambda policy_type: Policy())  # noqa: ARG005 # vllm-ascend's signature
     report.announce("vllm-ascend", settings)

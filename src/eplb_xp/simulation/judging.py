@@ -21,6 +21,12 @@ class Steps(NamedTuple):
     num_gpus: int
     cost: Cost | None
     tokens: float | None  # of a layer in a step; those of the trace if None
+    busy: Numbers  # [steps, layers] which layers have tokens in which of the steps that are judged
+
+    @property
+    def number(self) -> int:
+        """How many of the steps that are judged have tokens."""
+        return int(self.busy.any(axis=1).sum())
 
     @property
     def blocks(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,13 +68,7 @@ def _planned(past: Numbers, previous: Numbers | None, strategy: Strategy, sizes:
         weight = samples(past, strategy.samples or 1, strategy.half_life)
         weight = weight if strategy.samples else weight[0]
     shape = replicas, sizes.num_groups, sizes.num_nodes, sizes.num_gpus
-    if previous is None or not strategy.follows:
-        return rebalance_experts(weight.astype(np.float32), *shape, policy=policy)
-    return rebalance_experts(
-        weight.astype(np.float32),
-        *shape,
-        policy=policy,
-        previous=previous,
-        max_moves=strategy.budget(replicas),
-        min_gain=strategy.min_gain,
-    )
+    following: dict[str, Any] = {}
+    if previous is not None and strategy.follows:
+        following = {"previous": previous, "max_moves": strategy.budget(replicas), "min_gain": strategy.min_gain}
+    return rebalance_experts(weight.astype(np.float32), *shape, policy=policy, **following)

@@ -92,7 +92,8 @@ def simulate(
     check_sizes(experts, num_replicas, num_groups, num_nodes, num_gpus)
     check_divisor("gpus_per_node", near, "num_gpus", num_gpus)
     start = _start(number, layers, strategies, check_integer("window", window), sizes)
-    steps = Steps(values, start, window, num_gpus, None if cost is None else check_cost(cost), tokens)
+    busy = values[start:].max(axis=2) > 0
+    steps = Steps(values, start, window, num_gpus, None if cost is None else check_cost(cost), tokens, busy)
     plain = in_order(layers, experts, num_gpus)
     whole = np.full(layers, start), np.full(layers, number)
     never = Measured(steps)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eplb_xp.simulation.arrays import Numbers, means
+from eplb_xp.simulation.arrays import means
 from eplb_xp.simulation.judging import Measured, Steps
 from eplb_xp.simulation.planning import Period, Sizes
 from eplb_xp.simulation.scores import Score
@@ -70,7 +70,7 @@ class Tally:
             changed=changed / all_slots if all_slots else 0.0,
             near_moves=near,
             far_moves=far,
-            seconds_spent=found.seconds and sum(each.seconds for each in self._transfers) / _number(self._steps),
+            seconds_spent=found.seconds and sum(each.seconds for each in self._transfers) / self._steps.number,
             break_even=self._break_even(),
             promised=[(each.made, each.balance) for each in self._promises],
             moves=[each.near + each.far for each in self._transfers],
@@ -103,12 +103,12 @@ def score_in_order(strategy: Strategy, steps: Steps, never: Measured) -> Score:
 
 def _measured(strategy: Strategy, steps: Steps, now: Measured, never: Measured) -> Score:
     """What can be said of the steps alone."""
-    busy = _busy(steps)
+    busy = steps.busy
     layers = [_actual(now, layer) for layer in range(busy.shape[1])]
     balance = now.balance[busy]
     seconds = saved = spent = None
     if steps.cost is not None and busy.any():
-        seconds, plain = (float(each.seconds.sum()) / _number(steps) for each in (now, never))
+        seconds, plain = (float(each.seconds.sum()) / steps.number for each in (now, never))
         saved, spent = plain - seconds, 0.0
     number = busy.sum(axis=1)
     of_steps = np.where(busy, now.balance, 0).sum(axis=1) / np.where(number, number, 1)
@@ -134,17 +134,6 @@ def _measured(strategy: Strategy, steps: Steps, now: Measured, never: Measured) 
         promised=[],
         moves=[],
     )
-
-
-def _busy(steps: Steps) -> Numbers:
-    """Which layers have tokens in which of the steps that are judged."""
-    busy: Numbers = steps.trace[steps.start :].max(axis=2) > 0
-    return busy
-
-
-def _number(steps: Steps) -> int:
-    """Of the steps that have tokens."""
-    return int(_busy(steps).any(axis=1).sum())
 
 
 def _actual(measured: Measured, layer: int | None = None) -> float | None:

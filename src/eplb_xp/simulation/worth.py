@@ -3,10 +3,9 @@
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from eplb_xp.backends import library_of
 from eplb_xp.evaluation import evaluate
+from eplb_xp.maps import logical_maps
 from eplb_xp.simulation.arrays import Numbers, as_trace
 from eplb_xp.simulation.cost import Cost, check_cost
 from eplb_xp.simulation.slots import placed, slot_tokens
@@ -85,8 +84,7 @@ def worth(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from eplb_xp import rebalance_experts
+    >>>     >>> from eplb_xp import rebalance_experts
     >>> used = rebalance_experts(np.array([[9, 8, 7, 1]]), 4, 1, 1, 2)
     >>> load = np.array([[9000, 1000, 7000, 8000]])  # of a step
     >>> next_one = rebalance_experts(load, 4, 1, 1, 2, previous=used)
@@ -123,9 +121,7 @@ def _slots(name: str, plan: Any) -> Numbers:
 
 def _seconds(phy2log: Numbers, many: Numbers, num_gpus: int, cost: Cost, *, best_shares: bool) -> float:
     """Of all steps, added up exactly."""
-    layers, experts = many.shape[1:]
-    counts = np.zeros((layers, experts), np.int64)
-    np.add.at(counts, (np.arange(layers)[:, None], phy2log), 1)
+    _, counts = logical_maps(phy2log, many.shape[2])
     where = placed(phy2log, counts, num_gpus, best_shares=best_shares)
     return math.fsum(
         seconds for load in many for seconds in cost.of_layers(slot_tokens(where, load, num_gpus), num_gpus).tolist()
