@@ -46,6 +46,21 @@ inline bool read_shape(const Values& integers, const Values& floats, const Value
   return true;
 }
 
+// Read the shape of a plan; why not, if it can't be planned for.
+template <typename Asked>
+const char* read_plan(const Asked& asked, Shape& shape, int most_lanes) {
+  if (!read_shape(asked.integers, asked.reals, asked.strides, shape)) return kOtherShape;
+  const bool is_right = asked.strides.are(shape.turns, sizeof(int32_t)) && shape.fits() && asked.fits(shape);
+  return is_right && may_be(asked.lanes, asked.threads, most_lanes) ? nullptr : kDoNotFit;
+}
+
+inline int64_t layers_of(const Values& weight, const Shape& shape) {
+  return weight.bytes / (int64_t{shape.experts} * int64_t{sizeof(float)});
+}
+
+// The bytes of an index, of an array of so many.
+inline int64_t index_size_of(const Values& indices, int64_t number) { return number > 0 ? indices.bytes / number : 8; }
+
 // A plan.
 struct PlanRequest {
   using Sizes = Shape;
@@ -56,22 +71,10 @@ struct PlanRequest {
   Values weight, integers, reals, strides, phy2log, log2phy, logcnt;
   int lanes, threads;
 
-  // Read the shape; why not, if it can't be planned for.
-  const char* read(Shape& shape, int most_lanes) const {
-    if (!read_shape(integers, reals, strides, shape)) return kOtherShape;
-    const bool is_right = strides.are(shape.turns, sizeof(int32_t)) && shape.fits() && fits(shape);
-    return is_right && may_be(lanes, threads, most_lanes) ? nullptr : kDoNotFit;
-  }
+  const char* read(Shape& shape, int most_lanes) const { return read_plan(*this, shape, most_lanes); }
+  int64_t layers(const Shape& shape) const { return layers_of(weight, shape); }
+  int64_t index_size(const Shape& shape) const { return index_size_of(logcnt, layers(shape) * shape.experts); }
 
-  int64_t layers(const Shape& shape) const { return weight.bytes / (int64_t{shape.experts} * int64_t{sizeof(float)}); }
-
-  // The bytes of an index.
-  int64_t index_size(const Shape& shape) const {
-    const int64_t numbers = layers(shape) * shape.experts;
-    return numbers > 0 ? logcnt.bytes / numbers : 8;
-  }
-
- private:
   // Whether the arrays have the sizes of the shape.
   bool fits(const Shape& shape) const {
     const int64_t number = layers(shape), size = index_size(shape);
@@ -91,20 +94,10 @@ struct PlaceRequest {
   Values weight, integers, reals, strides, phy2log, rank, logcnt;
   int lanes, threads;
 
-  const char* read(Shape& shape, int most_lanes) const {
-    if (!read_shape(integers, reals, strides, shape)) return kOtherShape;
-    const bool is_right = strides.are(shape.turns, sizeof(int32_t)) && shape.fits() && fits(shape);
-    return is_right && may_be(lanes, threads, most_lanes) ? nullptr : kDoNotFit;
-  }
+  const char* read(Shape& shape, int most_lanes) const { return read_plan(*this, shape, most_lanes); }
+  int64_t layers(const Shape& shape) const { return layers_of(weight, shape); }
+  int64_t index_size(const Shape& shape) const { return index_size_of(logcnt, layers(shape) * shape.experts); }
 
-  int64_t layers(const Shape& shape) const { return weight.bytes / (int64_t{shape.experts} * int64_t{sizeof(float)}); }
-
-  int64_t index_size(const Shape& shape) const {
-    const int64_t numbers = layers(shape) * shape.experts;
-    return numbers > 0 ? logcnt.bytes / numbers : 8;
-  }
-
- private:
   bool fits(const Shape& shape) const {
     const int64_t number = layers(shape), size = index_size(shape), slots = number * shape.layer_slots();
     return (size == 4 || size == 8) && weight.are(number * shape.experts, sizeof(float)) && phy2log.are(slots, size) &&

@@ -1,6 +1,5 @@
 """``eplb-xp frontier``: what each number of moves buys."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from eplb_xp import evaluate, frontier, moves, plan_at, rebalance_experts, spend
 from eplb_xp.cli.output.frontier_table import ROWS, shown
 from eplb_xp.loads import samples
-from tests.support.command_line import rows, run
+from tests.support.command_line import document, rows, run
 
 STEPS = np.random.default_rng(5).integers(1, 90, (9, 3, 12))  # [steps, layers, experts]
 SIZES = ("--num-replicas=16", "--num-gpus=4")
@@ -29,14 +28,6 @@ def loads(tmp_path: Path) -> Path:
 def ask(loads: Path, *more: str | Path) -> int:
     """What moves buy on the other steps."""
     return run("frontier", loads, *SIZES, "--steps=2:", "--previous", loads.with_name("used.npz"), *more)
-
-
-def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """The JSON that was printed, and nothing else."""
-    out, err = capsys.readouterr()
-    assert err == ""
-    found: dict[str, Any] = json.loads(out)
-    return found
 
 
 @pytest.mark.parametrize(

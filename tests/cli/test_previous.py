@@ -10,7 +10,7 @@ import pytest
 from eplb_xp import Moves, Plan, evaluate, moves, rebalance_experts
 from eplb_xp.cli.amounts import in_letters
 from eplb_xp.loads import samples
-from tests.support.command_line import run
+from tests.support.command_line import document, run
 from tests.support.libraries import NumPyArray
 
 STEPS = np.random.default_rng(3).integers(1, 90, (9, 3, 6))  # [steps, layers, experts]
@@ -31,14 +31,6 @@ def loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 def follow(loads: Path, *more: str | Path) -> int:
     """Plan for the other steps, following the plan in use."""
     return run("plan", loads, *SIZES, "--steps=2:", "--previous", loads.with_name("used.npz"), *more)
-
-
-def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """The JSON that was printed, and nothing else."""
-    out, err = capsys.readouterr()
-    assert err == ""
-    found: dict[str, Any] = json.loads(out)
-    return found
 
 
 def following(load: NumPyArray, **settings: Any) -> Plan[NumPyArray]:

@@ -1,6 +1,5 @@
 """``eplb-xp simulate``: what strategies promise, bring and cost."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from eplb_xp import loads
 from eplb_xp.simulation import Score, Strategy, cost_of, recommend, simulate, usual
-from tests.support.command_line import rows, run
+from tests.support.command_line import document, rows, run
 
 TRACE = np.random.default_rng(3).integers(1, 90, (14, 2, 8))
 SIZES = ("--num-replicas=12", "--num-gpus=4", "--every=4")
@@ -26,14 +25,6 @@ def expected(*others: Strategy, **settings: Any) -> list[Score]:
     """What the library says."""
     given: dict[str, Any] = {"window": 4, "cost": cost_of("h200", "deepseek-v3"), **settings}
     return simulate(TRACE, 12, 1, 1, 4, strategies=[*usual(4, given["window"]), *others], **given)
-
-
-def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """The JSON that was printed, and nothing else."""
-    out, err = capsys.readouterr()
-    assert err == ""
-    found: dict[str, Any] = json.loads(out)
-    return found
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """How the tests run ``eplb-xp``."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import pytest
 
 from eplb_xp.cli import main
 
@@ -30,3 +32,11 @@ def rows(table: str) -> dict[str, list[str]]:
     """The cells of a table by their row."""
     cells = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
     return {line[0]: line[1:] for line in cells if len(line) > 2}
+
+
+def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The JSON that was printed, and nothing else."""
+    out, err = capsys.readouterr()
+    assert err == ""
+    found: dict[str, Any] = json.loads(out)
+    return found

@@ -49,7 +49,7 @@ struct FollowRequest {
   const char* read(FollowingShape& shape, int most_lanes) const { return read_search(*this, shape, most_lanes); }
 
   int64_t layers(const FollowingShape&) const { return min_gain.bytes / int64_t{sizeof(float)}; }
-  int64_t index_size(const FollowingShape& shape) const { return layers(shape) > 0 ? max_moves.bytes / layers(shape) : 8; }
+  int64_t index_size(const FollowingShape& shape) const { return index_size_of(max_moves, layers(shape)); }
 
   bool fits(const FollowingShape& shape) const {
     const int64_t number = layers(shape), size = index_size(shape);
@@ -73,7 +73,7 @@ struct FollowOrRenewRequest {
   const char* read(FollowingShape& shape, int most_lanes) const { return read_search(*this, shape, most_lanes); }
 
   int64_t layers(const FollowingShape&) const { return min_gain.bytes / int64_t{sizeof(float)}; }
-  int64_t index_size(const FollowingShape& shape) const { return layers(shape) > 0 ? max_moves.bytes / layers(shape) : 8; }
+  int64_t index_size(const FollowingShape& shape) const { return index_size_of(max_moves, layers(shape)); }
 
   bool fits(const FollowingShape& shape) const {
     const int64_t number = layers(shape), size = index_size(shape);
@@ -96,9 +96,7 @@ struct RenewRequest {
   const char* read(FollowingShape& shape, int most_lanes) const { return read_search(*this, shape, most_lanes); }
 
   int64_t layers(const FollowingShape&) const { return min_gain.bytes / int64_t{sizeof(float)}; }
-  int64_t index_size(const FollowingShape& shape) const {
-    return layers(shape) > 0 ? previous.bytes / (layers(shape) * shape.slots) : 8;
-  }
+  int64_t index_size(const FollowingShape& shape) const { return index_size_of(previous, layers(shape) * shape.slots); }
 
   bool fits(const FollowingShape& shape) const {
     const int64_t number = layers(shape), size = index_size(shape);
@@ -124,9 +122,7 @@ struct FrontierRequest {
   int64_t layers(const FollowingShape& shape) const {
     return weight.bytes / (int64_t{shape.samples} * shape.experts * int64_t{sizeof(float)});
   }
-  int64_t index_size(const FollowingShape& shape) const {
-    return layers(shape) > 0 ? previous.bytes / (layers(shape) * shape.slots) : 8;
-  }
+  int64_t index_size(const FollowingShape& shape) const { return index_size_of(previous, layers(shape) * shape.slots); }
 
   bool fits(const FollowingShape& shape) const {
     const int64_t number = layers(shape), size = index_size(shape), marks = number * shape.marks;

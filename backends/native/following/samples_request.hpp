@@ -32,10 +32,7 @@ struct SamplesRequest {
   int64_t layers(const SampledShape& shape) const {
     return weight.bytes / (int64_t{shape.search.samples} * shape.search.experts * int64_t{sizeof(float)});
   }
-  int64_t index_size(const SampledShape& shape) const {
-    const int64_t numbers = layers(shape) * shape.search.experts;
-    return numbers > 0 ? logcnt.bytes / numbers : 8;
-  }
+  int64_t index_size(const SampledShape& shape) const { return index_size_of(logcnt, layers(shape) * shape.search.experts); }
 
  private:
   bool fits(const SampledShape& shape) const {

@@ -11,7 +11,7 @@ import numpy as np
 
 from eplb_xp.backends import library_of
 from eplb_xp.engines import loads, metrics, planner, report
-from eplb_xp.engines.settings import POLICY, Settings, from_environment
+from eplb_xp.engines.settings import POLICY, asked_for, from_environment
 from eplb_xp.maps import expert_loads
 from eplb_xp.policy import POLICIES
 
@@ -75,7 +75,7 @@ class Policy:
         of_slots = loads.read(lib, expert_workload)
         of_slots = of_slots.reshape(*of_slots.shape[:-2], npus * slots)
         load = expert_loads(of_slots, old, int(old.max()) + 1)
-        settings = from_environment() or Settings()
+        settings = asked_for()
         made = planner.plan("vllm-ascend", settings, load, npus * slots, 1, 1, npus, old=old)
         summed = loads.window(load, 1)
         busiest = [_busiest(summed, each, npus) for each in (old, made.phy2log)]

@@ -47,3 +47,23 @@ QWEN3_DECODE = Preset(
     drift_correlation=0.998,
     claims=Statistics(5.3, 1.02, 0.998),
 )
+
+# Decode routes of gpt-oss-20b, replayed in batches of 64 with one domain after another. A token repeats its experts
+# from step to step, so the counts are as steady as 96 independent tokens are.
+GPT_OSS_DECODE = Preset(
+    "gpt-oss-20b, decode",
+    layers=24,
+    experts=32,
+    top_k=4,
+    tokens=96,
+    shape=2.8,
+    first_layer=0.65,
+    ramp_layers=3,
+    nearly_dead=0.06,
+    drift=0.1,
+    drift_correlation=0.998,
+    domains=4,
+    domain_steps=250,
+    domain_sd=0.4,
+    claims=Statistics(2.75, 0.66, 0.885),
+)

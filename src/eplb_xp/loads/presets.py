@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from eplb_xp.loads.models import QWEN3_DECODE, V3_DECODE, V3_PREFILL
+from eplb_xp.loads.models import GPT_OSS_DECODE, QWEN3_DECODE, V3_DECODE, V3_PREFILL
 from eplb_xp.loads.preset import Preset
 from eplb_xp.loads.statistics import Statistics
 from eplb_xp.loads.traffic_presets import OF_TRAFFIC
@@ -46,25 +46,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             drift_correlation=0.1,
             claims=Statistics(5.3, 1.01, 0.820),
         ),
-        # Decode routes of gpt-oss-20b, replayed in batches of 64 with one domain after another. A token repeats its
-        # experts from step to step, so the counts are as steady as 96 independent tokens are.
-        "gpt-oss-20b": Preset(
-            "gpt-oss-20b, decode",
-            layers=24,
-            experts=32,
-            top_k=4,
-            tokens=96,
-            shape=2.8,
-            first_layer=0.65,
-            ramp_layers=3,
-            nearly_dead=0.06,
-            drift=0.1,
-            drift_correlation=0.998,
-            domains=4,
-            domain_steps=250,
-            domain_sd=0.4,
-            claims=Statistics(2.75, 0.66, 0.885),
-        ),
+        "gpt-oss-20b": GPT_OSS_DECODE,
         # No recording is at hand: Kimi K2's sizes and its one group, with the spread of DeepSeek-V3.
         "kimi-k2": replace(
             V3_DECODE,

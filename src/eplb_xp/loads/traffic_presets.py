@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from eplb_xp.loads.models import V3_DECODE, V3_PREFILL
+from eplb_xp.loads.models import GPT_OSS_DECODE, V3_DECODE, V3_PREFILL
 from eplb_xp.loads.preset import Preset
 from eplb_xp.loads.statistics import Statistics
 from eplb_xp.loads.traffic import Day, Requests, Visits
@@ -40,19 +40,13 @@ OF_TRAFFIC: Mapping[str, Preset] = {
     ),
     # Decode routes of gpt-oss-20b, replayed as batches of 64 requests, one domain after another: loads correlate with
     # those of the next step by 0.90, over 10 steps by 0.88, over 100 by 0.85, over 500 by 0.72.
-    "gpt-oss-20b-requests": Preset(
-        "gpt-oss-20b, decode, requests come and go",
-        layers=24,
-        experts=32,
-        top_k=4,
+    "gpt-oss-20b-requests": replace(
+        GPT_OSS_DECODE,
+        model="gpt-oss-20b, decode, requests come and go",
         tokens=64,
-        shape=2.8,
-        first_layer=0.65,
-        ramp_layers=3,
-        nearly_dead=0.06,
-        domains=4,
+        drift=0.0,
+        drift_correlation=0.0,
         domain_steps=800,
-        domain_sd=0.4,
         traffic=Requests(300, spread=0.7, own=0.58),
         claims=Statistics(2.75, 0.66, 0.880),
     ),
