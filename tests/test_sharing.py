@@ -157,6 +157,13 @@ def test_prepared_plans_give_the_same(library: Library) -> None:
     assert_equal(found, share_tokens(PLAN, WEIGHT, 4))
 
 
+def test_a_plan_prepared_for_more_gpus_holds_what_fewer_hold_twice() -> None:
+    slots, load = np.zeros((1, 4), np.int64), np.array([[8]])
+    plan = (slots, slots, load)
+    with pytest.raises(ValueError, match="another number of GPUs: it has not what 2 GPUs"):
+        share_tokens(plan, load, 2, prepared=prepare_shares(plan, 4))
+
+
 def test_a_plan_that_was_prepared_for_one_gpu_is_no_other_where_every_slot_is_a_gpu() -> None:
     phy2log, weight = np.array([[0, 1, 0, 1]]), np.array([[7, 5]])
     plan = (phy2log, phy2log, weight)

@@ -166,14 +166,10 @@ def _check_places_if_free(lib: Standard, prepared: Any, phy2log: Any, experts: i
     layers, replicas = phy2log.shape
     slots = lib.to_numpy(phy2log).reshape(layers, num_gpus, replicas // num_gpus)
     places = lib.to_numpy(prepared.expert).reshape(layers, replicas // num_gpus, num_gpus).transpose(0, 2, 1)
-    if (places == slots).all():
-        return
-    nobodys = places == experts
-    wrong = ((places != slots) & ~nobodys).any(axis=(1, 2))
-    if nobodys.any():
-        held = np.sort(slots, axis=2)
-        again = np.count_nonzero(held[:, :, 1:] == held[:, :, :-1], axis=(1, 2))
-        wrong |= np.count_nonzero(nobodys, axis=(1, 2)) != again
+    others = (places != slots) & (places != experts)
+    held = np.sort(slots, axis=2)
+    again = np.count_nonzero(held[:, :, 1:] == held[:, :, :-1], axis=(1, 2))
+    wrong = others.any(axis=(1, 2)) | (np.count_nonzero(places == experts, axis=(1, 2)) != again)
     if wrong.any():
         raise ValueError(
             f"prepared is of another plan or another number of GPUs: it has not what {num_gpus} GPUs hold "
