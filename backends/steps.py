@@ -1,4 +1,4 @@
-"""Public steps: those that no kernel takes over, for which NumPy does in host memory, and those that make plans."""
+"""Public steps that no kernel takes over: for arrays in host memory NumPy does."""
 
 from eplb_xp.algorithms import evaluation, pipeline, slots
 from eplb_xp.algorithms.following import follow, for_samples, frontier, samples, spending
@@ -12,10 +12,4 @@ WITHOUT_KERNELS = (
     *(follow.renew, frontier.frontier, spending.spend),
     *(for_samples.plan_for_samples, samples.weighed),
     *(moves.moves, slots.logical_maps, slots.expert_counts, slots.expert_floats),
-)
-
-# What eager operations on a device take long for.
-PLANS = (
-    *(pipeline.plan, pipeline.place, pipeline.pack_items),
-    *(follow.follow, follow.follow_or_renew, follow.renew, frontier.frontier, for_samples.plan_for_samples),
 )

@@ -19,7 +19,7 @@ from eplb_xp.backends.launching import follows_from_torch, from_numpy, from_torc
 from eplb_xp.backends.launching.searching import STEPS
 from eplb_xp.backends.loops import Carry
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.steps import PLANS, WITHOUT_KERNELS
+from eplb_xp.backends.steps import WITHOUT_KERNELS
 from eplb_xp.backends.takeover import NATIVE, SWITCH, TRITON, Refusal, Step, is_switched_on, register
 from eplb_xp.backends.tensors.kinds import check_has_values, is_plain
 from eplb_xp.backends.tensors.on_numpy import as_numpy, on_numpy
@@ -36,6 +36,8 @@ WITH_KERNELS = (
 
 # Steps that native code takes over in host memory.
 NATIVELY = (pipeline.plan, *STEPS)
+# Those and others that eager operations on a device take long for.
+PLANS = (*NATIVELY, pipeline.place, pipeline.pack_items)
 
 
 class Torch(Standard):
