@@ -84,7 +84,8 @@ def worth(
 
     Examples
     --------
-    >>>     >>> from eplb_xp import rebalance_experts
+    >>> import numpy as np
+    >>> from eplb_xp import rebalance_experts
     >>> used = rebalance_experts(np.array([[9, 8, 7, 1]]), 4, 1, 1, 2)
     >>> load = np.array([[9000, 1000, 7000, 8000]])  # of a step
     >>> next_one = rebalance_experts(load, 4, 1, 1, 2, previous=used)
