@@ -65,7 +65,7 @@ def in_a_row(device: torch.device, step: Callable[[], object]) -> float:
     number = IN_A_ROW if device.type == "cuda" else 1
 
     def steps(_: Clock) -> None:
-        for _ in range(number):
+        for _turn in range(number):
             step()
 
     return phases(device, steps)["layer"] / number

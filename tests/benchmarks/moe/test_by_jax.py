@@ -6,6 +6,7 @@ import pytest
 from benchmarks.moe import by_jax, systems
 from benchmarks.moe.placements import SHARE, Case
 from benchmarks.moe.setting import WrongOutputError
+from eplb_xp.simulation.presets import Model
 
 GPUS = 2
 PREFILL = systems.tiny(GPUS)[0]._replace(batches=1)
@@ -29,7 +30,7 @@ def test_shares_are_of_all_devices_tokens() -> None:
 def test_one_wrong_weight_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     right, calls = by_jax.weights_of, []
 
-    def wrong(model: by_jax.Model, numbers: jax.Array, dtype: object) -> by_jax.Weights:
+    def wrong(model: Model, numbers: jax.Array, dtype: object) -> by_jax.Weights:
         calls.append(numbers)
         made = right(model, numbers, dtype)
         return made._replace(down=made.down.at[0].multiply(1.01)) if len(calls) == 1 else made

@@ -42,8 +42,8 @@ def test_one_wrong_weight_is_seen(alone: Place) -> None:
 
 
 def test_few_tokens_are_whole_and_many_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots.dist, "get_world_size", lambda: 2)
-    monkeypatch.setattr(slots.dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
     plan = place(RING_TIME, DECODE, batches.traffic(DECODE, 30, 0).past, 2)
     ways = slots.Slots(plan, TIME, torch.device("cpu"), 50)
     expert = int(plan.logcnt[0].argmax())
