@@ -158,23 +158,13 @@ def _taken(step: Step, by_kernels: Step, form: str | None, lib: Standard, *array
     return by_kernels(lib, *arrays, **sizes) if goes_on else found
 
 
-def _share_of_plan(lib: Standard, *arrays: jax.Array, num_gpus: int, rounds: int) -> Shares[jax.Array] | Refusal:
-    """By the kernel, for which the once-written code prepares the plan."""
-    phy2log, *others = arrays
-    num_experts = arrays[-1].shape[1]
-    reason = shares_from_jax.refusal(arrays[-1], phy2log.shape[1], num_gpus)
-    if reason is not None:
-        return reason
-    its = lib.call(prepared.prepare, phy2log, num_experts=num_experts, num_gpus=num_gpus)
-    return shares_from_jax.share(lib, *its, *others, num_gpus=num_gpus, rounds=rounds)
-
-
-for step in (*WITHOUT_KERNELS, prepared.prepare):
+for step in WITHOUT_KERNELS:
     register(Jax, step, functools.partial(on_numpy, step))
 for taken, kernels, form in (
     (pipeline.plan, from_jax.plan, None),
-    (shares.share, shares_from_jax.share, TRITON),
-    (shares.share_of_plan, _share_of_plan, TRITON),
+    (prepared.prepare, shares_from_jax.prepare, None),
+    (shares.share, shares_from_jax.share, None),
+    (shares.share_of_plan, shares_from_jax.share_of_plan, None),
     (route.route_in_turn, routes_from_jax.route_in_turn, TRITON),
     (route.route_by_quota, routes_from_jax.route_by_quota, TRITON),
 ):

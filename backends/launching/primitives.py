@@ -58,11 +58,18 @@ def taken(
     lib: Standard, call: Callable[..., Any], *arrays: jax.Array, reasons: dict[str, Refusal | None], **settings: Any
 ) -> Any:
     """A step by its primitive, in the forms that have no reason not to take it; or why the once-written code does."""
+    refusal = refused(reasons)
+    if refusal is not None:
+        return refusal
     forms = tuple(form for form, reason in reasons.items() if reason is None)
-    if not forms:
-        return Refusal("; ".join(dict.fromkeys(reason.reason for reason in reasons.values() if reason is not None)))
     threads = from_numpy.threads() if NATIVE in forms else 1
     return lib.call(call, *arrays, forms=forms, threads=threads, **settings)
+
+
+def refused(reasons: dict[str, Refusal | None]) -> Refusal | None:
+    """Why no form takes a step, if each has a reason."""
+    all_of_them = [reason.reason for reason in reasons.values() if reason is not None]
+    return Refusal("; ".join(dict.fromkeys(all_of_them))) if len(all_of_them) == len(reasons) else None
 
 
 def is_switched_off(form: str) -> Refusal | None:

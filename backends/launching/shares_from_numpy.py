@@ -1,6 +1,7 @@
 """Shares of arrays in host memory, by the native code of `native/sharing`."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ MOST_PAIRS = 2**24
 MOST_NEIGHBOURS = 2**26
 
 Arrays = np.ndarray[Any, Any]
+Results = Sequence[tuple[tuple[int, ...], Any]]
 
 
 def share(lib: Standard, *arrays: Arrays, **settings: Any) -> Shares[Any] | Refusal:
@@ -33,13 +35,10 @@ def prepare(
     _: Standard, phy2log: Arrays, *, num_experts: int, num_gpus: int, lanes: int | None = None
 ) -> Prepared[Any] | Refusal:
     """What shares need to know of a plan, or why the once-written code finds it out."""
-    layers, replicas = phy2log.shape
-    shape = _shape(num_experts, replicas, num_gpus, 0, are_integers=False)
+    shape = shape_of(num_experts, phy2log.shape[1], num_gpus, 0)
     if isinstance(shape, Refusal):
         return shape
-    experts = layers, num_experts
-    sizes = (phy2log.shape, (layers, linked(replicas, num_experts)), experts, experts, experts, experts, (layers, 1))
-    found = Prepared(*(np.empty(size, np.int64) for size in sizes))
+    found = Prepared(*(np.empty(*result) for result in results_of_prepare(phy2log.shape, num_experts, np.int64)))
     native = extension()
     native.prepare_shares(_integers(phy2log), shape, *found, lanes or native.MOST_LANES, threads())
     return found
@@ -49,24 +48,13 @@ def _shared(
     call: str, lib: Standard, *arrays: Arrays, num_gpus: int, rounds: int, lanes: int | None = None
 ) -> Shares[Any] | Refusal:
     *given, tolerance, weight = arrays
-    layers, experts = weight.shape
-    replicas = given[0].shape[1]
-    are_integers = lib.is_integer(weight)
-    shape = _shape(experts, replicas, num_gpus, rounds, are_integers=are_integers)
+    slots, are_integers = given[0].shape, lib.is_integer(weight)
+    shape = shape_of(weight.shape[1], slots[1], num_gpus, rounds, are_integers=are_integers)
     if isinstance(shape, Refusal):
         return shape
     with np.errstate(all="ignore"):
         load = _tokens(weight) if are_integers else np.ascontiguousarray(lib.float32(weight))
-    per_gpu, index = (layers, num_gpus), np.int64
-    found = Shares(
-        np.empty((layers, replicas), index),
-        np.empty(per_gpu, index),
-        np.empty(layers, index),
-        np.empty(layers, np.float32),
-        np.empty(per_gpu, np.bool_),
-        np.empty(layers, np.float32),
-        np.empty(layers, index),
-    )
+    found = Shares(*(np.empty(*result) for result in results_of_share(slots, num_gpus, np.int64)))
     native = extension()
     near = np.ascontiguousarray(tolerance, dtype=np.float32)
     buffers = (*map(_integers, given), near, load, shape, *found)
@@ -83,8 +71,26 @@ def _tokens(weight: Arrays) -> Arrays:
     return _integers(np.minimum(weight, MOST_TOKENS + 1) if weight.dtype == np.uint64 else weight)
 
 
+def results_of_prepare(slots: tuple[int, int], experts: int, index: Any) -> Results:
+    """Shapes and dtypes of `Prepared` for slots [layers, replicas]."""
+    layers, replicas = slots
+    each = layers, experts
+    shapes = (slots, (layers, linked(replicas, experts)), each, each, each, each, (layers, 1))
+    return [(shape, index) for shape in shapes]
+
+
+def results_of_share(slots: tuple[int, int], gpus: int, index: Any) -> Results:
+    """The same of `Shares`."""
+    layers, _ = slots
+    of_gpus = layers, gpus
+    of_loads = ((slots, index), (of_gpus, index), ((layers,), index))
+    return (*of_loads, ((layers,), np.float32), (of_gpus, np.bool_), ((layers,), np.float32), ((layers,), index))
+
+
 @functools.lru_cache(maxsize=1024)
-def _shape(experts: int, replicas: int, gpus: int, rounds: int, *, are_integers: bool) -> Arrays | Refusal:
+def shape_of(
+    experts: int, replicas: int, gpus: int, rounds: int, *, are_integers: bool = False, index_bytes: int = 8
+) -> Arrays | Refusal:
     """What native code reads of the sizes, in the order of native/sharing/shape.hpp, or why it doesn't share."""
     native = extension()
     if isinstance(native, Refusal):
@@ -97,4 +103,4 @@ def _shape(experts: int, replicas: int, gpus: int, rounds: int, *, are_integers:
     ):
         if number > most:
             return Refusal(f"native code shares among at most {most} {name}, got {number}")
-    return np.array([experts, replicas, gpus, rounds, are_integers], np.int32)
+    return np.array([experts, replicas, gpus, rounds, are_integers, index_bytes], np.int32)

@@ -1,4 +1,4 @@
-"""Plans by the native code of `native/` inside of XLA's programs on a CPU."""
+"""Plans and shares by the native code of `native/` inside of XLA's programs on a CPU."""
 
 import functools
 from collections.abc import Sequence
@@ -20,13 +20,22 @@ from eplb_xp.types import Array
 PREFIX = "eplb_xp_"  # of what XLA calls each step
 
 
+def missing(array: Array) -> Refusal | None:
+    """Why native code may not be called inside of a program that has such an array, if it may not."""
+    reason = is_switched_off(NATIVE) or is_explicit(array)
+    if reason is not None:
+        return reason
+    native = from_numpy.extension()
+    return native if isinstance(native, Refusal) else registered()
+
+
 def refusal(weight: Array, sizes: Sizes) -> Refusal | None:
-    """Why native code may not plan inside of a program, if it may not."""
-    reason = is_switched_off(NATIVE) or is_explicit(weight)
+    """Why it may not plan inside of a program, if it may not."""
+    reason = missing(weight)
     if reason is not None:
         return reason
     native = from_numpy.extension_for(sizes)
-    return native if isinstance(native, Refusal) else registered()
+    return native if isinstance(native, Refusal) else None
 
 
 @functools.cache
@@ -43,7 +52,7 @@ def registered() -> Refusal | None:
 def plan(load: Array, results: Results, *, sizes: Sizes, policy: Policy, threads: int) -> tuple[Array, ...]:
     """The maps of a plan for loads of float32, of these shapes and dtypes."""
     integers, reals, strides = from_numpy.shape_of(load.shape[1], sizes, policy)
-    return _called("plan", [load], results, threads, {"integers": integers, "reals": reals, "strides": strides})
+    return called("plan", [load], results, threads, {"integers": integers, "reals": reals, "strides": strides})
 
 
 def take(step: Step, *arrays: Array, lib: Standard, threads: int, **settings: Any) -> tuple[Array, ...]:
@@ -52,10 +61,10 @@ def take(step: Step, *arrays: Array, lib: Standard, threads: int, **settings: An
     given = [x.astype(lib.index_dtype if lib.is_integer(x) else np.float32) for x in arrays[:-1]]
     results = told.results(loads, lib.index_dtype, **settings)
     numbers = cast("Numbers", told.numbers(loads, **settings))
-    return _called(step.__name__, [*given, lib.float32(arrays[-1])], results, threads, numbers)
+    return called(step.__name__, [*given, lib.float32(arrays[-1])], results, threads, numbers)
 
 
-def _called(step: str, arrays: Sequence[Array], results: Results, threads: int, numbers: Numbers) -> tuple[Array, ...]:
+def called(step: str, arrays: Sequence[Array], results: Results, threads: int, numbers: Numbers) -> tuple[Array, ...]:
     """What a handler writes, which is given numbers in the order of their names, that of threads being the last."""
     call = ffi.ffi_call(PREFIX + step, [jax.ShapeDtypeStruct(*result) for result in results])
     return tuple(call(*arrays, **numbers, threads=np.array([threads], np.int32)))

@@ -51,12 +51,22 @@ class Code {
     plan_layers<ForSamples>(Sampled<Index>{asked.weight.as<const float>(), maps_of<Index>(asked)}, shape, work);
   }
 
-  static void prepare(const int64_t* phy2log, const PreparedArrays<int64_t>& found, const SharingShape& shape,
-                      Work& work) {
-    sharing::prepare_layers(phy2log, found, shape, work);
+  template <typename Index>
+  static void answer(const PrepareRequest& asked, const SharingShape& shape, Work& work) {
+    sharing::prepare_layers(asked.phy2log.as<const Index>(), prepared_of<Index>(asked), shape, work);
   }
 
-  static bool share(const Batch& batch, const SharingShape& shape, Work& work) {
+  template <typename Index>
+  static bool answer(const ShareRequest& asked, const SharingShape& shape, Work& work) {
+    const Batch<Index> batch{nullptr, prepared_of<const Index>(asked), asked.tolerance.as<const float>(), asked.weight,
+                             shares_of<Index>(asked)};
+    return sharing::share_layers(batch, shape, work);
+  }
+
+  template <typename Index>
+  static bool answer(const ShareOfPlanRequest& asked, const SharingShape& shape, Work& work) {
+    const Batch<Index> batch{asked.phy2log.as<const Index>(), {}, asked.tolerance.as<const float>(), asked.weight,
+                             shares_of<Index>(asked)};
     return sharing::share_layers(batch, shape, work);
   }
 
@@ -72,5 +82,21 @@ class Code {
   template <typename Index, typename Asked>
   static Maps<Index> maps_of(const Asked& asked) {
     return {asked.phy2log.template as<Index>(), asked.log2phy.template as<Index>(), asked.logcnt.template as<Index>()};
+  }
+
+  template <typename Integer, typename Asked>
+  static PreparedArrays<Integer> prepared_of(const Asked& asked) {
+    return {asked.expert.template as<Integer>(),  asked.place.template as<Integer>(),
+            asked.first.template as<Integer>(),   asked.holders.template as<Integer>(),
+            asked.colour.template as<Integer>(),  asked.start.template as<Integer>(),
+            asked.size.template as<Integer>()};
+  }
+
+  template <typename Index, typename Asked>
+  static SharesArrays<Index> shares_of(const Asked& asked) {
+    return {asked.share.template as<Index>(),       asked.gpu_load.template as<Index>(),
+            asked.busiest.template as<Index>(),     asked.lower_bound.template as<float>(),
+            asked.proof.template as<bool>(),        asked.gap.template as<float>(),
+            asked.rounds.template as<Index>()};
   }
 };

@@ -25,6 +25,7 @@
 #include "following/request.hpp"
 #include "following/samples_request.hpp"
 #include "sharing/shape.hpp"
+#include "sharing/request.hpp"
 #include "routing/shape.hpp"
 #include "threads.hpp"
 #include "xla.hpp"
@@ -80,43 +81,57 @@ void in_lanes(int lanes, Do work) {
   work(four::Code{});
 }
 
-// Do what is asked for, or say why not.
+// Answer for the layers that are left; whether none was refused.
+template <typename Index, typename Code, typename Request>
+bool are_answered(Code code, const Request& asked, const typename Request::Sizes& shape, Work& work) {
+  if constexpr (requires { Request::kRefusal; }) {
+    return code.template answer<Index>(asked, shape, work);
+  } else {
+    code.template answer<Index>(asked, shape, work);
+    return true;
+  }
+}
+
 template <typename Request>
-const char* make(const Request& asked) {
-  typename Request::Sizes shape{};
-  const char* reason = asked.read(shape, kMostLanes);
-  if (reason) return reason;
-  const bool is_long = asked.index_size(shape) == 8;
-  Work(asked.layers(shape)).divide(asked.threads, [&](Work& work) {
-    in_lanes(asked.lanes, [&](auto code) {
-      if (is_long) {
-        code.template answer<int64_t>(asked, shape, work);
-      } else {
-        code.template answer<int32_t>(asked, shape, work);
-      }
-    });
-  });
+constexpr const char* refusal_of() {
+  if constexpr (requires { Request::kRefusal; }) return Request::kRefusal;
   return nullptr;
 }
 
-// Do this while others have Python's lock; it returns a reason where it could not.
+// Do what is asked for, or say why not.
+template <typename Request>
+Outcome make(const Request& asked) {
+  typename Request::Sizes shape{};
+  const char* reason = asked.read(shape, kMostLanes);
+  if (reason) return {reason, false};
+  const bool is_long = asked.index_size(shape) == 8;
+  std::atomic<bool> are_done{true};
+  Work(asked.layers(shape)).divide(asked.threads, [&](Work& work) {
+    in_lanes(asked.lanes, [&](auto code) {
+      if (!(is_long ? are_answered<int64_t>(code, asked, shape, work) : are_answered<int32_t>(code, asked, shape, work)))
+        are_done = false;
+    });
+  });
+  return {are_done ? nullptr : refusal_of<Request>(), true};
+}
+
+// Do this while others have Python's lock: None, a string that says why it is refused, or an error.
 template <typename Do>
 PyObject* without_lock(Do work) {
-  const char* reason = nullptr;
+  Outcome outcome{};
   bool has_memory = true;
   Py_BEGIN_ALLOW_THREADS
   try {
-    reason = work();
+    outcome = work();
   } catch (const std::bad_alloc&) {
     has_memory = false;
   }
   Py_END_ALLOW_THREADS
   if (!has_memory) return PyErr_NoMemory();
-  if (reason) {
-    PyErr_SetString(PyExc_ValueError, reason);
-    return nullptr;
-  }
-  Py_RETURN_NONE;
+  if (!outcome.reason) Py_RETURN_NONE;
+  if (outcome.is_refusal) return PyUnicode_FromString(outcome.reason);
+  PyErr_SetString(PyExc_ValueError, outcome.reason);
+  return nullptr;
 }
 
 // What Python asks for: a buffer for each of the request's values, then lanes and threads.
@@ -151,14 +166,15 @@ PyObject* xla_handlers(PyObject*, PyObject*) {
                          add(handlers, "follow", answer_xla<FollowRequest>) &&
                          add(handlers, "follow_or_renew", answer_xla<FollowOrRenewRequest>) &&
                          add(handlers, "renew", answer_xla<RenewRequest>) &&
-                         add(handlers, "frontier", answer_xla<FrontierRequest>);
+                         add(handlers, "frontier", answer_xla<FrontierRequest>) &&
+                         add(handlers, "prepare", answer_xla<PrepareRequest>) &&
+                         add(handlers, "share", answer_xla<ShareRequest>);
   if (are_there) return handlers;
   Py_XDECREF(handlers);
   return nullptr;
 }
 
 #include "calls/layers.hpp"
-#include "calls/sharing.hpp"
 #include "calls/routing.hpp"
 
 // As Python's table of methods has them.
@@ -186,15 +202,15 @@ PyMethodDef methods[] = {
     {"plan_for_samples", called(answer<SamplesRequest>), METH_FASTCALL,
      "plan_for_samples(weight, integers, mark, one, other, reals, search, strides, phy2log, log2phy, logcnt, lanes, "
      "threads)\n--\n\nWrite the maps of a plan for several samples."},
-    {"share", called(share), METH_FASTCALL,
+    {"share", called(answer<ShareRequest>), METH_FASTCALL,
      "share(expert, place, first, holders, colour, start, size, tolerance, weight, integers,\n"
      "      share, gpu_load, busiest, lower_bound, proof, gap, rounds, lanes, threads)\n"
      "--\n\nWrite shares of a plan for which it is prepared, or say why not."},
-    {"share_of_plan", called(share_of_plan), METH_FASTCALL,
+    {"share_of_plan", called(answer<ShareOfPlanRequest>), METH_FASTCALL,
      "share_of_plan(phy2log, tolerance, weight, integers,\n"
      "              share, gpu_load, busiest, lower_bound, proof, gap, rounds, lanes, threads)\n"
      "--\n\nWrite shares of a plan, or say why not."},
-    {"prepare_shares", called(prepare_shares), METH_FASTCALL,
+    {"prepare_shares", called(answer<PrepareRequest>), METH_FASTCALL,
      "prepare_shares(phy2log, integers, expert, place, first, holders, colour, start, size, lanes, threads)\n"
      "--\n\nWrite what shares need to know of a plan."},
     {"quotas", called(quotas), METH_FASTCALL,

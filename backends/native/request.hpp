@@ -1,5 +1,6 @@
 // What is asked for, by Python or by XLA: values in their memory, none of which is trusted. Of each kind of request there is
-// the order in which they come: arguments, then numbers that say how, then results.
+// the order in which they come: arguments, then numbers that say how, then results. One that depends on what is in them has
+// a reason for refusing it.
 
 struct Values {
   void* data;
@@ -13,7 +14,8 @@ struct Values {
   }
 };
 
-enum class Kind { kFloats, kInts, kIndices };  // indices are of 4 or 8 bytes, all of a request alike
+// Indices are of 4 or 8 bytes, all of a request alike; loads are floats, or whole numbers, which are of as many.
+enum class Kind { kFloats, kInts, kIndices, kLoads, kTruths };
 
 // A request of values in this order.
 template <typename Request, size_t... kPlaces>
@@ -30,6 +32,12 @@ Request request(const Values* values, int lanes, int threads) {
 
 constexpr const char* kOtherShape = "the shape has other numbers";
 constexpr const char* kDoNotFit = "the arrays do not fit the shape, or there are no such lanes or threads";
+
+// Why something was not done, if it wasn't: it can't be asked for, or is refused, and the once-written code has to do it.
+struct Outcome {
+  const char* reason;
+  bool is_refusal;
+};
 
 // Whether work can be done so.
 inline bool may_be(int lanes, int threads, int most_lanes) {

@@ -1,4 +1,4 @@
-// XLA's calls of what it has not compiled, as far as a plan needs them. Their layout is XLA's stable binary interface, of
+// XLA's calls of what it has not compiled, as far as plans and shares need them. Their layout is XLA's stable binary interface, of
 // which the versions 0.1 to 0.3 differ in nothing that is here; so nothing of jaxlib is needed to build this.
 
 namespace xla {
@@ -88,7 +88,7 @@ struct Frame {
 constexpr int32_t kMajor = 0, kOldest = 1, kNewest = 3;
 constexpr int32_t kIsMetadata = 1, kExecute = 3;
 constexpr int32_t kIsBuffer = 1, kIsArray = 1;
-constexpr int32_t kInt32 = 4, kInt64 = 5, kFloat32 = 11;
+constexpr int32_t kBool = 1, kInt32 = 4, kInt64 = 5, kFloat32 = 11;
 constexpr int32_t kInvalidArgument = 3, kResourceExhausted = 8;
 
 // Whether calls can be read.
@@ -112,6 +112,9 @@ inline void describe(const Frame* frame, Metadata* metadata) {
   metadata->traits = 0;
 }
 
+// The type of what are no indices.
+inline int32_t dtype_of(Kind kind) { return kind == Kind::kInts ? kInt32 : kind == Kind::kTruths ? kBool : kFloat32; }
+
 // Whether buffers are of these kinds, all indices being of one type, which is 0 as long as there was none.
 template <size_t kNumber>
 bool are(const Buffers& buffers, const Kind (&kinds)[kNumber], int32_t& index) {
@@ -119,8 +122,8 @@ bool are(const Buffers& buffers, const Kind (&kinds)[kNumber], int32_t& index) {
   for (size_t i = 0; i < kNumber; ++i) {
     if (buffers.kinds[i] != kIsBuffer) return false;
     const int32_t its = buffers.at[i]->dtype;
-    if (kinds[i] != Kind::kIndices) {
-      if (its != (kinds[i] == Kind::kFloats ? kFloat32 : kInt32)) return false;
+    if (kinds[i] != Kind::kIndices && !(kinds[i] == Kind::kLoads && its != kFloat32)) {
+      if (its != dtype_of(kinds[i])) return false;
       continue;
     }
     if ((its != kInt32 && its != kInt64) || (index != 0 && its != index)) return false;
@@ -134,7 +137,7 @@ template <size_t kNumber>
 bool are_arrays(const Attributes& attributes, const Kind (&kinds)[kNumber]) {
   if (attributes.number != static_cast<int64_t>(kNumber) + 1) return false;
   for (size_t i = 0; i <= kNumber; ++i) {
-    const int32_t wanted = i < kNumber && kinds[i] == Kind::kFloats ? kFloat32 : kInt32;
+    const int32_t wanted = dtype_of(i < kNumber ? kinds[i] : Kind::kInts);
     if (attributes.kinds[i] != kIsArray || attributes.at[i]->dtype != wanted) return false;
   }
   return attributes.at[kNumber]->number == 1;
@@ -143,7 +146,7 @@ bool are_arrays(const Attributes& attributes, const Kind (&kinds)[kNumber]) {
 inline Values values(const Buffer& buffer) {
   int64_t number = 1;
   for (int64_t i = 0; i < buffer.rank; ++i) number *= buffer.dims[i];
-  return {buffer.data, number * (buffer.dtype == kInt64 ? 8 : 4)};
+  return {buffer.data, number * (buffer.dtype == kInt64 ? 8 : buffer.dtype == kBool ? 1 : 4)};
 }
 
 inline Values values(const Array& array) { return {array.data, static_cast<int64_t>(array.number) * 4}; }
@@ -171,8 +174,8 @@ Error* answer(const Frame* frame, int lanes, Make make) {
   for (size_t i = 0; i < kResults; ++i) given[kArguments + kNumbers + i] = values(*frame->results.at[i]);
   const int threads = *static_cast<const int32_t*>(frame->attributes.at[kNumbers]->data);
   try {
-    const char* reason = make(request<Request>(given, lanes, threads));
-    return reason ? failed(frame, kInvalidArgument, reason) : nullptr;
+    const Outcome outcome = make(request<Request>(given, lanes, threads));
+    return outcome.reason ? failed(frame, kInvalidArgument, outcome.reason) : nullptr;
   } catch (const std::bad_alloc&) {
     return failed(frame, kResourceExhausted, "eplb-xp: there is no memory for a plan");
   }

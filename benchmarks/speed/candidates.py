@@ -127,7 +127,7 @@ def _cases() -> Iterator[Case]:
     for route in FEW_SLOTS | FOLLOWING:
         yield from (Case("joint", route, NUMPY_NATIVE, family) for family in (LOGNORMAL, ZIPF))
     yield from (Case("joint", route, JIT_NATIVE, LOGNORMAL) for route in FOLLOWING)
-    yield from (Case("ring", route, NUMPY_NATIVE, LOGNORMAL) for route in SHARING)
+    yield from (Case("ring", route, library, LOGNORMAL) for route in SHARING for library in (NUMPY_NATIVE, JIT_NATIVE))
 
 
 def _order(case: Case) -> tuple[int, int]:

@@ -1,7 +1,5 @@
 // A call of Python that works layer by layer.
 
-constexpr char kDoNotFit[] = "the arrays do not fit the shape, or there are no such lanes or threads";
-
 bool are_there(int lanes, int threads) { return (lanes == 4 || lanes == kMostLanes) && threads > 0; }
 
 PyObject* refused(const char* reason) {
@@ -13,18 +11,15 @@ PyObject* refused(const char* reason) {
 template <typename Do>
 PyObject* with_layers(int64_t layers, const std::array<int, 2>& lanes_and_threads, const char* reason, Do with) {
   const auto [lanes, threads] = lanes_and_threads;
-  std::atomic<bool> are_done{true};
-  PyObject* done = without_lock([&, its_lanes = lanes, its_threads = threads]() -> const char* {
+  return without_lock([&, its_lanes = lanes, its_threads = threads]() -> Outcome {
+    std::atomic<bool> are_done{true};
     Work(layers).divide(its_threads, [&](Work& work) {
       in_lanes(its_lanes, [&](auto code) {
         if (!with(code, work)) are_done = false;
       });
     });
-    return nullptr;
+    return {are_done ? nullptr : reason, true};
   });
-  if (!done || are_done) return done;
-  Py_DECREF(done);
-  return PyUnicode_FromString(reason);
 }
 
 // The numbers of a shape; whether there is such a one, and such lanes and threads.

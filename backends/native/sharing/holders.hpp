@@ -32,7 +32,8 @@ class Holders {
   }
 
   // The expert in each place, the places of the holders of each expert, and where those begin.
-  void find(const int64_t* phy2log, const PreparedArrays<int32_t>& plan) {
+  template <typename Index>
+  void find(const Index* phy2log, const PreparedArrays<int32_t>& plan) {
     const int experts = shape_.experts, gpus = shape_.gpus, capacity = shape_.capacity();
     for (int e = 0; e < experts; ++e) {
       plan.holders[e] = 0;

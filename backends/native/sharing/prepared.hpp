@@ -6,7 +6,8 @@ class Preparing {
       : shape_(shape), holders_(shape, memory), stretches_(shape, memory) {}
 
   // With places of its own, in the room for the rest.
-  PreparedArrays<int32_t> prepare(const int64_t* phy2log, PreparedArrays<int32_t> plan) {
+  template <typename Index>
+  PreparedArrays<int32_t> prepare(const Index* phy2log, PreparedArrays<int32_t> plan) {
     holders_.find(phy2log, plan);
     choose_colours(shape_, holders_.by_turn, plan, holders_.where.gpu);
     stretches_.find(plan, holders_.where.gpu);
@@ -29,10 +30,12 @@ inline PreparedArrays<int32_t> room_for_prepared(const SharingShape& shape, Memo
           memory.take<int32_t>(1)};
 }
 
-inline void copy(const int32_t* from, int64_t number, int64_t* to) { std::copy(from, from + number, to); }
+template <typename Index>
+inline void copy(const int32_t* from, int64_t number, Index* to) { std::copy(from, from + number, to); }
 
+template <typename Index>
 inline void write_prepared(const PreparedArrays<int32_t>& from, const SharingShape& shape,
-                           const PreparedArrays<int64_t>& to) {
+                           const PreparedArrays<Index>& to) {
   copy(from.expert, shape.slots, to.expert);
   copy(from.place, shape.linked(), to.place);
   copy(from.first, shape.experts, to.first);

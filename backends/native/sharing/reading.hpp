@@ -9,14 +9,16 @@ class Reading {
         where(shape, shape.linked(), memory) {}
 
   // Whether it is of a plan.
-  bool read(const PreparedArrays<const int64_t>& given, const PreparedArrays<int32_t>& plan) {
+  template <typename Index>
+  bool read(const PreparedArrays<const Index>& given, const PreparedArrays<int32_t>& plan) {
     return read_numbers(given, plan) && read_table(plan) && are_runs(plan) &&
            (*plan.size == 0 || are_stretches(plan));
   }
 
  private:
   // Whether all are from the least up to the most, which are of 31 bits.
-  static bool read(const int64_t* from, int64_t number, int32_t least, int32_t most, int32_t* to) {
+  template <typename Index>
+  static bool read(const Index* from, int64_t number, int32_t least, int32_t most, int32_t* to) {
     uint64_t bits = 0;
     int32_t largest = least;
     for (int64_t i = 0; i < number; ++i) {
@@ -27,11 +29,12 @@ class Reading {
     return bits >> 31 == 0 && largest <= most;
   }
 
-  bool read_numbers(const PreparedArrays<const int64_t>& given, const PreparedArrays<int32_t>& plan) const {
+  template <typename Index>
+  bool read_numbers(const PreparedArrays<const Index>& given, const PreparedArrays<int32_t>& plan) const {
     const int experts = shape_.experts, slots = shape_.slots, gpus = shape_.gpus;
     return read(given.expert, slots, 0, experts, plan.expert) &&
            read(given.place, shape_.linked(), 0, slots - 1, plan.place) &&
-           read(given.first, experts, 0, slots, plan.first) && read(given.holders, experts, 1, gpus, plan.holders) &&
+           read(given.first, experts, 0, slots, plan.first) && read(given.holders, experts, 0, gpus, plan.holders) &&
            read(given.colour, experts, -1, shape_.most_colours(), plan.colour) &&
            read(given.start, experts, -1, gpus - 1, plan.start) && read(given.size, 1, 0, gpus, plan.size) &&
            (*plan.size == 0 || gpus % *plan.size == 0);

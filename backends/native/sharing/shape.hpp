@@ -6,6 +6,7 @@ struct SharingShape {
   int32_t gpus;
   int32_t rounds;
   int32_t are_integers;  // loads, else they are floats
+  int32_t index_bytes;   // of an index, 4 or 8
 
   int32_t capacity() const { return slots / gpus; }
 
@@ -25,7 +26,8 @@ struct SharingShape {
   // Whether nothing is read or written beyond its end, whatever the arrays hold.
   bool fits() const {
     return experts > 0 && gpus > 0 && slots >= experts && slots <= kMostSlots && slots % gpus == 0 && rounds >= 0 &&
-           rounds <= kMostRounds && most_pairs() <= kMostPairs && int64_t{slots} * capacity() <= kMostNeighbours;
+           rounds <= kMostRounds && most_pairs() <= kMostPairs && int64_t{slots} * capacity() <= kMostNeighbours &&
+           (index_bytes == 4 || index_bytes == 8);
   }
 };
 
@@ -48,14 +50,15 @@ struct PreparedArrays {
 };
 
 // Shares of all layers, or of one.
+template <typename Index>
 struct SharesArrays {
-  int64_t* share;      // [slots]
-  int64_t* gpu_load;   // [gpus]
-  int64_t* busiest;    // of a layer
+  Index* share;        // [slots]
+  Index* gpu_load;     // [gpus]
+  Index* busiest;      // of a layer
   float* lower_bound;  // of a layer
   bool* proof;         // [gpus]
   float* gap;          // of a layer
-  int64_t* rounds;     // of a layer
+  Index* rounds;       // of a layer
 
   SharesArrays of_layer(int64_t layer, const SharingShape& shape) const {
     const int64_t gpus = layer * shape.gpus;
@@ -65,10 +68,11 @@ struct SharesArrays {
 };
 
 // What is to be shared: all of it, loads and tolerances of all layers.
+template <typename Index>
 struct Batch {
-  const int64_t* phy2log;  // [slots], or none where it is prepared
-  PreparedArrays<const int64_t> prepared;
+  const Index* phy2log;  // [slots], or none where it is prepared
+  PreparedArrays<const Index> prepared;
   const float* tolerance;  // of a layer
-  Values weight;           // [experts] int64 or float32
-  SharesArrays found;
+  Values weight;           // [experts] indices or float32
+  SharesArrays<Index> found;
 };

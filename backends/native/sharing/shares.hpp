@@ -14,32 +14,34 @@ class Sharer {
         best_(memory.take<int32_t>(shape.linked())),
         gpu_load_(memory.take<int32_t>(shape.gpus)) {}
 
-  void prepare(const int64_t* phy2log, const PreparedArrays<int64_t>& found) {
+  template <typename Index>
+  void prepare(const Index* phy2log, const PreparedArrays<Index>& found) {
     write_prepared(preparing_.prepare(phy2log, plan_), shape_, found);
   }
 
-  // Shares of a plan; whether it has all experts, and there is such a tolerance.
-  template <typename Load>
-  bool share(const int64_t* phy2log, float tolerance, const Load* weight, const SharesArrays& found) {
+  // Shares of a plan; whether its experts of several have no more replicas than where all are there, and there is such a
+  // tolerance.
+  template <typename Index, typename Load>
+  bool share(const Index* phy2log, float tolerance, const Load* weight, const SharesArrays<Index>& found) {
     const PreparedArrays<int32_t> plan = preparing_.prepare(phy2log, plan_);
-    for (int e = 0; e < shape_.experts; ++e)
-      if (plan.holders[e] == 0) return false;
-    return share(plan, preparing_.where(), tolerance, weight, found);
+    int32_t of_several = 0;
+    for (int e = 0; e < shape_.experts; ++e) of_several += plan.holders[e] > 1 ? plan.holders[e] : 0;
+    return of_several <= shape_.linked() && share(plan, preparing_.where(), tolerance, weight, found);
   }
 
   // Shares of a plan for which this is prepared; whether it is of some plan.
-  template <typename Load>
-  bool share(const PreparedArrays<const int64_t>& prepared, float tolerance, const Load* weight,
-             const SharesArrays& found) {
+  template <typename Index, typename Load>
+  bool share(const PreparedArrays<const Index>& prepared, float tolerance, const Load* weight,
+             const SharesArrays<Index>& found) {
     return reading_.read(prepared, plan_) && share(plan_, reading_.where, tolerance, weight, found);
   }
 
  private:
   static constexpr int kMostFineBits = 16;
 
-  template <typename Load>
+  template <typename Index, typename Load>
   bool share(const PreparedArrays<int32_t>& plan, const Holding& where, float tolerance, const Load* weight,
-             const SharesArrays& found) {
+             const SharesArrays<Index>& found) {
     if (!(tolerance >= 0.0f && tolerance <= 1.0f)) return false;
     tokens_.read(weight);
     table_.read(plan, where, tokens_.count);
@@ -84,24 +86,26 @@ class Sharer {
 };
 
 // The layers that are left, one after the other; whether all could be shared.
-inline bool share_layers(const Batch& batch, const SharingShape& shape, Work& work) {
+template <typename Index>
+inline bool share_layers(const Batch<Index>& batch, const SharingShape& shape, Work& work) {
   bool are_shared = true;
   with_scratch<Sharer>(shape, [&](Sharer& sharer) {
     const auto share = [&](const auto* weight, int64_t layer) {
       const auto* its = weight + layer * shape.experts;
-      const SharesArrays found = batch.found.of_layer(layer, shape);
+      const SharesArrays<Index> found = batch.found.of_layer(layer, shape);
       const float tolerance = batch.tolerance[layer];
       return batch.phy2log ? sharer.share(batch.phy2log + layer * shape.slots, tolerance, its, found)
                            : sharer.share(batch.prepared.of_layer(layer, shape), tolerance, its, found);
     };
     for (int64_t layer; (layer = work.next()) >= 0;)
-      are_shared &= shape.are_integers ? share(batch.weight.as<const int64_t>(), layer)
-                                       : share(batch.weight.as<const float>(), layer);
+      are_shared &= shape.are_integers ? share(batch.weight.template as<const Index>(), layer)
+                                       : share(batch.weight.template as<const float>(), layer);
   });
   return are_shared;
 }
 
-inline void prepare_layers(const int64_t* phy2log, const PreparedArrays<int64_t>& found, const SharingShape& shape,
+template <typename Index>
+inline void prepare_layers(const Index* phy2log, const PreparedArrays<Index>& found, const SharingShape& shape,
                            Work& work) {
   with_scratch<Sharer>(shape, [&](Sharer& sharer) {
     for (int64_t layer; (layer = work.next()) >= 0;)

@@ -15,7 +15,7 @@ class Table {
     for (int e = 0; e < shape_.experts; ++e) {
       several[number] = e;
       number += plan.holders[e] > 1;
-      alone[where->last_gpu[e]] += plan.holders[e] == 1 ? tokens[e] : 0;
+      if (plan.holders[e] > 0) alone[where->last_gpu[e]] += plan.holders[e] == 1 ? tokens[e] : 0;
     }
   }
 
@@ -37,9 +37,11 @@ class Table {
   }
 
   // The shares slot by slot, and what each GPU has.
-  void write(const int32_t* share, int64_t* slot_share, int64_t* gpu_load) const {
+  template <typename Index>
+  void write(const int32_t* share, Index* slot_share, Index* gpu_load) const {
     std::fill(slot_share, slot_share + shape_.slots, 0);
-    for (int e = 0; e < shape_.experts; ++e) slot_share[where->last_slot[e]] = tokens[e];
+    for (int e = 0; e < shape_.experts; ++e)
+      if (plan.holders[e] > 0) slot_share[where->last_slot[e]] = tokens[e];
     std::copy(alone, alone + shape_.gpus, gpu_load);
     for (int k = 0; k < number; ++k)
       for (int i = begin(k); i < end(k); ++i) {

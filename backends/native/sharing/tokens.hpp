@@ -7,7 +7,8 @@ class Tokens {
   Tokens(const SharingShape& shape, Memory& memory)
       : experts_(shape.experts), load_(memory.take<float>(shape.experts)), count(memory.take<int32_t>(shape.experts)) {}
 
-  void read(const int64_t* weight) {
+  template <typename Index>
+  void read(const Index* weight) {
     for (int e = 0; e < experts_; ++e)
       count[e] = static_cast<int32_t>(std::clamp<int64_t>(weight[e], 0, int64_t{kMostTokens} + 1));
     while (total() > kMostTokens)

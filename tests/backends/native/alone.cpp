@@ -1,5 +1,4 @@
-// Native code without Python, for processors that an emulator runs: requests from standard input, results to the output;
-// they are plans or, where there is an argument, shares.
+// Native code without Python, for processors that an emulator runs: requests from standard input, results to the output.
 
 #include <algorithm>
 #include <array>
@@ -23,6 +22,7 @@
 #include "following/request.hpp"
 #include "following/samples_request.hpp"
 #include "sharing/shape.hpp"
+#include "sharing/request.hpp"
 #include "routing/shape.hpp"
 #include "threads.hpp"
 
@@ -62,52 +62,9 @@ void answer() {
   for (size_t i = kRead; i < kAll; ++i) std::fwrite(bytes[i].data(), 1, bytes[i].size(), stdout);
 }
 
-template <typename T>
-std::vector<T> read_many(size_t number) {
-  std::vector<T> values(number);
-  read(values.data(), number);
-  return values;
-}
-
-template <typename T>
-void write(const std::vector<T>& values) {
-  std::fwrite(values.data(), sizeof(T), values.size(), stdout);
-}
-
-int share(int64_t cases) {
-  for (; cases > 0; --cases) {
-    SharingShape shape{};
-    const auto numbers = read_many<int32_t>(sizeof shape / sizeof(int32_t));
-    std::memcpy(static_cast<void*>(&shape), numbers.data(), sizeof shape);
-    if (!shape.fits()) return 2;
-    const auto layers = static_cast<size_t>(read_number()), slots = static_cast<size_t>(shape.slots);
-    const auto phy2log = read_many<int64_t>(layers * slots);
-    const auto tolerance = read_many<float>(layers);
-    auto weight = read_many<char>(layers * static_cast<size_t>(shape.experts) * (shape.are_integers ? 8 : 4));
-    const size_t gpus = layers * static_cast<size_t>(shape.gpus);
-    std::vector<int64_t> share(layers * slots), gpu_load(gpus), busiest(layers), rounds(layers);
-    std::vector<float> lower_bound(layers), gap(layers);
-    const std::unique_ptr<bool[]> proof(new bool[gpus]);
-    const Batch batch{phy2log.data(),
-                      {},
-                      tolerance.data(),
-                      {weight.data(), static_cast<int64_t>(weight.size())},
-                      {share.data(), gpu_load.data(), busiest.data(), lower_bound.data(), proof.get(), gap.data(),
-                       rounds.data()}};
-    Work work(static_cast<int64_t>(layers));
-    if (!rows::Code::share(batch, shape, work)) return 2;
-    for (const auto* each : {&share, &gpu_load, &busiest}) write(*each);
-    write(lower_bound);
-    std::fwrite(proof.get(), sizeof(bool), gpus, stdout);
-    write(gap);
-    write(rounds);
-  }
-  return 0;
-}
-
-int main(int number, char**) {
-  if (number > 1) return share(read_number());
+int main() {
   void (*const answers[])() = {answer<PlanRequest>,          answer<SamplesRequest>, answer<FollowRequest>,
-                               answer<FollowOrRenewRequest>, answer<RenewRequest>,   answer<FrontierRequest>};
+                               answer<FollowOrRenewRequest>, answer<RenewRequest>,   answer<FrontierRequest>,
+                               answer<ShareOfPlanRequest>};
   for (int64_t cases = read_number(); cases > 0; --cases) answers[read_number()]();
 }

@@ -25,7 +25,7 @@ from tests.backends.native.test_following import its_settings, sizes_and_setting
 from tests.support.following import Sizes
 from tests.support.libraries import NumPyArray
 from tests.support.paths import ROOT
-from tests.support.shares import Batch, batches, shapes_of_all_proportions
+from tests.support.shares import batches, shapes_of_all_proportions
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 IS_FUZZING = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
@@ -36,7 +36,7 @@ MISSING = [tool for tool in (COMPILER, EMULATOR) if shutil.which(tool) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
 Step = Callable[..., Any]
-STEPS: tuple[Step, ...] = (pipeline.plan, *searching.STEPS)  # in the order of alone.cpp
+STEPS: tuple[Step, ...] = (pipeline.plan, *searching.STEPS, shares.share_of_plan)  # in the order of alone.cpp
 
 
 class Request(NamedTuple):
@@ -49,8 +49,13 @@ class Request(NamedTuple):
     def bytes(self) -> bytes:
         """As alone.cpp reads it."""
         sized = (part for x in self.given for part in (np.array([x.nbytes]).tobytes(), x.tobytes()))
-        results = np.array([4 * x.size for x in self.expected])
+        results = np.array([x.size * dtype_of(x).itemsize for x in self.expected])
         return b"".join([np.array([STEPS.index(self.step)]).tobytes(), *sized, results.tobytes()])
+
+
+def dtype_of(expected: NumPyArray) -> np.dtype[Any]:
+    """As native code has it, whose indices are of four bytes here."""
+    return expected.dtype if expected.dtype.kind in "fb" else np.dtype(np.int32)
 
 
 def test_plans_are_those_of_the_once_written_code(tmp_path: Path) -> None:
@@ -76,7 +81,7 @@ def test_so_are_those_that_follow_others_or_are_for_samples(tmp_path: Path) -> N
     @given(data=st.data(), kind=sizes_and_settings(), samples=st.sampled_from([1, 1, 2]))
     def draw(data: st.DataObject, kind: tuple[Sizes, int, dict[str, Any]], samples: int) -> None:
         sizes, experts, options = kind
-        step = data.draw(st.sampled_from(STEPS[1:]))
+        step = data.draw(st.sampled_from([*searching.STEPS]))
         arrays = data.draw(test_renewing.arrays((2, samples, experts), sizes, options["cap"], 2 * sizes[0]))
         previous, budget, gain, fresh, weight = (x.astype("f4" if x.dtype.kind == "f" else "i4") for x in arrays)
         its = its_settings(sizes, experts, **options)
@@ -99,23 +104,21 @@ def test_so_are_those_that_follow_others_or_are_for_samples(tmp_path: Path) -> N
 
 
 def test_shares_are_those_of_the_once_written_code(tmp_path: Path) -> None:
-    drawn: list[tuple[Batch, NumPyArray]] = []
+    drawn: list[Request] = []
 
     @settings(max_examples=NUMBER)
-    @given(data=st.data(), dtype=st.sampled_from([np.int64, np.float32]), unit=st.sampled_from([1.0, 0.3]))
+    @given(data=st.data(), dtype=st.sampled_from([np.int32, np.float32]), unit=st.sampled_from([1.0, 0.3]))
     def draw(data: st.DataObject, dtype: Any, unit: float) -> None:
         batch = data.draw(batches([data.draw(shapes_of_all_proportions())]))
-        drawn.append((batch, (batch.tokens * unit).astype(dtype)))
+        weight, near = (batch.tokens * unit).astype(dtype), np.full((3, 1), 2.0**-10, np.float32)
+        kind = [weight.shape[1], batch.phy2log.shape[1], batch.gpus, 64, weight.dtype.kind == "i", 4]
+        arrays = batch.phy2log.astype(np.int32), near, weight
+        its = {"num_gpus": batch.gpus, "rounds": 64}
+        told = np.array(kind, np.int32)
+        drawn.append(Request(shares.share_of_plan, [*arrays, told], LIBRARY.call(shares.share_of_plan, *arrays, **its)))
 
     draw()
-    given_to_it, expected = [], []
-    for batch, weight in drawn:
-        near = np.full((len(weight), 1), 2.0**-10, np.float32)
-        kind = [weight.shape[1], batch.phy2log.shape[1], batch.gpus, 64, weight.dtype.kind == "i"]
-        given_to_it.append([np.array(kind, np.int32), np.array([len(weight)]), batch.phy2log, near, weight])
-        its = {"num_gpus": batch.gpus, "rounds": 64}
-        expected.append(LIBRARY.call(shares.share_of_plan, batch.phy2log, near, weight, **its))
-    assert_shared(tmp_path, given_to_it, expected)
+    assert_made(tmp_path, drawn)
 
 
 def policy_of(its: dict[str, Any]) -> dict[str, Any]:
@@ -131,23 +134,10 @@ def assert_made(folder: Path, drawn: Sequence[Request]) -> None:
     found = memoryview(done.stdout)
     for request in drawn:
         for expected in request.expected:
-            dtype = np.float32 if expected.dtype == np.float32 else np.int32
-            got, found = np.frombuffer(found[: 4 * expected.size], dtype), found[4 * expected.size :]
+            dtype = dtype_of(expected)
+            number = expected.size * dtype.itemsize
+            got, found = np.frombuffer(found[:number], dtype), found[number:]
             np.testing.assert_array_equal(got.reshape(expected.shape), expected, err_msg=request.step.__name__)
-    assert len(found) == 0
-
-
-def assert_shared(
-    folder: Path, cases: Sequence[Sequence[NumPyArray]], expected: Sequence[Sequence[NumPyArray]]
-) -> None:
-    """Shares of all cases, one after the other."""
-    read = b"".join([np.array([len(cases)]).tobytes(), *(x.tobytes() for case in cases for x in case)])
-    command: list[str | Path] = [EMULATOR, built(folder), "shares"]
-    done = subprocess.run(command, input=read, capture_output=True, check=True)  # noqa: S603
-    found = memoryview(done.stdout)
-    for want in (x for its in expected for x in its):
-        its_bytes, found = found[: want.nbytes], found[want.nbytes :]
-        np.testing.assert_array_equal(np.frombuffer(its_bytes, want.dtype).reshape(want.shape), want)
     assert len(found) == 0
 
 

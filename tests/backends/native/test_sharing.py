@@ -190,7 +190,25 @@ def test_other_tolerances_are_refused(tolerance: float) -> None:
     assert shares_from_numpy.share_of_plan(LIBRARY, *arrays, num_gpus=2, rounds=5) == Refusal(NOT_PREPARED)
 
 
-def test_plans_that_miss_experts_are_refused() -> None:
+@thorough
+@given(slots=slots_of_all_kinds(), seed=st.integers(0, 2**32 - 1))
+def test_plans_that_miss_experts_are_refused_or_make_no_difference(
+    slots: tuple[NumPyArray, int, int], seed: int
+) -> None:
+    """Refused are those whose experts of several have more replicas than those of a plan may have."""
+    phy2log, experts, gpus = slots
+    weight = np.random.default_rng(seed).integers(0, 100, (len(phy2log), experts))
+    prepared, near, its = prepared_of(phy2log, experts, gpus), within(0.0, weight), {"num_gpus": gpus, "rounds": 5}
+    of_several = np.where(prepared.holders > 1, prepared.holders, 0).sum(axis=1)
+    for step, arrays in (("share_of_plan", (phy2log,)), ("share", prepared)):
+        found = getattr(shares_from_numpy, step)(LIBRARY, *arrays, near, weight, **its)
+        if (of_several > prepared.place.shape[1]).any():
+            assert found == Refusal(NOT_PREPARED)
+        else:
+            assert_same(found, LIBRARY.call(getattr(once_written, step), *arrays, near, weight, **its))
+
+
+def test_plans_that_miss_too_many_experts_are_refused() -> None:
     phy2log, weight = np.array([[0, 1, 1, 0]]), np.array([[5, 3, 1]])
     arrays = phy2log, within(0.0, weight), weight
     assert shares_from_numpy.share_of_plan(LIBRARY, *arrays, num_gpus=2, rounds=5) == Refusal(NOT_PREPARED)
@@ -240,7 +258,7 @@ def test_without_native_code_it_is_refused() -> None:
     with mock.patch.object(shares_from_numpy, "extension", return_value=refusal):
         arrays = phy2log, within(0.0, weight), weight
         assert shares_from_numpy.share_of_plan(LIBRARY, *arrays, num_gpus=4, rounds=17) == refusal
-    shares_from_numpy._shape.cache_clear()
+    shares_from_numpy.shape_of.cache_clear()
 
 
 CALLS = {"share": 10, "share_of_plan": 4, "prepare_shares": 2}  # what is read
@@ -251,7 +269,7 @@ def test_arrays_that_do_not_fit_the_shape_are_refused(call: str) -> None:
     """The extension looks at all sizes itself."""
     experts, slots, gpus = 8, 12, 4
     phy2log = np.tile(np.arange(slots) % experts, (2, 1))
-    integers = np.array([experts, slots, gpus, 5, 1], np.int32)
+    integers = np.array([experts, slots, gpus, 5, 1, 8], np.int32)
     prepared = [x.copy() for x in prepared_of(phy2log, experts, gpus)]
     near, weight = np.zeros(2, np.float32), np.ones((2, 8), np.int64)
     found = [np.zeros(2 * n, dtype) for n, dtype in ((12, "i8"), (4, "i8"), (1, "i8"), (1, "f4"), (4, "?"), (1, "f4"))]
@@ -274,6 +292,9 @@ def test_arrays_that_do_not_fit_the_shape_are_refused(call: str) -> None:
         wrong_integers[place] = value
         with pytest.raises(ValueError, match="shape"):
             function(*right[:at], wrong_integers, *right[at + 1 :], 4, 1)
+    for index_bytes in (0, 2, 16):
+        with pytest.raises(ValueError, match="shape"):
+            function(*right[:at], np.array([*integers[:-1], index_bytes], np.int32), *right[at + 1 :], 4, 1)
     for lanes, threads in ((16, 1), (4, 0), (2**40, 1), (4, -(2**40))):
         with pytest.raises(ValueError, match="shape"):
             function(*right, lanes, threads)

@@ -1,4 +1,4 @@
-"""Native code as XLA calls it: versions of its interface, and calls that are none of a plan."""
+"""Native code as XLA calls it: versions of its interface, and calls that are none of a plan or of shares."""
 
 import ctypes
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from jax import ffi
 
 from eplb_xp import POLICIES, rebalance_experts
 from eplb_xp.algorithms.following import follow
-from eplb_xp.backends.launching import from_numpy, searching, xla
+from eplb_xp.backends.launching import from_numpy, searching, shares_from_numpy, xla
 from eplb_xp.backends.takeover import NATIVE, SWITCH, Refusal
 from eplb_xp.sizes import Sizes, check_sizes
 from tests.support import xla_frames
@@ -31,7 +31,7 @@ WIDTH = CHECKED.width(8)
 
 @pytest.mark.parametrize("minor", [1, 2, 3])
 def test_its_version_is_the_callers(minor: int) -> None:
-    for step in ("plan", *(step.__name__ for step in searching.STEPS)):
+    for step in from_numpy.extension().xla_handlers():
         assert xla_frames.version(xla_frames.api(0, minor), step=step) == (0, minor)
 
 
@@ -139,6 +139,50 @@ def test_a_call_to_follow_by_hand() -> None:
 def test_other_calls_to_follow_are_errors(changes: dict[str, Any], reason: str) -> None:
     with jax.enable_x64(True), pytest.raises(jax.errors.JaxRuntimeError, match=f"INVALID_ARGUMENT.*{reason}"):
         called_to_follow(**changes)
+
+
+def called_to_share(index: Any = np.int32, proof: Any = np.bool_, weight: Any = np.int32, **changes: Any) -> Any:
+    """The same of shares of a plan of one replica for each expert."""
+    assert xla.registered() is None
+    results = [*shares_from_numpy.results_of_share((2, 8), 4, index)]
+    results[4] = (results[4][0], proof)
+    told = shares_from_numpy.shape_of(8, 8, 4, 5, are_integers=True, index_bytes=jnp.dtype(index).itemsize)
+    given = {"integers": told, "threads": np.array([1], np.int32), **changes}
+    places = np.tile(np.array([0, 2, 4, 6, 1, 3, 5, 7]), (2, 1))
+    each = np.arange(8)[None] + np.zeros((2, 1))
+    prepared = (places, np.zeros((2, 1)), each, each * 0 + 1, each * 0 - 1, each * 0 - 1, np.ones((2, 1)))
+    call = ffi.ffi_call(f"{xla.PREFIX}share", [jax.ShapeDtypeStruct(*result) for result in results])
+    arrays = (*(x.astype(index) for x in prepared), np.zeros((2, 1), np.float32), np.ones((2, 8), weight))
+    return jax.block_until_ready(jax.jit(lambda *x: call(*x, **given))(*arrays))
+
+
+def test_a_call_to_share_by_hand() -> None:
+    with jax.enable_x64(True):
+        for index in (np.int32, np.int64):
+            assert called_to_share(index, weight=index)[0].tolist() == [[1] * 8] * 2
+
+
+OTHER_BYTES = shares_from_numpy.shape_of(8, 8, 4, 5, are_integers=True, index_bytes=8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"proof": np.int32}, "this is no call of a plan"),
+        ({"proof": np.uint8}, "this is no call of a plan"),
+        ({"weight": np.int64}, "this is no call of a plan"),  # another type than indices
+        ({"weight": np.uint32}, "this is no call of a plan"),
+        ({"weight": np.bool_}, "this is no call of a plan"),
+        ({"integers": np.zeros(6, np.float32)}, "this is no call of a plan"),
+        ({"integers": np.zeros(5, np.int32)}, "the shape has other numbers"),
+        ({"integers": np.zeros(6, np.int32)}, "the arrays do not fit the shape"),
+        ({"integers": OTHER_BYTES}, "the arrays do not fit the shape"),
+        ({"threads": np.array([0], np.int32)}, "no such lanes or threads"),
+    ],
+)
+def test_other_calls_to_share_are_errors(changes: dict[str, Any], reason: str) -> None:
+    with jax.enable_x64(True), pytest.raises(jax.errors.JaxRuntimeError, match=f"INVALID_ARGUMENT.*{reason}"):
+        called_to_share(**changes)
 
 
 def test_too_little_memory_is_an_error() -> None:

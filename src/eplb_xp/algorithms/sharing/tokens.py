@@ -26,7 +26,7 @@ def whole_tokens(lib: Standard, weight: Array) -> Array:
     """
     xp = lib.xp
     if lib.is_integer(weight):
-        return _halved(lib, _clipped(lib, weight))
+        return _halved(lib, clipped(lib, weight))
     experts = weight.shape[-1]
     load = lib.float32(weight)
     load = xp.where((load >= 0.0) & (load < float("inf")), load, 0.0)
@@ -36,7 +36,7 @@ def whole_tokens(lib: Standard, weight: Array) -> Array:
     return xp.where(are_whole, tokens, xp.astype(units, lib.index_dtype))
 
 
-def _clipped(lib: Standard, weight: Array) -> Array:
+def clipped(lib: Standard, weight: Array) -> Array:
     """Integers from 0 up to 2^30, as indices."""
     xp = lib.xp
     most = MOST_TOKENS + 1
