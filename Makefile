@@ -157,7 +157,8 @@ build/address build/thread: $(READY) $(NATIVE_SOURCES)
 		$(BIN)/python setup.py -q build_ext --build-temp $@/objects --build-lib $@
 
 BY_PYTHON := $(patsubst %,tests/backends/native/test_%.py,plans following renewing frontiers samples parts sharing routing calls)
-BY_XLA := $(patsubst %,tests/backends/native/test_%.py,xla_calls programs following_programs sharing_programs shared_in_programs)
+BY_XLA := $(patsubst %,tests/backends/native/test_%.py,xla_calls programs following_programs sharing_programs shared_in_programs \
+	routing_programs)
 # The sanitizer finds what throws in the library, if that is there before jaxlib, which has its own.
 sanitized = LD_PRELOAD="$$(g++ -print-file-name=$2) $$(g++ -print-file-name=libstdc++.so.6)" \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \

@@ -10,19 +10,19 @@ import numpy as np
 from jax import export, lax
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.algorithms.routing import route
+from eplb_xp.algorithms.routing import quotas, route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.jax_on_numpy import on_numpy
-from eplb_xp.backends.launching import follows_from_jax, from_jax, routes_from_jax, shares_from_jax
+from eplb_xp.backends.launching import follows_from_jax, from_jax, quotas_from_jax, routes_from_jax, shares_from_jax
 from eplb_xp.backends.launching.searching import STEPS
 from eplb_xp.backends.launching.varying import pvary, varying
 from eplb_xp.backends.loops import Carry
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.steps import WITHOUT_KERNELS
-from eplb_xp.backends.takeover import TRITON, Refusal, Step, is_switched_on, register
+from eplb_xp.backends.takeover import Refusal, Step, register
 from eplb_xp.types import Array, Frontier, Moves, Plan, Prepared, Report, SharedReport, Shares
 
 # XLA fuses what is not in a loop.
@@ -151,27 +151,28 @@ class Jax(Standard):
 LIBRARY = Jax()
 
 
-def _taken(step: Step, by_kernels: Step, form: str | None, lib: Standard, *arrays: jax.Array, **sizes: Any) -> Any:
-    """A step by NumPy in host memory, by other code of a form, or of any, or a refusal."""
+def _taken(step: Step, by_others: Step, lib: Standard, *arrays: jax.Array, **sizes: Any) -> Any:
+    """A step by NumPy in host memory, by kernels or native code, or a refusal."""
     found = on_numpy(step, lib, *arrays, **sizes)
-    goes_on = isinstance(found, Refusal) and is_switched_on(form)
-    return by_kernels(lib, *arrays, **sizes) if goes_on else found
+    return by_others(lib, *arrays, **sizes) if isinstance(found, Refusal) else found
 
 
 for step in WITHOUT_KERNELS:
     register(Jax, step, functools.partial(on_numpy, step))
-for taken, kernels, form in (
-    (pipeline.plan, from_jax.plan, None),
-    (prepared.prepare, shares_from_jax.prepare, None),
-    (shares.share, shares_from_jax.share, None),
-    (shares.share_of_plan, shares_from_jax.share_of_plan, None),
-    (route.route_in_turn, routes_from_jax.route_in_turn, TRITON),
-    (route.route_by_quota, routes_from_jax.route_by_quota, TRITON),
-):
-    register(Jax, taken, functools.partial(_taken, taken, kernels, form))
 # Some of these have no kernel; inside of programs native code takes them.
-for step in STEPS:
-    register(Jax, step, functools.partial(_taken, step, functools.partial(follows_from_jax.take, step), None))
+TAKEN: dict[Step, Step] = {
+    pipeline.plan: from_jax.plan,
+    prepared.prepare: shares_from_jax.prepare,
+    shares.share: shares_from_jax.share,
+    shares.share_of_plan: shares_from_jax.share_of_plan,
+    quotas.quotas: quotas_from_jax.quotas,
+    quotas.quotas_of_rank: quotas_from_jax.quotas_of_rank,
+    route.route_in_turn: routes_from_jax.route_in_turn,
+    route.route_by_quota: routes_from_jax.route_by_quota,
+    **{step: functools.partial(follows_from_jax.take, step) for step in STEPS},
+}
+for taken, by_others in TAKEN.items():
+    register(Jax, taken, functools.partial(_taken, taken, by_others))
 
 # So that an exported program that returns one can be serialized.
 for result in (Plan, Report, SharedReport, Prepared, Shares, Moves, Frontier):

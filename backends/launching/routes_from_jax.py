@@ -1,38 +1,67 @@
-"""Routes of JAX arrays by the kernels of `kernels/routing`, as primitives."""
+"""Routes of JAX arrays by the kernels of `kernels/routing` or the native code of `native/routing`, as primitives."""
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from eplb_xp.algorithms.routing import route
-from eplb_xp.backends.launching import from_jax
-from eplb_xp.backends.launching.primitives import primitive
+from eplb_xp.backends.launching import from_jax, xla
+from eplb_xp.backends.launching.primitives import is_switched_off, primitive, taken
+from eplb_xp.backends.launching.routes_from_numpy import route_shape
 from eplb_xp.backends.launching.routing import Launch, launch
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import Refusal
+from eplb_xp.backends.takeover import NATIVE, TRITON, Refusal
 from eplb_xp.types import Array
 
 
 def route_in_turn(lib: Standard, *arrays: jax.Array) -> tuple[jax.Array] | Refusal:
-    """The slots, by the kernels where they are found on an NVIDIA GPU, or why the once-written code finds them."""
-    return lib.call(_route_in_turn, *arrays) if (reason := _refusal(lib, *arrays)) is None else reason
+    """The slots, by the kernels on NVIDIA GPUs, native code on CPUs, or why the once-written code finds them."""
+    return _taken(lib, _route_in_turn, *arrays)
 
 
 def route_by_quota(lib: Standard, *arrays: jax.Array) -> tuple[jax.Array] | Refusal:
     """The same with quotas, which come first."""
-    return lib.call(_route_by_quota, *arrays) if (reason := _refusal(lib, *arrays)) is None else reason
+    return _taken(lib, _route_by_quota, *arrays)
 
 
-def _refusal(lib: Standard, *arrays: jax.Array) -> Refusal | None:
-    """Why the kernels may not run, if they may not."""
-    how = _launch(lib, *jax.eval_shape(_in_rows, arrays))
-    if isinstance(how, Refusal):
-        return how
-    return next((reason for reason in map(from_jax.refusal, arrays) if reason is not None), None)
+def _taken(lib: Standard, call: Any, *arrays: jax.Array) -> tuple[jax.Array] | Refusal:
+    rows = jax.eval_shape(_in_rows, arrays)
+    reasons = {TRITON: _refusal_of_kernels(lib, rows, arrays), NATIVE: _refusal_of_native_code(lib, rows, arrays)}
+    found: tuple[jax.Array] | Refusal = taken(lib, call, *arrays, reasons=reasons)
+    return found
+
+
+def _refusal_of_kernels(lib: Standard, rows: Sequence[Any], arrays: Sequence[jax.Array]) -> Refusal | None:
+    how = is_switched_off(TRITON) or _launch(lib, *rows)
+    return how if isinstance(how, Refusal) else _first(map(from_jax.refusal, arrays))
+
+
+def _refusal_of_native_code(lib: Standard, rows: Sequence[Any], arrays: Sequence[jax.Array]) -> Refusal | None:
+    reason = _first(map(xla.missing, arrays))
+    if reason is not None:
+        return reason
+    told = _told(lib, *rows)
+    return told if isinstance(told, Refusal) else None
+
+
+def _first(reasons: Iterable[Refusal | None]) -> Refusal | None:
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def _told(lib: Standard, *rows: Any) -> Any:
+    """What native code reads of the sizes of rows, or why it doesn't route them."""
+    log2phy, _, first, experts = rows[-4:]
+    return route_shape(
+        log2phy.shape,
+        experts.shape,
+        has_first=first.shape[-1] > 0,
+        has_quota=len(rows) > 4,
+        index_bytes=jnp.dtype(lib.index_dtype).itemsize,
+    )
 
 
 def _launch(lib: Standard, *rows: Any) -> Launch | Refusal:
@@ -96,15 +125,28 @@ def _by_kernels(*rows: Array, lib: Standard) -> tuple[Array, ...]:
     return (slots.astype(rows[-4].dtype),)
 
 
-_routed_in_turn = primitive("route_in_turn", _results, once_written=_in_turn, kernels=_by_kernels)
-_routed_by_quota = primitive("route_by_quota", _results, once_written=_by_quota, kernels=_by_kernels)
+def _by_native_code(*rows: Array, lib: Standard, threads: int) -> tuple[Array, ...]:
+    log2phy, *others = rows[-4:]
+    quota = rows[0] if len(rows) > 4 else log2phy[:0]
+    given = [x.astype(lib.index_dtype) for x in (quota, log2phy, *others)]
+    results = [(rows[-1].shape, lib.index_dtype)]
+    (slots,) = xla.called("route", given, results, threads, {"integers": _told(lib, *rows)})
+    return (slots.astype(log2phy.dtype),)
 
 
-def _route_in_turn(lib: Standard, *arrays: Array) -> tuple[Array]:
-    (slots,) = _routed_in_turn(*_in_rows(arrays), lib=lib)
+_routed_in_turn = primitive(
+    "route_in_turn", _results, once_written=_in_turn, kernels=_by_kernels, native=_by_native_code
+)
+_routed_by_quota = primitive(
+    "route_by_quota", _results, once_written=_by_quota, kernels=_by_kernels, native=_by_native_code
+)
+
+
+def _route_in_turn(lib: Standard, *arrays: Array, **settings: Any) -> tuple[Array]:
+    (slots,) = _routed_in_turn(*_in_rows(arrays), lib=lib, **settings)
     return (jnp.reshape(slots, arrays[-1].shape),)
 
 
-def _route_by_quota(lib: Standard, *arrays: Array) -> tuple[Array]:
-    (slots,) = _routed_by_quota(*_in_rows(arrays), lib=lib)
+def _route_by_quota(lib: Standard, *arrays: Array, **settings: Any) -> tuple[Array]:
+    (slots,) = _routed_by_quota(*_in_rows(arrays), lib=lib, **settings)
     return (jnp.reshape(slots, arrays[-1].shape),)

@@ -41,14 +41,10 @@ def _divided(rank: Arrays | None, *arrays: Arrays, num_nodes: int, lanes: int | 
     if isinstance(native, Refusal):
         return native
     *_, log2phy, _, counts = arrays
-    (layers, ranks, experts), width, replicas = counts.shape, log2phy.shape[-1], arrays[0].shape[1]
-    for name, number, most in (
-        ("replicas", replicas, MOST_REPLICAS),
-        ("ranks times replicas", ranks * replicas, MOST_PAIRS),
-    ):
-        if number > most:
-            return Refusal(f"native code divides shares of at most {most} {name}, got {number}")
-    shape = np.array([experts, replicas, ranks, num_nodes, width, rank is not None], np.int32)
+    (layers, ranks, experts), width = counts.shape, log2phy.shape[-1]
+    shape = quota_shape(counts.shape, arrays[0].shape[1], width, num_nodes, is_of_one=rank is not None)
+    if isinstance(shape, Refusal):
+        return shape
     its_ranks, its_rank = ((ranks,), NOTHING) if rank is None else ((), rank)
     quota = np.empty((layers, *its_ranks, experts, width), np.int64)
     given = map(_integers, (*arrays, its_rank))
@@ -61,15 +57,38 @@ def _routed(quota: Arrays | None, *arrays: Arrays, lanes: int | None) -> tuple[A
     if isinstance(native, Refusal):
         return native
     log2phy, logcnt, first, experts = arrays
-    (number, width), tokens = log2phy.shape[-2:], math.prod(experts.shape[-2:])
-    for name, numbers, most in (("places in log2phy", number * width, 2**31 - 1), ("tokens", tokens, 2**31 - 1)):
-        if not 0 < numbers <= most:
-            return Refusal(f"native code routes with 1 to {most} {name}, got {numbers}")
-    shape = np.array([number, width, tokens, first.shape[-1] > 0, quota is not None], np.int32)
+    shape = route_shape(log2phy.shape, experts.shape, has_first=first.shape[-1] > 0, has_quota=quota is not None)
+    if isinstance(shape, Refusal):
+        return shape
     slot = np.empty(experts.shape, np.int64)
     given = (NOTHING if quota is None else quota, log2phy, logcnt, first, experts)
     reason = native.route(*map(_integers, given), shape, slot, lanes or native.MOST_LANES, threads())
     return (slot.astype(log2phy.dtype, copy=False),) if reason is None else Refusal(reason)
+
+
+def quota_shape(
+    counts: tuple[int, ...], replicas: int, width: int, num_nodes: int, *, is_of_one: bool, index_bytes: int = 8
+) -> Arrays | Refusal:
+    """What native code reads of the sizes, in the order of native/routing/shape.hpp, or why it divides none."""
+    _, ranks, experts = counts
+    for name, number, most in (
+        ("replicas", replicas, MOST_REPLICAS),
+        ("ranks times replicas", ranks * replicas, MOST_PAIRS),
+    ):
+        if number > most:
+            return Refusal(f"native code divides shares of at most {most} {name}, got {number}")
+    return np.array([experts, replicas, ranks, num_nodes, width, is_of_one, index_bytes], np.int32)
+
+
+def route_shape(
+    log2phy: tuple[int, ...], experts: tuple[int, ...], *, has_first: bool, has_quota: bool, index_bytes: int = 8
+) -> Arrays | Refusal:
+    """The same of routes, given the shapes of arrays."""
+    (number, width), tokens = log2phy[-2:], math.prod(experts[-2:])
+    for name, numbers, most in (("places in log2phy", number * width, 2**31 - 1), ("tokens", tokens, 2**31 - 1)):
+        if not 0 < numbers <= most:
+            return Refusal(f"native code routes with 1 to {most} {name}, got {numbers}")
+    return np.array([number, width, tokens, has_first, has_quota, index_bytes], np.int32)
 
 
 def _integers(x: Arrays) -> Arrays:

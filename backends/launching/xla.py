@@ -1,4 +1,4 @@
-"""Plans and shares by the native code of `native/` inside of XLA's programs on a CPU."""
+"""Plans, shares and routes by the native code of `native/` inside of XLA's programs on a CPU."""
 
 import functools
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
 // What is called from outside, the same for each number of lanes: a request, whose shape has been read, is done for the
-// layers that are left; so are arrays of shares and routes.
+// layers that are left.
 
 class Code {
  public:
@@ -70,11 +70,20 @@ class Code {
     return sharing::share_layers(batch, shape, work);
   }
 
-  static bool divide(const QuotaArrays& layers, const QuotaShape& shape, Work& work) {
+  template <typename Index>
+  static bool answer(const QuotaRequest& asked, const QuotaShape& shape, Work& work) {
+    const QuotaArrays<Index> layers{asked.share.as<const Index>(),   asked.phy2log.as<const Index>(),
+                                    asked.log2phy.as<const Index>(), asked.logcnt.as<const Index>(),
+                                    asked.counts.as<const Index>(),  asked.rank.as<const Index>(),
+                                    asked.quota.as<Index>()};
     return routing::divide_layers(layers, shape, work);
   }
 
-  static bool route(const RouteArrays& layers, const RouteShape& shape, Work& work) {
+  template <typename Index>
+  static bool answer(const RouteRequest& asked, const RouteShape& shape, Work& work) {
+    const RouteArrays<Index> layers{asked.quota.as<const Index>(),  asked.log2phy.as<const Index>(),
+                                    asked.logcnt.as<const Index>(), asked.first.as<const Index>(),
+                                    asked.expert.as<const Index>(), asked.slot.as<Index>()};
     return routing::route_layers(layers, shape, work);
   }
 

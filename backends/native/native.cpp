@@ -27,6 +27,7 @@
 #include "sharing/shape.hpp"
 #include "sharing/request.hpp"
 #include "routing/shape.hpp"
+#include "routing/request.hpp"
 #include "threads.hpp"
 #include "xla.hpp"
 
@@ -168,14 +169,13 @@ PyObject* xla_handlers(PyObject*, PyObject*) {
                          add(handlers, "renew", answer_xla<RenewRequest>) &&
                          add(handlers, "frontier", answer_xla<FrontierRequest>) &&
                          add(handlers, "prepare", answer_xla<PrepareRequest>) &&
-                         add(handlers, "share", answer_xla<ShareRequest>);
+                         add(handlers, "share", answer_xla<ShareRequest>) &&
+                         add(handlers, "quotas", answer_xla<QuotaRequest>) &&
+                         add(handlers, "route", answer_xla<RouteRequest>);
   if (are_there) return handlers;
   Py_XDECREF(handlers);
   return nullptr;
 }
-
-#include "calls/layers.hpp"
-#include "calls/routing.hpp"
 
 // As Python's table of methods has them.
 PyCFunction called(PyObject* (*call)(PyObject*, PyObject* const*, Py_ssize_t)) {
@@ -213,10 +213,10 @@ PyMethodDef methods[] = {
     {"prepare_shares", called(answer<PrepareRequest>), METH_FASTCALL,
      "prepare_shares(phy2log, integers, expert, place, first, holders, colour, start, size, lanes, threads)\n"
      "--\n\nWrite what shares need to know of a plan."},
-    {"quotas", called(quotas), METH_FASTCALL,
+    {"quotas", called(answer<QuotaRequest>), METH_FASTCALL,
      "quotas(share, phy2log, log2phy, logcnt, counts, rank, integers, quota, lanes, threads)\n"
      "--\n\nWrite quotas of all ranks, or of one where there is a rank for each layer, or say why not."},
-    {"route", called(route), METH_FASTCALL,
+    {"route", called(answer<RouteRequest>), METH_FASTCALL,
      "route(quota, log2phy, logcnt, first, experts, integers, slots, lanes, threads)\n"
      "--\n\nWrite the slots of tokens, or say why not."},
     {"xla_handlers", xla_handlers, METH_NOARGS, "xla_handlers()\n--\n\nWhat XLA calls for each step, as capsules."},

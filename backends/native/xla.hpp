@@ -1,5 +1,5 @@
-// XLA's calls of what it has not compiled, as far as plans and shares need them. Their layout is XLA's stable binary interface, of
-// which the versions 0.1 to 0.3 differ in nothing that is here; so nothing of jaxlib is needed to build this.
+// XLA's calls of what it has not compiled, as far as plans, shares and routes need them. Their layout is XLA's stable binary
+// interface, of which the versions 0.1 to 0.3 differ in nothing that is here; so nothing of jaxlib is needed to build this.
 
 namespace xla {
 

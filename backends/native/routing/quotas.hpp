@@ -12,7 +12,8 @@ class Quotas {
         taken_(memory.take<int64_t>(int64_t{shape.wanted()} * shape.slots)) {}
 
   // Whether no number is too large to be added up.
-  bool divide(const QuotaArrays& layer) {
+  template <typename Index>
+  bool divide(const QuotaArrays<Index>& layer) {
     rank_ = shape_.is_of_one ? static_cast<int32_t>(std::clamp<int64_t>(*layer.rank, 0, shape_.ranks - 1)) : -1;
     uint64_t bits = find_runs(layer);
     for (int e = 0; e < shape_.experts; e += kAtOnce) {
@@ -32,7 +33,8 @@ class Quotas {
   static constexpr uint64_t kTooMany = uint64_t{1} << 40;
 
   // The slots of each expert, in their order, and the room there is; all its bits.
-  uint64_t find_runs(const QuotaArrays& layer) {
+  template <typename Index>
+  uint64_t find_runs(const QuotaArrays<Index>& layer) {
     for (int e = 0; e <= shape_.experts; ++e) first_[e] = 0;
     for (int s = 0; s < shape_.slots; ++s) {
       expert_[s] = static_cast<int32_t>(std::clamp<int64_t>(layer.phy2log[s], 0, shape_.experts - 1));
@@ -54,7 +56,8 @@ class Quotas {
   }
 
   // What the ranks have of some experts, expert by expert; all its bits.
-  uint64_t read_tokens(const int64_t* counts, int number) {
+  template <typename Index>
+  uint64_t read_tokens(const Index* counts, int number) {
     uint64_t bits = 0;
     for (int r = 0; r < shape_.ranks; ++r)
       for (int i = 0; i < number; ++i) {
@@ -101,15 +104,16 @@ class Quotas {
   }
 
   // What a rank's tokens are up to each replica; the last one takes what no share is left for.
-  void write(const QuotaArrays& layer, const int64_t* counts, const int64_t* taken, int64_t* quota) const {
+  template <typename Index>
+  void write(const QuotaArrays<Index>& layer, const Index* counts, const int64_t* taken, Index* quota) const {
     const int32_t width = shape_.width;
     for (int e = 0; e < shape_.experts; ++e, quota += width) {
-      const int64_t* slot = layer.log2phy + int64_t{e} * width;
+      const Index* slot = layer.log2phy + int64_t{e} * width;
       const auto last = static_cast<int32_t>(std::clamp<int64_t>(layer.logcnt[e], 1, int64_t{width} + 1) - 1);
       int64_t until = 0;
       for (int k = 0; k < last; ++k)
-        quota[k] = until += taken[std::clamp<int64_t>(slot[k], 0, shape_.slots - 1)];
-      std::fill(quota + last, quota + width, std::max<int64_t>(counts[e], 0));
+        quota[k] = static_cast<Index>(until += taken[std::clamp<int64_t>(slot[k], 0, shape_.slots - 1)]);
+      std::fill(quota + last, quota + width, std::max<Index>(counts[e], 0));
     }
   }
 
@@ -124,7 +128,8 @@ class Quotas {
 };
 
 // The layers that are left, one after the other; whether all could be divided.
-inline bool divide_layers(const QuotaArrays& layers, const QuotaShape& shape, Work& work) {
+template <typename Index>
+inline bool divide_layers(const QuotaArrays<Index>& layers, const QuotaShape& shape, Work& work) {
   bool are_divided = true;
   with_scratch<Quotas>(shape, [&](Quotas& quotas) {
     for (int64_t layer; (layer = work.next()) >= 0;) are_divided &= quotas.divide(layers.of_layer(layer, shape));

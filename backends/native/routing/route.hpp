@@ -1,16 +1,17 @@
 // algorithms/routing/route.py: from the expert of a token to a slot.
 
+template <typename Index>
 class Router {
  public:
   Router(const RouteShape& shape, Memory& memory)
       : shape_(shape),
-        number_(memory.take<uint64_t>(shape.experts)),
+        number_(memory.take<Number>(shape.experts)),
         replica_(memory.take<int32_t>(shape.experts)) {}
 
   // Whether each expert's quotas ascend.
-  bool route(const RouteArrays& layer) {
+  bool route(const RouteArrays<Index>& layer) {
     for (int e = 0; e < shape_.experts; ++e) {
-      number_[e] = shape_.has_first ? static_cast<uint64_t>(layer.first[e]) : 0;
+      number_[e] = shape_.has_first ? static_cast<Number>(layer.first[e]) : 0;
       replica_[e] = -1;
     }
     bool ascend = true;
@@ -26,50 +27,55 @@ class Router {
       }
       const int64_t place = e * shape_.width + (shape_.has_quota ? by_quota(layer, e) : in_turn(layer, e));
       ++number_[e];
-      layer.slot[i] = place < int64_t{shape_.experts} * shape_.width ? layer.log2phy[place] : -1;
+      layer.slot[i] = place < int64_t{shape_.experts} * shape_.width ? layer.log2phy[place] : Index{-1};
     }
     return ascend;
   }
 
  private:
+  using Number = std::make_unsigned_t<Index>;  // goes round as the once-written code's sums do
+
   // The replica whose turn it is.
-  int64_t in_turn(const RouteArrays& layer, int64_t e) const {
+  int64_t in_turn(const RouteArrays<Index>& layer, int64_t e) const {
     const int64_t replicas = std::clamp<int64_t>(layer.logcnt[e], 1, std::max(shape_.width, 1));
-    const int64_t rest = static_cast<int64_t>(number_[e]) % replicas;
+    const int64_t rest = static_cast<Index>(number_[e]) % replicas;
     return rest < 0 ? rest + replicas : rest;
   }
 
   // The first replica whose quota is not used up, the last one in any case.
-  int64_t by_quota(const RouteArrays& layer, int64_t e) {
-    const int64_t before = shape_.has_first ? layer.first[e] : 0;
-    const auto routed = static_cast<int64_t>(number_[e] - static_cast<uint64_t>(before));
+  int64_t by_quota(const RouteArrays<Index>& layer, int64_t e) {
+    const auto routed = static_cast<Index>(number_[e] - before(layer, e));
     int32_t& replica = replica_[e];
     while (replica < shape_.width && replica < layer.logcnt[e] - 1 && quota(layer, e, replica) <= routed) ++replica;
     return replica;
   }
 
   // Of the tokens that are routed now.
-  int64_t quota(const RouteArrays& layer, int64_t e, int32_t replica) const {
-    const uint64_t before = shape_.has_first ? static_cast<uint64_t>(layer.first[e]) : 0;
-    const auto all = static_cast<uint64_t>(layer.quota[e * shape_.width + replica]);
-    return std::max<int64_t>(static_cast<int64_t>(all - before), 0);
+  Index quota(const RouteArrays<Index>& layer, int64_t e, int32_t replica) const {
+    const auto all = static_cast<Number>(layer.quota[e * shape_.width + replica]);
+    return std::max<Index>(static_cast<Index>(all - before(layer, e)), 0);
   }
 
-  bool quotas_ascend(const RouteArrays& layer, int64_t e) const {
+  Number before(const RouteArrays<Index>& layer, int64_t e) const {
+    return shape_.has_first ? static_cast<Number>(layer.first[e]) : 0;
+  }
+
+  bool quotas_ascend(const RouteArrays<Index>& layer, int64_t e) const {
     for (int32_t k = 1; k < shape_.width && k < layer.logcnt[e] - 1; ++k)
       if (quota(layer, e, k) < quota(layer, e, k - 1)) return false;
     return true;
   }
 
   const RouteShape& shape_;
-  uint64_t* number_;  // [experts] tokens so far
+  Number* number_;    // [experts] tokens so far
   int32_t* replica_;  // [experts] whose turn it is by quotas
 };
 
 // The layers that are left, one after the other; whether all could be routed.
-inline bool route_layers(const RouteArrays& layers, const RouteShape& shape, Work& work) {
+template <typename Index>
+inline bool route_layers(const RouteArrays<Index>& layers, const RouteShape& shape, Work& work) {
   bool are_routed = true;
-  with_scratch<Router>(shape, [&](Router& router) {
+  with_scratch<Router<Index>>(shape, [&](Router<Index>& router) {
     for (int64_t layer; (layer = work.next()) >= 0;) are_routed &= router.route(layers.of_layer(layer, shape));
   });
   return are_routed;

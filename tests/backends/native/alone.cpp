@@ -24,6 +24,7 @@
 #include "sharing/shape.hpp"
 #include "sharing/request.hpp"
 #include "routing/shape.hpp"
+#include "routing/request.hpp"
 #include "threads.hpp"
 
 namespace rows {

@@ -8,7 +8,7 @@ NATIVE, ALGORITHMS = ROOT / "backends" / "native", ROOT / "src" / "eplb_xp" / "a
 # Memory, what is given, threads, and who calls.
 SHAPES = {"shape.hpp", "following/shape.hpp", "sharing/shape.hpp", "routing/shape.hpp"}
 CALLS = {"request.hpp", "given.hpp", "xla.hpp", "following/request.hpp", "following/samples_request.hpp"}
-CALLS |= {"sharing/request.hpp", "calls/layers.hpp", "calls/routing.hpp"}
+CALLS |= {"sharing/request.hpp", "routing/request.hpp"}
 AROUND = {"each.hpp", "memory.hpp", "threads.hpp", *SHAPES, *CALLS}
 # What is called; lanes; how the best swap is found where packs are many, how those meet that are shaken; which GPUs
 # hold an expert; what is given; what else path.py and follow.py have.

@@ -178,17 +178,17 @@ def zeros(*sizes: int) -> list[NumPyArray]:
 
 
 # What is given for two layers, which of it is the shape, and numbers of that which are none of a shape, or of another.
-QUOTA_SHAPE, ROUTE_SHAPE = [6, 12, 4, 2, 7, 1], [6, 7, 10, 1, 1]
+QUOTA_SHAPE, ROUTE_SHAPE = [6, 12, 4, 2, 7, 1, 8], [6, 7, 10, 1, 1, 8]
 CALLS: dict[str, tuple[list[int], list[int], list[tuple[int, int]]]] = {
     "quotas": (
         [24, 24, 84, 12, 48, 2, -1, 84],
         QUOTA_SHAPE,
-        [(0, 0), (0, -6), (1, 10), (1, 2**30), (2, 0), (2, 8), (3, 0), (3, 3), (4, -1), (4, 8), (5, 0)],
+        [(0, 0), (0, -6), (1, 10), (1, 2**30), (2, 0), (2, 8), (3, 0), (3, 3), (4, -1), (4, 8), (5, 0), (6, 2)],
     ),
     "route": (
         [84, 84, 12, 12, 20, -1, 20],
         ROUTE_SHAPE,
-        [(0, 0), (0, -6), (0, 2**30), (1, 0), (1, 8), (2, -1), (2, 11), (3, 0), (4, 0)],
+        [(0, 0), (0, -6), (0, 2**30), (1, 0), (1, 8), (2, -1), (2, 11), (3, 0), (4, 0), (5, 2)],
     ),
 }
 

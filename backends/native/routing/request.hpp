@@ -1,0 +1,55 @@
+// Quotas and routes as they are asked for: values of which none is trusted.
+
+// Read the sizes; why not, if what is asked for can't be done.
+template <typename Asked>
+const char* read_routing(const Asked& asked, typename Asked::Sizes& shape, int most_lanes) {
+  if (!asked.integers.are(1, sizeof shape)) return kOtherShape;
+  std::memcpy(static_cast<void*>(&shape), asked.integers.data, sizeof shape);
+  return shape.fits() && asked.fits(shape) && may_be(asked.lanes, asked.threads, most_lanes) ? nullptr : kDoNotFit;
+}
+
+struct QuotaRequest {
+  using Sizes = QuotaShape;
+  static constexpr const char* kRefusal = "native code divides counts and shares below 2^40";
+  static constexpr Kind kArguments[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices,
+                                        Kind::kIndices, Kind::kIndices, Kind::kIndices};
+  static constexpr Kind kNumbers[] = {Kind::kInts};
+  static constexpr Kind kResults[] = {Kind::kIndices};
+
+  Values share, phy2log, log2phy, logcnt, counts, rank, integers, quota;
+  int lanes, threads;
+
+  const char* read(QuotaShape& shape, int most_lanes) const { return read_routing(*this, shape, most_lanes); }
+  int64_t layers(const QuotaShape& shape) const { return logcnt.bytes / shape.index_bytes / shape.experts; }
+  int64_t index_size(const QuotaShape& shape) const { return shape.index_bytes; }
+
+  bool fits(const QuotaShape& shape) const {
+    const int64_t size = shape.index_bytes, number = layers(shape), experts = number * shape.experts;
+    return share.are(number * shape.slots, size) && phy2log.are(number * shape.slots, size) &&
+           log2phy.are(experts * shape.width, size) && logcnt.are(experts, size) &&
+           counts.are(experts * shape.ranks, size) && rank.are(shape.is_of_one ? number : 0, size) &&
+           quota.are(experts * shape.wanted() * shape.width, size);
+  }
+};
+
+struct RouteRequest {
+  using Sizes = RouteShape;
+  static constexpr const char* kRefusal = "native code routes by quotas that ascend";
+  static constexpr Kind kArguments[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices, Kind::kIndices, Kind::kIndices};
+  static constexpr Kind kNumbers[] = {Kind::kInts};
+  static constexpr Kind kResults[] = {Kind::kIndices};
+
+  Values quota, log2phy, logcnt, first, expert, integers, slot;
+  int lanes, threads;
+
+  const char* read(RouteShape& shape, int most_lanes) const { return read_routing(*this, shape, most_lanes); }
+  int64_t layers(const RouteShape& shape) const { return logcnt.bytes / shape.index_bytes / shape.experts; }
+  int64_t index_size(const RouteShape& shape) const { return shape.index_bytes; }
+
+  bool fits(const RouteShape& shape) const {
+    const int64_t size = shape.index_bytes, number = layers(shape), experts = number * shape.experts;
+    return quota.are(shape.has_quota ? experts * shape.width : 0, size) && logcnt.are(experts, size) &&
+           log2phy.are(experts * shape.width, size) && first.are(shape.has_first ? experts : 0, size) &&
+           expert.are(number * shape.tokens, size) && slot.are(number * shape.tokens, size);
+  }
+};
