@@ -27,6 +27,7 @@
 #include "counts/levels.hpp"
 #include "counts/offspring.hpp"
 #include "trying/family.hpp"
+#include "trying/least.hpp"
 #include "joint.hpp"
 #include "rings/layout.hpp"
 #include "rings/seating.hpp"
