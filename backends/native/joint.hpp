@@ -4,7 +4,7 @@ class Joint {
  public:
   Joint(const Shape& shape, int places, Memory& memory)
       : shape_(shape), seen_(shape, memory), levels_(shape, memory), kept_(shape, places, memory),
-        parents_(shape, memory) {
+        parents_(shape, memory), least_(shape.packed, memory) {
     if (memory.is_real()) seen_.prepare();
   }
 
@@ -53,7 +53,7 @@ class Joint {
       table.end_packs();
       const float busiest = table.busiest();
       if (!kept_.wants(busiest)) continue;
-      next.least = least_busiest(items.load, tools.order, table.packs, table.capacity);
+      next.least = least_.of(items.load, tools.order, table.packs, table.capacity);
       std::memcpy(next.item, table.item, sizeof(int32_t) * static_cast<size_t>(table.places()));
       kept_.keep(busiest);
     }
@@ -102,4 +102,5 @@ class Joint {
   Levels levels_;
   Kept kept_;
   Parents parents_;
+  Least least_;
 };

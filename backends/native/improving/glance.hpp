@@ -15,7 +15,7 @@ struct Glance {
   }
 
   // With packs that have these items, and this load.
-  Ints may_help(const Floats* theirs, Floats pack_load) const {
+  __attribute__((always_inline)) Ints may_help(const Floats* theirs, Floats pack_load) const {
     // Negative numbers, which as integers are less the closer they are to zero; who has no room has next to none.
     const Ints room = (Ints)(pack_load - limit) | INT32_MIN;
     Ints nearest = room;

@@ -15,20 +15,25 @@ class Meetings {
       for (int i = 0; i < pairs; ++i) swap_pair(first + i, last - i);
       return;
     }
+    const Meetings copy = *this;  // which no store can change
+    Ints is_as_busy{}, may_help{};
     // Those in the middle come first: what others have just stored takes long to load, if it was stored in other lanes.
-    swap_lanes(first, last, middle > 0 ? middle : 0, Ints{});
+    copy.swap_lanes(first, last, middle > 0 ? middle : 0, Ints{}, is_as_busy, may_help);
     int i = 0;
-    for (; i <= middle - kLanes; i += kLanes) swap_lanes(first, last, i, Ints{});
-    if (i < middle) swap_lanes(first, last, i, as_bits(lane_numbers() >= middle - i));
+    for (; i <= middle - kLanes; i += kLanes) copy.swap_lanes(first, last, i, Ints{}, is_as_busy, may_help);
+    if (i < middle) copy.swap_lanes(first, last, i, as_bits(lane_numbers() >= middle - i), is_as_busy, may_help);
+    is_as_busy_ |= is_as_busy;
+    may_help_ |= may_help;
   }
 
   bool one_is_as_busy() const { return any(is_as_busy_); }
   bool one_may_help() const { return any(may_help_); }
 
  private:
-  // Packs from the i-th on with those that they meet. In the middle they may overlap, where both see the same swap;
-  // those that met before stay as they are.
-  __attribute__((always_inline)) void swap_lanes(int first, int last, int i, Ints met) {
+  // The i-th of these packs and those after it with those that they meet. In the middle they may overlap, where both see
+  // the same swap; those that met before stay as they are.
+  __attribute__((always_inline)) void swap_lanes(int first, int last, int i, Ints met, Ints& is_as_busy,
+                                                 Ints& may_help) const {
     const int ours = first + i, theirs = last - i - (kLanes - 1);
     Floats load[kCapacity], their_load[kCapacity], after[kCapacity];
     const Floats pack_load = floats_at(table_.pack_load + ours);
@@ -80,8 +85,8 @@ class Meetings {
     }
     store(table_.pack_load + ours, total);
     store(table_.pack_load + theirs, reversed(their_total));
-    is_as_busy_ |= gone & as_bits(larger(total, their_total) >= high_);
-    may_help_ |= gone & (glance_.may_help(load, total) | glance_.may_help(their_load, their_total));
+    is_as_busy |= gone & as_bits(larger(total, their_total) >= high_);
+    may_help |= gone & (glance_.may_help(load, total) | glance_.may_help(their_load, their_total));
   }
 
   // One pack with another.
@@ -109,7 +114,7 @@ class Meetings {
     }
   }
 
-  Table table_;  // a copy, which no store can change
+  Table table_;
   int width_;
   float high_;  // the load of the busiest pack
   Glance<kCapacity> glance_;
