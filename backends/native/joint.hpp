@@ -59,7 +59,7 @@ class Joint {
     }
   }
 
-  // All that may have less than this.
+  // All of them; where there is a limit, those that may have less than that, and than the best of those before.
   void improve_kept(const float* load, float limit, Items& items, Table& table, Tools& tools) {
     const Effort effort{1, shape_.rounds, shape_.steps, true};
     for (int i = 0; i < kept_.number(); ++i) {
