@@ -20,7 +20,7 @@ def test_moves_take_what_the_busiest_gpu_does_less_what_is_hidden() -> None:
 
 
 def test_presets_are_what_was_measured() -> None:
-    """Experts in bfloat16 on four H200s: seconds of an active slot, a token and a move to a neighbour (docs/layers.md)."""
+    """Experts in bfloat16 on four H200s: seconds of an active slot, a token, a move to a neighbour (docs/layers.md)."""
     for model, slot, token, move in (
         ("deepseek-v3", 28.5e-6, 0.127e-6, 578e-6),
         ("qwen3-235b", 12.7e-6, 0.055e-6, 242e-6),
