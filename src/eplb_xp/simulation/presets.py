@@ -4,7 +4,7 @@ from typing import NamedTuple, TypeVar
 
 from eplb_xp.simulation.cost import Cost
 
-# Of what vendors state, grouped matrix products and moves of experts reached so much in a layer on four H200s, bfloat16,
+# Of what vendors state, grouped matrix products and moves of experts reached so much in layers on four H200s, bfloat16,
 # DeepSeek-V3's and Qwen3-235B's shapes (docs/layers.md): 692 and 686 of 989 TFLOP/s, 3.1 and 3.0 of 4.8 TB/s, 152 and
 # 156 of 450 GB/s. A network is taken to reach as much as a link.
 FLOPS_REACHED, BANDWIDTH_REACHED, LINK_REACHED = 0.70, 0.64, 0.34
