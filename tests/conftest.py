@@ -23,6 +23,9 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev"))
 
+# The forms that this process is told to have; modules that set them while they are imported would tell all tests.
+TOLD = os.environ.get(SWITCH)
+
 # Engines' packages are in none of our environments but one: make test-engines.
 collect_ignore = ["in_engines"]
 
@@ -86,6 +89,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What is there by now stays: the garbage collector, which took a tenth of the time, looks for less, less often."""
+    if os.environ.get(SWITCH) != TOLD:
+        raise pytest.UsageError(f"a module sets {SWITCH} for all tests: {os.environ[SWITCH]!r} and not {TOLD!r}")
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
