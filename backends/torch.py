@@ -11,11 +11,18 @@ from torch._higher_order_ops.while_loop import while_loop
 
 from eplb_xp.algorithms import pipeline
 from eplb_xp.algorithms.following import follow
-from eplb_xp.algorithms.routing import route
+from eplb_xp.algorithms.routing import quotas, route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
-from eplb_xp.backends.launching import follows_from_torch, from_numpy, from_torch, routes_from_torch, shares_from_torch
+from eplb_xp.backends.launching import (
+    follows_from_torch,
+    from_numpy,
+    from_torch,
+    quotas_from_torch,
+    routes_from_torch,
+    shares_from_torch,
+)
 from eplb_xp.backends.launching.searching import STEPS
 from eplb_xp.backends.loops import Carry
 from eplb_xp.backends.standard import Standard
@@ -31,7 +38,7 @@ from eplb_xp.types import Array, Prepared, Shares
 # Steps that kernels take over on a GPU.
 WITH_KERNELS = (
     *(pipeline.plan, follow.follow, follow.follow_or_renew, shares.share, shares.share_of_plan),
-    *(route.route_in_turn, route.route_by_quota),
+    *(quotas.quotas, quotas.quotas_of_rank, route.route_in_turn, route.route_by_quota),
 )
 
 # Steps that native code takes over in host memory.
@@ -88,6 +95,9 @@ class Torch(Standard):
 
     def float32(self, x: Array) -> Array:
         return x.detach().to(torch.float32)
+
+    def for_each_row(self, number: Array, like: Array) -> Array:
+        return number.to(like.device, torch.int64).expand(len(like), 1)  # a sum would be launches on a GPU
 
     def constant(self, table: Sequence[int], like: Array) -> Array:
         # It is read before the call returns, so that no GPU need be waited for.
@@ -214,6 +224,8 @@ for taken, kernels in (
     (follow.follow_or_renew, follows_from_torch.follow_or_renew),
     (shares.share, shares_from_torch.share),
     (shares.share_of_plan, _share_of_plan),
+    (quotas.quotas, quotas_from_torch.quotas),
+    (quotas.quotas_of_rank, quotas_from_torch.quotas_of_rank),
     (route.route_in_turn, routes_from_torch.route_in_turn),
     (route.route_by_quota, routes_from_torch.route_by_quota),
 ):

@@ -1,4 +1,4 @@
-"""Plans, shares and slots on the GPU are those of NumPy, or nothing is timed."""
+"""Plans, shares, quotas and slots on the GPU are those of NumPy, or nothing is timed."""
 
 from collections.abc import Callable
 from typing import Any
