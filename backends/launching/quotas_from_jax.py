@@ -45,7 +45,7 @@ def _launch(lib: Standard, *arrays: Any, num_nodes: int) -> Dividing | Refusal:
 
 
 def _results(*arrays: Any, lib: Standard, **_: Any) -> Sequence[tuple[tuple[int, ...], Any]]:
-    *_, log2phy, _, counts = arrays
+    log2phy, _, counts = arrays[-3:]
     layers, ranks, experts = counts.shape
     its_ranks = () if len(arrays) == OF_ONE else (ranks,)
     return (((layers, *its_ranks, experts, log2phy.shape[-1]), lib.index_dtype),)

@@ -16,7 +16,7 @@ class WrongPlanError(Exception):
 
 
 def check(case: Work, seed: int, by: Callable[[Any, NumPyArray], Any]) -> None:
-    """Compare plans of fresh loads of every family with NumPy's, all entries of all maps, or shares and slots.
+    """Compare plans of fresh loads of every family with NumPy's, all entries of all maps, or of each batch.
 
     Raises
     ------

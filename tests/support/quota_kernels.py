@@ -9,6 +9,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from eplb_xp import Plan
 from eplb_xp.algorithms.routing import quotas as once_written
 from eplb_xp.backends import numpy
 from eplb_xp.backends.kernels.routing.quotas import quotas as kernel
@@ -117,14 +118,13 @@ def drawn(
     if other_batch:
         share = np.where(rng.random(share.shape) < 0.5, share, rng.integers(-9, most, share.shape))
         counts = counts + rng.integers(-20, 20, counts.shape)
-    arrays = share, *plan, counts
     rank = rng.integers(-1, gpus + 1, (layers, 1)) if of_one else None
     if not is_plan:
         width = plan.log2phy.shape[-1]
         phy2log = rng.integers(-1, experts + 2, plan.phy2log.shape)
         log2phy = rng.integers(-2, replicas + 2, plan.log2phy.shape)
-        arrays = share, phy2log, log2phy, rng.integers(-1, width + 3, plan.logcnt.shape), counts
-    return Given(rank, *arrays)
+        plan = Plan(phy2log, log2phy, rng.integers(-1, width + 3, plan.logcnt.shape))
+    return Given(rank, share, *plan, counts)
 
 
 TYPES = {"rank_stride": "i32", "S": "constexpr"}

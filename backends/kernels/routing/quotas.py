@@ -1,8 +1,8 @@
 """Quotas, as `algorithms/routing/quotas.py` divides shares among ranks: a program for some experts of a layer.
 
 There all experts are worked out at once, slot by slot. The last replica of an expert takes what is left, so here only
-those with several are looked at, one after the other: sums over the GPUs before one, and over nodes, say where tokens of
-a rank stand, and where the room of a slot.
+those with several are looked at, one after the other: sums over the GPUs before one, and over nodes, say where tokens
+of a rank stand, and where the room of a slot.
 """
 
 import triton
@@ -101,8 +101,8 @@ def quotas(rank, share, phy2log, log2phy, logcnt, counts, rank_stride, quota, S:
 
     for expert in range(first, tl.minimum(first + S.block, S.experts)):
         number = _before_last(logcnt + expert, expert < S.experts, S)
-        # Slots of a row that are of another expert, as in no plan, are in its lines. What a loop changes begins with
-        # different values: Triton 3.6 would take it for one.
+        # A row that has a slot of another expert is no plan's; that expert's lines are made then, too. What is left is
+        # counted, since Triton 3.6 takes two variables that begin with one value for one.
         whose, left, until = expert, number, index(number * 0, S)
         while left > 0:
             tokens = _tokens(counts + gpu * S.experts + whose, is_gpu, S)

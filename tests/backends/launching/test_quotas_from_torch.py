@@ -32,8 +32,8 @@ def given(**options: Any) -> Given:
 
 def tensors_of(made: Given) -> list[torch.Tensor]:
     """In the order in which the kernel takes them."""
-    rank, *others = [None if x is None else torch.asarray(np.ascontiguousarray(x)) for x in made]
-    return [others[3] if rank is None else rank, *others]
+    rank = made.logcnt if made.rank is None else made.rank
+    return [torch.asarray(np.ascontiguousarray(x)) for x in (rank, *made[1:])]
 
 
 def by_name(arguments: tuple[Any, ...]) -> dict[str, Any]:
