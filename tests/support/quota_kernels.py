@@ -121,9 +121,9 @@ def drawn(
     rank = rng.integers(-1, gpus + 1, (layers, 1)) if of_one else None
     if not is_plan:
         width = plan.log2phy.shape[-1]
-        phy2log = rng.integers(-1, experts + 2, plan.phy2log.shape)
-        log2phy = rng.integers(-2, replicas + 2, plan.log2phy.shape)
-        plan = Plan(phy2log, log2phy, rng.integers(-1, width + 3, plan.logcnt.shape))
+        phy2log = rng.integers(-1, experts + 2, (layers, replicas))
+        log2phy = rng.integers(-2, replicas + 2, (layers, experts, width))
+        plan = Plan(phy2log, log2phy, rng.integers(-1, width + 3, (layers, experts)))
     return Given(rank, share, *plan, counts)
 
 
