@@ -26,6 +26,8 @@ QUALITY ?=
 MOVES ?=
 # More for bench-peers: --only, --seed, --page.
 PEERS ?=
+# More for bench-moe: --gpus, --only, --system, --quick, --loads, --seed.
+MOE ?=
 # More for bench-gpu: --only, --quick, --replays, --seed.
 GPU ?=
 # A file's tests share their programs, so they go to one process; in the order that tests/conftest.py has.
@@ -46,7 +48,7 @@ LOWEST = $(shell $(PYTHON) -c 'import tomllib; project = tomllib.load(open("pypr
 	extras = project["optional-dependencies"]; ranges = project["dependencies"] + extras["jax"] + extras["cli"]; \
 	print(*(each.replace(">=", "==") for each in ranges))')
 
-.PHONY: help demo test test-engines test-lowest lint lint-workflows wheel wheels fuzz sanitize mutate bench bench-gpu bench-growth bench-moves bench-peers bench-quality bench-settings bench-search bench-shares bench-start docs clean
+.PHONY: help demo test test-engines test-lowest lint lint-workflows wheel wheels fuzz sanitize mutate bench bench-gpu bench-growth bench-moe bench-moves bench-peers bench-quality bench-settings bench-search bench-shares bench-start docs clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to make
@@ -185,6 +187,10 @@ bench: $(NATIVE)  ## Time every policy on every library against a NumPy loop, an
 bench-gpu: $(READY)  ## Plans, few moves, shares, quotas and routes on an NVIDIA GPU, checked, then timed: a table, out/gpu.json, .md and .png
 	@echo "Checking plans on the GPU, then timing them (about five minutes, most of them compiling)"
 	@$(BIN)/python -m benchmarks.gpu $(GPU)
+
+bench-moe: $(READY)  ## An expert-parallel layer on all GPUs of a machine, checked, then timed: tables, out/moe.json, .md and .png
+	@echo "Running a layer on all GPUs, in every case (some minutes; without GPUs a tiny one, on two processes)"
+	@$(BIN)/python -m benchmarks.moe $(MOE)
 
 bench-growth: $(READY)  ## Time and memory against layers, experts and GPUs: tables, out/growth.json, out/growth.png
 	@echo "Planning for more and more layers, experts and GPUs (some minutes)"

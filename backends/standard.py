@@ -27,7 +27,12 @@ class Standard:
     slots_at_once = 2**17
 
     def __init__(self, xp: Any) -> None:
-        self.xp = xp
+        self._xp = xp
+
+    @property
+    def xp(self) -> Any:
+        """The namespace."""
+        return self._xp
 
     @property
     def keeps_rows(self) -> bool:

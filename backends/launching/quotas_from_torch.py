@@ -7,7 +7,7 @@ import torch
 from eplb_xp.backends.launching import from_torch
 from eplb_xp.backends.launching.dividing import Dividing, launch
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import Refusal
+from eplb_xp.backends.takeover import SEVERAL_DEVICES, Refusal
 
 
 def quotas(_: Standard, *tensors: torch.Tensor, num_nodes: int) -> tuple[torch.Tensor] | Refusal:
@@ -28,7 +28,7 @@ def _divided(rank: torch.Tensor | None, *tensors: torch.Tensor, num_nodes: int) 
     # What a kernel doesn't read it is given another for.
     rank = logcnt if rank is None else rank
     if any(x.device != counts.device for x in (rank, *tensors)):
-        return Refusal(from_torch.SEVERAL_DEVICES)
+        return SEVERAL_DEVICES
     with from_torch.on(counts.device):
         return (divider(rank, *(x.contiguous() for x in tensors)),)
 

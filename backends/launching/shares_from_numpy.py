@@ -55,8 +55,7 @@ def _shared(
     shape = _shape(experts, replicas, num_gpus, rounds, are_integers=are_integers)
     if isinstance(shape, Refusal):
         return shape
-    with np.errstate(all="ignore"):
-        load = _tokens(weight) if are_integers else np.ascontiguousarray(lib.float32(weight))
+    load = _tokens(weight) if are_integers else np.ascontiguousarray(lib.float32(weight))
     per_gpu, index = (layers, num_gpus), np.int64
     found = Shares(
         np.empty((layers, replicas), index),

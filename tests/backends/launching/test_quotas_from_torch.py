@@ -9,7 +9,7 @@ import torch
 from eplb_xp.backends.kernels.routing import quotas as kernels
 from eplb_xp.backends.launching.quotas_from_torch import _Divider, quotas, quotas_of_rank
 from eplb_xp.backends.takeover import Refusal
-from eplb_xp.backends.torch import LIBRARY
+from eplb_xp.backends.tensors.library import LIBRARY
 from tests.backends.launching.test_from_torch import STREAM, Kernel
 from tests.support.quota_kernels import Given, drawn, launch_of
 

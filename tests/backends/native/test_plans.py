@@ -12,7 +12,7 @@ from eplb_xp import POLICIES, Policy, rebalance_experts
 from eplb_xp.sizes import check_sizes
 from tests.algorithms import test_stability as stability
 from tests.support.libraries import NumPyArray
-from tests.support.loads import FAMILIES, every_family, thorough, weights
+from tests.support.loads import FAMILIES, batch, every_family, thorough, weights
 from tests.support.native import LANES, every_lanes, native_plan, natively, needs_native, once_written_plan
 from tests.support.plans import assert_same, policies
 
@@ -82,6 +82,14 @@ def test_every_family_of_loads(policy: str, sizes: tuple[int, ...]) -> None:
     expected = once_written_plan(weight, checked, POLICIES[policy])
     for lanes in LANES:
         assert_same(native_plan(weight, checked, POLICIES[policy], lanes), expected)
+
+
+@every_lanes
+@pytest.mark.parametrize("sizes", [(288, 1, 1, 72), (320, 1, 1, 64)])
+def test_of_equal_exchanges_that_with_the_lighter_gpu(sizes: tuple[int, ...], lanes: int) -> None:
+    weight, checked = batch("one bit apart", 0, 58, 256)[[14, 21, 43]], check_sizes(256, *sizes)
+    expected = once_written_plan(weight, checked, POLICIES["joint"])
+    assert_same(native_plan(weight, checked, POLICIES["joint"], lanes), expected)
 
 
 @every_lanes

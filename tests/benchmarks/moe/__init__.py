@@ -1,0 +1,1 @@
+"""The benchmark of a layer on several GPUs."""
