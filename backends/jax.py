@@ -10,13 +10,19 @@ import numpy as np
 from jax import export, lax
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.algorithms.routing import route
+from eplb_xp.algorithms.routing import quotas, route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.jax_on_numpy import on_numpy
-from eplb_xp.backends.launching import follows_from_jax, from_jax, routes_from_jax, shares_from_jax
+from eplb_xp.backends.launching import (
+    follows_from_jax,
+    from_jax,
+    quotas_from_jax,
+    routes_from_jax,
+    shares_from_jax,
+)
 from eplb_xp.backends.launching.searching import STEPS
 from eplb_xp.backends.launching.varying import pvary, varying
 from eplb_xp.backends.loops import Carry
@@ -175,6 +181,8 @@ for taken, kernels, form in (
     (pipeline.plan, from_jax.plan, None),
     (shares.share, shares_from_jax.share, TRITON),
     (shares.share_of_plan, _share_of_plan, TRITON),
+    (quotas.quotas, quotas_from_jax.quotas, TRITON),
+    (quotas.quotas_of_rank, quotas_from_jax.quotas_of_rank, TRITON),
     (route.route_in_turn, routes_from_jax.route_in_turn, TRITON),
     (route.route_by_quota, routes_from_jax.route_by_quota, TRITON),
 ):

@@ -114,6 +114,10 @@ class Standard:
         """For each entry its position along the last axis."""
         return self.xp.broadcast_to(self.arange(x.shape[-1], x), x.shape)
 
+    def for_each_row(self, number: Array, like: Array) -> Array:
+        """An index of no dimensions as one for each row of ``like``: [rows, 1]."""
+        return self.xp.zeros_like(like[:, :1], dtype=self.index_dtype) + self.xp.astype(number, self.index_dtype)
+
     def constant(self, table: Sequence[int], like: Array) -> Array:
         """A table of integers on the device of ``like``: [len(table)]."""
         return self.xp.asarray(table, dtype=self.index_dtype, device=device(like))

@@ -10,7 +10,7 @@ from torch._higher_order_ops.while_loop import while_loop
 
 from eplb_xp.algorithms import pipeline
 from eplb_xp.algorithms.following import follow
-from eplb_xp.algorithms.routing import route
+from eplb_xp.algorithms.routing import quotas, route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
@@ -31,7 +31,7 @@ _PAIRS = torch.float4_e2m1fn_x2  # an entry of that one is two numbers
 # Steps that kernels take over on a GPU.
 WITH_KERNELS = (
     *(pipeline.plan, follow.follow, follow.follow_or_renew, shares.share, shares.share_of_plan),
-    *(route.route_in_turn, route.route_by_quota),
+    *(quotas.quotas, quotas.quotas_of_rank, route.route_in_turn, route.route_by_quota),
 )
 
 # Steps that native code takes over in host memory.
@@ -96,6 +96,9 @@ class Torch(Standard):
 
     def float32(self, x: Array) -> Array:
         return x.detach().to(torch.float32)
+
+    def for_each_row(self, number: Array, like: Array) -> Array:
+        return number.to(like.device, torch.int64).expand(len(like), 1)  # a sum would be launches on a GPU
 
     def constant(self, table: Sequence[int], like: Array) -> Array:
         # It is read before the call returns, so that no GPU need be waited for.
@@ -232,6 +235,8 @@ for taken, module in (
     (follow.follow, "follows_from_torch"),
     (follow.follow_or_renew, "follows_from_torch"),
     (shares.share, "shares_from_torch"),
+    (quotas.quotas, "quotas_from_torch"),
+    (quotas.quotas_of_rank, "quotas_from_torch"),
     (route.route_in_turn, "routes_from_torch"),
     (route.route_by_quota, "routes_from_torch"),
 ):
