@@ -185,7 +185,7 @@ bench: $(NATIVE)  ## Time every policy on every library against a NumPy loop, an
 	@echo "Timing threads, a serving thread and small calls (half a minute)"
 	@$(BIN)/python -m benchmarks.speed
 
-bench-gpu: $(READY)  ## Plans, few moves, shares and routes on an NVIDIA GPU, checked, then timed: a table, out/gpu.json, .md and .png
+bench-gpu: $(READY)  ## Plans, few moves, shares, quotas and routes on an NVIDIA GPU, checked, then timed: a table, out/gpu.json, .md and .png
 	@echo "Checking plans on the GPU, then timing them (about five minutes, most of them compiling)"
 	@$(BIN)/python -m benchmarks.gpu $(GPU)
 

@@ -24,11 +24,10 @@ def library_of(name: str, x: Any) -> Standard:
         name_to_torch()
         return numpy.LIBRARY
     if _is_instance(x, "torch", "Tensor"):
-        from eplb_xp.backends import torch
-        from eplb_xp.backends.tensors import kinds
+        from eplb_xp.backends.tensors import kinds, library
 
         kinds.check_kind(name, x)
-        return torch.LIBRARY
+        return library.LIBRARY
     if _is_instance(x, "jax", "Array"):
         from eplb_xp.backends import jax
 

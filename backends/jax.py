@@ -16,7 +16,13 @@ from eplb_xp.backends import numpy
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.jax_on_numpy import on_numpy
-from eplb_xp.backends.launching import follows_from_jax, from_jax, quotas_from_jax, routes_from_jax, shares_from_jax
+from eplb_xp.backends.launching import (
+    follows_from_jax,
+    from_jax,
+    quotas_from_jax,
+    routes_from_jax,
+    shares_from_jax,
+)
 from eplb_xp.backends.launching.searching import STEPS
 from eplb_xp.backends.launching.varying import pvary, varying
 from eplb_xp.backends.loops import Carry

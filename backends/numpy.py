@@ -1,17 +1,16 @@
 """NumPy, which is a namespace of the standard itself from 2.1 on."""
 
-import importlib
 from typing import Any
 
 import numpy as np
 
 from eplb_xp.algorithms import pipeline
-from eplb_xp.algorithms.following import follow, for_samples, frontier
 from eplb_xp.algorithms.routing import quotas, route
 from eplb_xp.algorithms.sharing import prepared, shares
 from eplb_xp.backends.float32 import EXPONENT, TWICE_ONE
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import NATIVE, Step, register
+from eplb_xp.backends.steps import SEARCHES
+from eplb_xp.backends.takeover import NATIVE, Step, found_in, register
 from eplb_xp.types import Array
 
 
@@ -39,13 +38,16 @@ class NumPy(Standard):
 
     def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
         # Some of the small floats have no zero, no infinity or no NaN to compare with, and no index is an int4.
-        for known in (np.int8, np.float32):
+        for known in (np.int8, np.float32) if x.dtype.isbuiltin == 2 else ():
             if _is_added(x.dtype, known):
                 return x.astype(known)
         return x
 
     def float32(self, x: Array) -> Array:
-        return np.asarray(x, dtype=np.float32)  # a matrix would multiply in its own way
+        if x.dtype == np.float32:
+            return np.asarray(x)  # a matrix would multiply in its own way
+        with np.errstate(all="ignore"):
+            return np.asarray(x, dtype=np.float32)
 
     def arange(self, number: int, like: Array) -> Array:
         return np.arange(number)
@@ -88,27 +90,15 @@ class NumPy(Standard):
 LIBRARY = NumPy()
 
 
-def _native(module: str, name: str) -> Step:
-    """A step by native code, which is looked for with the first one."""
-
-    def step(lib: Standard, *arrays: Array, **settings: Any) -> Any:
-        launching = importlib.import_module(f"eplb_xp.backends.launching.{module}")
-        return getattr(launching, name)(lib, *arrays, **settings)
-
-    return step
-
-
+# Native code is looked for with the first step.
 for _module, _steps in {
     "from_numpy": (pipeline.plan, pipeline.place, pipeline.pack_items, pipeline.replicate_loads),
-    "follows_from_numpy": (
-        *(follow.follow, follow.follow_or_renew, follow.renew),
-        *(frontier.frontier, for_samples.plan_for_samples),
-    ),
+    "follows_from_numpy": SEARCHES,
     "shares_from_numpy": (prepared.prepare, shares.share, shares.share_of_plan),
     "routes_from_numpy": (quotas.quotas, quotas.quotas_of_rank, route.route_in_turn, route.route_by_quota),
 }.items():
     for _step in _steps:
-        register(NumPy, _step, _native(_module, _step.__name__), form=NATIVE)
+        register(NumPy, _step, found_in(_module, _step.__name__), form=NATIVE)
 
 
 def _is_added(dtype: np.dtype[Any], known: type[np.generic]) -> bool:

@@ -27,7 +27,12 @@ class Standard:
     slots_at_once = 2**17
 
     def __init__(self, xp: Any) -> None:
-        self.xp = xp
+        self._xp = xp
+
+    @property
+    def xp(self) -> Any:
+        """The namespace."""
+        return self._xp
 
     @property
     def keeps_rows(self) -> bool:
@@ -108,6 +113,10 @@ class Standard:
     def arange_like(self, x: Array) -> Array:
         """For each entry its position along the last axis."""
         return self.xp.broadcast_to(self.arange(x.shape[-1], x), x.shape)
+
+    def for_each_row(self, number: Array, like: Array) -> Array:
+        """An index of no dimensions as one for each row of ``like``: [rows, 1]."""
+        return self.xp.zeros_like(like[:, :1], dtype=self.index_dtype) + self.xp.astype(number, self.index_dtype)
 
     def constant(self, table: Sequence[int], like: Array) -> Array:
         """A table of integers on the device of ``like``: [len(table)]."""

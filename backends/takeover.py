@@ -6,6 +6,8 @@ were no kernel. ``EPLB_XP_KERNELS`` in the environment names the forms of code t
 them unless it is set; with ``EPLB_XP_KERNELS=0`` nothing takes over.
 """
 
+import functools
+import importlib
 import logging
 import os
 from collections.abc import Callable
@@ -30,9 +32,26 @@ class Refusal:
     reason: str
 
 
+SEVERAL_DEVICES = Refusal("the tensors are on several devices")
+
+
 def register(library: type, step: Step, kernel: Kernel, *, form: str | None = None) -> None:
     """Let a kernel take over a step for arrays of a library, where its form may; without a form it sees to that."""
     _kernels[library, step] = kernel, form
+
+
+def found_in(module: str, name: str) -> Kernel:
+    """The kernel of a name in a module of `launching/`, which is imported with the first step that it takes over."""
+    return functools.partial(_by_kernel, module, name)
+
+
+def _by_kernel(module: str, name: str, lib: Any, *arrays: Any, **sizes: Any) -> Any:
+    return getattr(_launching(module), name)(lib, *arrays, **sizes)
+
+
+@functools.cache
+def _launching(module: str) -> Any:
+    return importlib.import_module(f"eplb_xp.backends.launching.{module}")
 
 
 def is_switched_on(form: str | None = None) -> bool:

@@ -23,47 +23,61 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev"))
 
+# The forms that this process is told to have; modules that set them while they are imported would tell all tests.
+TOLD = os.environ.get(SWITCH)
+
 # Engines' packages are in none of our environments but one: make test-engines.
 collect_ignore = ["in_engines"]
 
 # What takes longest comes first, so that no process is left alone with it in the end.
 LONGEST_FIRST = (
     "tests/backends/torch/test_compile.py",
-    "tests/backends/kernels/test_interpreted.py",
     "tests/algorithms/test_policies.py",
     "tests/algorithms/test_joint.py",
-    "tests/algorithms/following/test_invariants.py",
-    "tests/backends/jax/test_sharding.py",
-    "tests/cli/test_help.py",
+    "tests/backends/kernels/test_interpreted.py",
     "tests/backends/jax/test_on_numpy.py",
+    "tests/algorithms/following/test_invariants.py",
+    "tests/backends/torch/test_transforms.py",
+    "tests/backends/jax/test_sharding.py",
     "tests/algorithms/test_pipeline.py",
+    "tests/backends/native/test_aarch64.py",
     "tests/docs/test_torch_moves.py",
-    "tests/docs/test_examples.py",
+    "tests/test_evaluation.py",
+    "tests/backends/launching/test_shares_from_jax_batches.py",
+    "tests/algorithms/following/test_bought.py",
     "tests/backends/jax/test_programs.py",
+    "tests/backends/launching/test_shares_from_jax_programs.py",
+    "tests/test_samples.py",
+    "tests/docs/test_examples.py",
+    "tests/backends/native/test_renewing.py",
+    "tests/package/test_packaging.py",
     "tests/backends/kernels/test_interpreted_rings.py",
     "tests/backends/kernels/test_interpreted_shares.py",
-    "tests/algorithms/following/test_bought.py",
-    "tests/backends/torch/test_transforms.py",
-    "tests/backends/launching/test_shares_from_jax_batches.py",
-    "tests/backends/launching/test_shares_from_jax_programs.py",
-    "tests/backends/launching/test_from_jax_programs.py",
-    "tests/test_evaluation.py",
     "tests/algorithms/moving/test_relabelling.py",
-    "tests/test_samples.py",
+    "tests/backends/native/test_following.py",
+    "tests/backends/native/test_frontiers.py",
+    "tests/backends/launching/test_from_jax_programs.py",
+    "tests/algorithms/sharing/test_matchings.py",
+    "tests/algorithms/following/test_far.py",
     "tests/backends/jax/test_following.py",
-    "tests/docs/test_jax_moves.py",
-    "tests/package/test_threads.py",
-    "tests/cli/test_previous.py",
-    "tests/backends/torch/test_following.py",
-    "tests/backends/test_division.py",
-    "tests/algorithms/trying/test_lanes.py",
-    "tests/algorithms/rings/test_placing.py",
     "tests/algorithms/counts/test_replication.py",
+    "tests/backends/torch/test_following.py",
     "tests/algorithms/routing/test_quotas.py",
+    "tests/backends/native/test_sharing.py",
     "tests/benchmarks/test_memory.py",
-    "tests/benchmarks/test_quality.py",
+    "tests/package/test_threads.py",
+    "tests/algorithms/packing/test_heaviest_first.py",
+    "docs/routing.md",
+    "tests/cli/test_help.py",
     "tests/algorithms/improving/test_shaking.py",
-    "README.md",
+    "tests/test_checks.py",
+    "tests/algorithms/rings/test_placing.py",
+    "tests/algorithms/sharing/test_ring.py",
+    "tests/algorithms/bounds/test_lower_bound.py",
+    "src/eplb_xp/simulation/measuring.py",
+    "tests/test_sizes.py",
+    "tests/backends/native/test_following_programs.py",
+    "tests/benchmarks/test_speed.py",
 )
 
 
@@ -75,6 +89,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What is there by now stays: the garbage collector, which took a tenth of the time, looks for less, less often."""
+    if os.environ.get(SWITCH) != TOLD:
+        raise pytest.UsageError(f"a module sets {SWITCH} for all tests: {os.environ[SWITCH]!r} and not {TOLD!r}")
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)

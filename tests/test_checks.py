@@ -92,3 +92,11 @@ def test_loads_above_the_largest_float32(library: Library, call: Call) -> None:
         with pytest.raises(ValueError, match=r"above the largest float32, 3.403e\+38, the first 1e\+39 at \[0, 0\]"):
             call.run(library, WEIGHT.astype(np.float64) * np.array([[1e39 / 9], [1]]))
     call.run(library, np.full(WEIGHT.shape, np.finfo(np.float32).max, np.float64))
+
+
+@every_call_but_check
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_a_matrix_is_as_an_array(call: Call) -> None:
+    made = call.function(*call.first, np.matrix(WEIGHT), **call.sizes)
+    for got, want in zip(made, call.run(NUMPY), strict=True):
+        np.testing.assert_array_equal(np.asarray(got), want)

@@ -9,7 +9,7 @@ from eplb_xp.algorithms.following import follow as once_written
 from eplb_xp.backends.launching import from_torch
 from eplb_xp.backends.launching.following import Launch, launch
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import Refusal
+from eplb_xp.backends.takeover import SEVERAL_DEVICES, Refusal
 from eplb_xp.policy import Policy
 from eplb_xp.sizes import Sizes
 from eplb_xp.types import Plan
@@ -72,7 +72,7 @@ class _Follower:
         """The plan, on the current stream of the loads' device."""
         previous, budget, min_gain, weight = tensors
         if any(x.device != weight.device for x in tensors):
-            return Refusal(from_torch.SEVERAL_DEVICES)
+            return SEVERAL_DEVICES
         weight = from_torch.loads(weight)
         previous, budget = (from_torch.aligned(x.to(torch.int64)) for x in (previous, budget))
         with from_torch.on(weight.device):

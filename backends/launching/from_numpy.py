@@ -86,8 +86,7 @@ def _made(
     native = extension_for(sizes)
     if isinstance(native, Refusal):
         return native
-    with np.errstate(all="ignore"):
-        load = np.ascontiguousarray(lib.float32(weight))
+    load = np.ascontiguousarray(lib.float32(weight))
     results = [np.empty(shape, np.int64) for shape in shapes]
     told = shape_of(weight.shape[1], sizes, policy)
     getattr(native, step)(load, *told, *results, lanes or native.MOST_LANES, threads())

@@ -20,7 +20,6 @@ _DTYPES = frozenset(getattr(torch, name) for name in DTYPES)
 
 # Whether Triton is there, for NVIDIA's GPUs; it is imported only with the first plan.
 IS_INSTALLED = importlib.util.find_spec("triton") is not None and torch.version.hip is None
-SEVERAL_DEVICES = "the tensors are on several devices"
 NOT_INSTALLED = "the kernels need Triton and an NVIDIA GPU: install the extra 'cuda'"
 
 

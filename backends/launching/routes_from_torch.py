@@ -8,7 +8,7 @@ import torch
 from eplb_xp.backends.launching import from_torch
 from eplb_xp.backends.launching.routing import Launch, launch
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import Refusal
+from eplb_xp.backends.takeover import SEVERAL_DEVICES, Refusal
 
 
 def route_in_turn(_: Standard, *tensors: torch.Tensor) -> tuple[torch.Tensor] | Refusal:
@@ -33,7 +33,7 @@ def _route(
         return router
     given = (log2phy, logcnt, first, experts) if quota is None else (quota, log2phy, logcnt, first, experts)
     if any(x.device != experts.device for x in given):
-        return Refusal(from_torch.SEVERAL_DEVICES)
+        return SEVERAL_DEVICES
     # What a kernel doesn't read it is given another for.
     tensors = (logcnt if quota is None else quota, log2phy, logcnt, first if first.shape[-1] else logcnt, experts)
     with from_torch.on(experts.device):

@@ -52,8 +52,7 @@ def _shared(
     shape = shape_of(weight.shape[1], slots[1], num_gpus, rounds, are_integers=are_integers)
     if isinstance(shape, Refusal):
         return shape
-    with np.errstate(all="ignore"):
-        load = _tokens(weight) if are_integers else np.ascontiguousarray(lib.float32(weight))
+    load = _tokens(weight) if are_integers else np.ascontiguousarray(lib.float32(weight))
     found = Shares(*(np.empty(*result) for result in results_of_share(slots, num_gpus, np.int64)))
     native = extension()
     near = np.ascontiguousarray(tolerance, dtype=np.float32)

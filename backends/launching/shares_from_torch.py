@@ -7,7 +7,7 @@ import torch
 from eplb_xp.backends.launching import from_torch
 from eplb_xp.backends.launching.sharing import Sharing, launch
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import Refusal
+from eplb_xp.backends.takeover import SEVERAL_DEVICES, Refusal
 from eplb_xp.types import Shares
 
 
@@ -51,7 +51,7 @@ class _Sharer:
     def __call__(self, *tensors: torch.Tensor, rounds: int) -> Shares[torch.Tensor] | Refusal:
         """The shares, on the current stream of the loads' device."""
         if any(x.device != tensors[-1].device for x in tensors):
-            return Refusal(from_torch.SEVERAL_DEVICES)
+            return SEVERAL_DEVICES
         *given, tolerance, weight = tensors
         prepared = [from_torch.aligned(x.to(torch.int64)) for x in given]
         weight = from_torch.loads(weight)

@@ -4,7 +4,7 @@ class Joint {
  public:
   Joint(const Shape& shape, int places, Memory& memory)
       : shape_(shape), seen_(shape, memory), levels_(shape, memory), kept_(shape, places, memory),
-        parents_(shape, memory) {
+        parents_(shape, memory), least_(shape.packed, memory) {
     if (memory.is_real()) seen_.prepare();
   }
 
@@ -25,7 +25,8 @@ class Joint {
     if (shape_.generations > 1) parents_.begin(spares);
     for (int generation = 1; generation <= shape_.generations && is_open(); ++generation) {
       pack_candidates(load, generation, spares, items, table, tools);
-      improve_kept(load, items, table, tools);
+      // Those that can't be better are of no use but as parents.
+      improve_kept(load, generation < shape_.generations ? kInfinite : busiest, items, table, tools);
       if (generation < shape_.generations) parents_.follow(kept_);
       if (kept_.number() > 0 && kept_[0].busiest < busiest) {
         busiest = kept_[0].busiest;
@@ -52,15 +53,21 @@ class Joint {
       table.end_packs();
       const float busiest = table.busiest();
       if (!kept_.wants(busiest)) continue;
+      next.least = least_.of(items.load, tools.order, table.packs, table.capacity);
       std::memcpy(next.item, table.item, sizeof(int32_t) * static_cast<size_t>(table.places()));
       kept_.keep(busiest);
     }
   }
 
-  void improve_kept(const float* load, Items& items, Table& table, Tools& tools) {
+  // All of them; where there is a limit, those that may have less than that, and than the best of those before.
+  void improve_kept(const float* load, float limit, Items& items, Table& table, Tools& tools) {
     const Effort effort{1, shape_.rounds, shape_.steps, true};
     for (int i = 0; i < kept_.number(); ++i) {
       Candidate& each = kept_[i];
+      if (each.least > limit) {
+        each.busiest = kInfinite;
+        continue;
+      }
       read_loads(load, each, items);
       items.are_replicas(shape_.node_experts, each.spare, shape_.spares);
       std::swap(table.item, each.item);
@@ -68,6 +75,7 @@ class Joint {
       table.add_up();
       improve(table, items, shape_.packed, effort, shape_, tools);
       each.busiest = table.busiest();
+      if (limit < kInfinite) limit = smaller(each.busiest, limit);
       std::swap(table.item, each.item);
     }
     kept_.rank();
@@ -94,4 +102,5 @@ class Joint {
   Levels levels_;
   Kept kept_;
   Parents parents_;
+  Least least_;
 };

@@ -73,7 +73,7 @@ struct Sum {
 
 // All lanes taken together, two and two.
 template <typename Take, typename V>
-inline auto folded(V x) {
+__attribute__((always_inline)) inline auto folded(V x) {
   const Take take;
   if constexpr (kLanes > 4) x = take(rotated<4>(x), x);
   x = take(rotated<2>(x), x);

@@ -1,1 +1,1 @@
-"""What PyTorch's tensors need beside `torch.py`: which are plain, who plans for them, operators for the others."""
+"""PyTorch, and what its tensors need: which are plain, who plans for them, operators for the others."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from eplb_xp.backends.torch import LIBRARY
+from eplb_xp.backends.tensors.library import LIBRARY
 from eplb_xp.formats.fields import UnfitError
 
 NOT_PLAIN = "no .pt file of tensors and plain values alone; others could run code, so none is read"

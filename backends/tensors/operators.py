@@ -21,6 +21,7 @@ from eplb_xp.algorithms.transfers import moves
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import Step
 from eplb_xp.backends.tensors.arguments import SIZES, as_numbers, as_objects
+from eplb_xp.backends.tensors.library import LIBRARY
 from eplb_xp.types import Frontier, Moves, Plan, Prepared, Report, SharedReport, Shares
 
 Shapes = Sequence[tuple[int, ...]]
@@ -223,8 +224,6 @@ def _register(name: str, operator: Operator) -> None:
     results = ", ".join(["Tensor"] * len(operator.shapes([(0, 0)] * number, [0] * 9)))
 
     def run(*arguments: Any) -> Any:
-        from eplb_xp.backends.torch import LIBRARY  # noqa: PLC0415 # which imports this
-
         plain = [x.as_subclass(torch.Tensor) for x in arguments[:number]]
         sizes = as_objects(operator.sizes, *arguments[number:])
         return _as_torch_has_it([x.contiguous() for x in Standard.run(LIBRARY, operator.step, *plain, **sizes)])

@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 
-from eplb_xp.backends.launching.from_torch import SEVERAL_DEVICES
 from eplb_xp.backends.standard import Standard
-from eplb_xp.backends.takeover import Refusal, Step
+from eplb_xp.backends.takeover import SEVERAL_DEVICES, Refusal, Step
 from eplb_xp.backends.tensors.on_numpy import on_numpy
 
 HOST = "EPLB_XP_HOST"
@@ -26,7 +25,7 @@ def through_host(step: Step, reason: str, lib: Standard, *tensors: torch.Tensor,
     """The step in host memory and its result where the loads are, or a refusal; the reason is why no kernel did it."""
     device = tensors[-1].device
     if any(tensor.device != device for tensor in tensors):
-        return Refusal(SEVERAL_DEVICES)
+        return SEVERAL_DEVICES
     if not is_asked_for():
         _say_once(device.type, step.__name__, reason)
         return Refusal(reason)

@@ -1,4 +1,4 @@
-"""Plans, shares and slots of tokens on an NVIDIA GPU: right first, then how long they take.
+"""Plans, shares, quotas and slots of tokens on an NVIDIA GPU: right first, then how long they take.
 
 ``make bench-gpu`` prints the table and writes out/gpu.json, out/gpu.md and out/gpu.png.
 """

@@ -1,4 +1,4 @@
-"""What is done with each batch on the GPU: shares of a plan for it, and the slots that its tokens go to."""
+"""What is done with each batch on the GPU: shares of a plan for it, quotas of a rank, and the slots of its tokens."""
 
 from collections.abc import Callable
 from functools import cache
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.gpu.loads import SEED, NumPyArray, fresh
-from eplb_xp import Plan, prepare_shares, quotas, rebalance_experts, route, share_tokens
+from eplb_xp import Plan, Shares, prepare_shares, quotas, rebalance_experts, route, share_tokens
 from eplb_xp.loads import generate
 
 PRESET = "deepseek-v3-prefill"
@@ -30,6 +30,18 @@ class Sharing(NamedTuple):
         return f"shares, {self.layers} x {self.experts}, {self.replicas} / {self.gpus}"
 
 
+class Quotas(NamedTuple):
+    """Sizes of such a plan, of whose shares a rank has quotas."""
+
+    layers: int
+    replicas: int = 288
+    gpus: int = 32
+    experts: int = 256
+
+    def __str__(self) -> str:
+        return f"quotas of a rank, {self.layers} x {self.experts}, {self.replicas} / {self.gpus}"
+
+
 class Routing(NamedTuple):
     """Tokens of a layer on such a plan, and how they find their replicas."""
 
@@ -45,6 +57,12 @@ class Routing(NamedTuple):
         return f"route {how}, {self.tokens} x {self.choices}, {self.replicas} / {self.gpus}"
 
 
+class Divided(NamedTuple):
+    """How many tokens of a rank go to each replica, and to those before it."""
+
+    quota: Any  # [layers, experts, width]
+
+
 class Slots(NamedTuple):
     """Where tokens go."""
 
@@ -55,7 +73,10 @@ TURN = Sharing(288, 32), Sharing(320, 64), Sharing(384, 128)
 TURNS = Sharing(320, 32), Sharing(384, 64)
 ONE_LAYER = Sharing(288, 32, layers=1)
 SHARES = (*TURN, *TURNS, ONE_LAYER)
+QUOTAS = Quotas(1), Quotas(58)
 ROUTES = Routing("quota"), Routing("turn")
+
+Batched = Sharing | Quotas | Routing
 
 
 @cache
@@ -70,8 +91,10 @@ def plan_of(layers: int, replicas: int, gpus: int) -> Plan[NumPyArray]:
     return rebalance_experts(past, replicas, 1, 1, gpus, policy="ring")
 
 
-def call_of(case: Sharing | Routing, place: Place) -> Callable[[Any], Any]:
+def call_of(case: Batched, place: Place) -> Callable[[Any], Any]:
     """What is called with the tokens of a batch; all else is placed before."""
+    if isinstance(case, Quotas):
+        return _divided(case, place)
     return _shared(case, place) if isinstance(case, Sharing) else _routed(case, place)
 
 
@@ -79,6 +102,27 @@ def _shared(case: Sharing, place: Place) -> Callable[[Any], Any]:
     plan = Plan(*map(place, plan_of(case.layers, case.replicas, case.gpus)))
     prepared = prepare_shares(plan, case.gpus)
     return lambda tokens: share_tokens(plan, tokens, case.gpus, prepared=prepared)
+
+
+def _divided(case: Quotas, place: Place) -> Callable[[Any], Any]:
+    plan = plan_of(case.layers, case.replicas, case.gpus)
+    found = share_tokens(plan, _tokens(case), case.gpus)
+    shares, maps, rank = Shares(*map(place, found)), Plan(*map(place, plan)), place(np.array(0))
+    return lambda counts: Divided(quotas(shares, maps, counts, num_nodes=NODES, rank=rank))
+
+
+def _tokens(case: Quotas) -> NumPyArray:
+    """Of all ranks together, as many as are routed, by the loads of the next step: [layers, experts]."""
+    load = _steps()[PLANNED, : case.layers]
+    number = case.gpus * ROUTES[0].tokens * ROUTES[0].choices
+    return np.random.default_rng(SEED).multinomial(number, load / load.sum(axis=1, keepdims=True))
+
+
+def _counts(case: Quotas, seed: int) -> NumPyArray:
+    """These tokens, those of an expert from some ranks more than from others: [layers, ranks, experts]."""
+    rng = np.random.default_rng(seed)
+    likely = rng.dirichlet(np.ones(case.gpus), (case.layers, case.experts))
+    return np.ascontiguousarray(np.moveaxis(rng.multinomial(_tokens(case), likely), -1, 1))
 
 
 def _routed(case: Routing, place: Place) -> Callable[[Any], Any]:
@@ -97,16 +141,24 @@ def _quota(case: Routing, plan: Plan[NumPyArray]) -> NumPyArray:
     return quota[0]
 
 
-def timed(case: Sharing | Routing) -> NumPyArray:
-    """Of each later step the tokens [steps, layers, experts], or the experts of a rank's [steps, tokens, choices]."""
+def timed(case: Batched) -> NumPyArray:
+    """Of each later step the tokens [steps, layers, experts], or the experts of a rank's [steps, tokens, choices].
+
+    For quotas tokens that are the same in all, and come from others each time: [steps, layers, ranks, experts].
+    """
     if isinstance(case, Sharing):
         return _steps()[PLANNED:, : case.layers]
+    if isinstance(case, Quotas):
+        return np.stack([_counts(case, SEED + step) for step in range(JUDGED)])
     rng = np.random.default_rng(SEED)
     return np.stack([_experts(case, rng, load[0]) for load in _steps()[PLANNED:]])
 
 
-def checked(case: Sharing | Routing, seed: int) -> list[tuple[NumPyArray, list[str]]]:
+def checked(case: Batched, seed: int) -> list[tuple[NumPyArray, list[str]]]:
     """Batches, and what each layer or token is of: those that are timed, and fresh ones."""
+    if isinstance(case, Quotas):
+        fresh_ones = [_counts(case, seed + step) for step in range(JUDGED)]
+        return [(counts, ["later"] * case.layers) for counts in (*timed(case), *fresh_ones)]
     if isinstance(case, Sharing):
         later = [(step, ["later"] * case.layers) for step in timed(case)]
         return later + [(load.astype(np.int64), names) for load, names in fresh(case.layers, case.experts, seed)]

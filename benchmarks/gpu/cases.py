@@ -1,8 +1,8 @@
-"""What is timed on the GPU: every policy on both routes, two sizes more, few moves, shares, slots, growing sizes."""
+"""What is timed on the GPU: every policy on both routes, two sizes more, few moves, each batch, growing sizes."""
 
 from typing import Any, NamedTuple
 
-from benchmarks.gpu.batches import ROUTES, SHARES, Routing, Sharing
+from benchmarks.gpu.batches import QUOTAS, ROUTES, SHARES, Batched
 from benchmarks.gpu.following import FOLLOWED, Following
 from benchmarks.growth.sizes import Size
 from eplb_xp import POLICIES
@@ -49,7 +49,7 @@ class Case(NamedTuple):
 
 
 # A plan, or what is done with each batch.
-Work = Case | Following | Sharing | Routing
+Work = Case | Following | Batched
 
 
 class Section(NamedTuple):
@@ -77,8 +77,9 @@ def sections(only: str = "", *, quick: bool = False) -> list[Section]:
         Section("inside jax.jit", "jax", BOTH_ROUTES),
         Section("few moves and fresh plans in a CUDA graph", "graph", (*FOLLOWED, *FRESH)),
         Section("shares of a batch in a CUDA graph", "graph", SHARES),
+        Section("quotas of a rank in a CUDA graph", "graph", QUOTAS),
         Section("slots of tokens in a CUDA graph", "graph", ROUTES),
-        Section("shares and slots, called from Python", "eager", (*SHARES, *ROUTES)),
+        Section("shares, quotas and slots, called from Python", "eager", (*SHARES, *QUOTAS, *ROUTES)),
         *(Section(f"more and more {axis}", "graph", _growing(axis, quick=quick), axis) for axis in NUMBERS),
     ]
     chosen = [
@@ -86,7 +87,7 @@ def sections(only: str = "", *, quick: bool = False) -> list[Section]:
         for section in everything
     ]
     if not any(section.cases for section in chosen):
-        names = ", ".join(map(repr, map(str, (*everything[0].cases, *FOLLOWED, *SHARES, *ROUTES))))
+        names = ", ".join(map(repr, map(str, (*everything[0].cases, *FOLLOWED, *SHARES, *QUOTAS, *ROUTES))))
         raise UserError(f"no case has {only!r} in its name; there are {names}, and growing sizes")
     return [section for section in chosen if section.cases]
 

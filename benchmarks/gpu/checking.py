@@ -1,4 +1,4 @@
-"""Plans, shares and slots on the GPU are those of NumPy, or nothing is timed."""
+"""Plans, shares, quotas and slots on the GPU are those of NumPy, or nothing is timed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ class WrongPlanError(Exception):
 
 
 def check(case: Work, seed: int, by: Callable[[Any, NumPyArray], Any]) -> None:
-    """Compare plans of fresh loads of every family with NumPy's, all entries of all maps, or shares and slots.
+    """Compare plans of fresh loads of every family with NumPy's, all entries of all maps, or of each batch.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from benchmarks.gpu.batches import JUDGED, PLANNED, PRESET
+from benchmarks.gpu.batches import JUDGED, NODES, PLANNED, PRESET
 from benchmarks.gpu.cases import Section, Work
 from benchmarks.gpu.following import DRIFT
 from benchmarks.gpu.found import Found, Missing, Times
@@ -33,6 +33,7 @@ NOTES = f"""\
 case: policy and route, layers x experts, replicas / GPUs; hierarchical: 8 groups, 4 nodes
 following: a tenth of the slots may move, loads have drifted by {DRIFT} since policy joint made the plan in use
 shares, route: {JUDGED} steps of {PRESET} in turn, after {PLANNED} that policy ring planned from; to 2^-10 where matched
+quotas: the tokens of one step, from other ranks each time, on {NODES} nodes
 route: tokens x choices of a layer, replicas / GPUs
 in a CUDA graph: between events around a replay, with a GPU that is busy before it; {SETS} sets of loads in turn
 slowest set: the median of that one's replays

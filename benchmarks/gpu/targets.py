@@ -1,8 +1,8 @@
-"""How fast plans, shares and routes on the GPU should be, and what others publish, in microseconds."""
+"""How fast plans, shares, quotas and routes on the GPU should be, and what others publish, in microseconds."""
 
 from typing import NamedTuple
 
-from benchmarks.gpu.batches import ONE_LAYER, ROUTES, TURN, TURNS
+from benchmarks.gpu.batches import ONE_LAYER, QUOTAS, ROUTES, TURN, TURNS
 from benchmarks.gpu.cases import ALONE, BOTH_ROUTES, WIDE, Work
 from benchmarks.gpu.found import Missing, Times
 
@@ -46,6 +46,7 @@ TARGETS: dict[Work, Target] = {
     **dict.fromkeys(TURN, Target(15, 8)),
     **dict(zip(TURNS, MATCHED, strict=True)),
     ONE_LAYER: Target(8, 5),
+    **dict(zip(QUOTAS, (Target(8, 4), Target(20, 10)), strict=True)),
     **dict.fromkeys(ROUTES, Target(10, 5)),
 }
 PUBLISHED: dict[Work, Published] = {

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from benchmarks.gpu import batches, following, loads
-from benchmarks.gpu.batches import Routing, Sharing
+from benchmarks.gpu.batches import NODES, Quotas, Routing, Sharing
 from benchmarks.gpu.cases import Case, Work
 from benchmarks.gpu.following import Following
 from benchmarks.gpu.loads import NumPyArray
 from eplb_xp import POLICIES, rebalance_experts
+from eplb_xp.backends.launching import dividing, launch, routing, sharing
 from eplb_xp.backends.launching import following as follows
-from eplb_xp.backends.launching import launch, routing, sharing
 from eplb_xp.backends.takeover import Refusal
 from eplb_xp.sizes import check_sizes
 
@@ -50,8 +50,13 @@ def refusal(case: Work) -> Refusal | None:
     elif isinstance(case, Sharing):
         how = sharing.launch(case.layers, case.experts, case.replicas, case.gpus)
     else:
-        how = _routing(case)
+        how = _dividing(case) if isinstance(case, Quotas) else _routing(case)
     return how if isinstance(how, Refusal) else None
+
+
+def _dividing(case: Quotas) -> Any:
+    counts, width = (case.layers, case.gpus, case.experts), case.replicas - case.experts + 1
+    return dividing.launch(counts, case.replicas, width, nodes=NODES, is_of_one=True, index_bits=64)
 
 
 def _routing(case: Routing) -> Any:

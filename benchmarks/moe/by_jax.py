@@ -143,16 +143,16 @@ def _batch(mesh: Mesh, system: System, layer: int, *, tokens: int, number: int, 
     each = partial(batches.choices, system, layer, tokens=tokens, number=number, seed=seed)
     chosen = np.concatenate([each(rank=rank) for rank in range(mesh.size)])
     cut = NamedSharding(mesh, EACH)
-
-    @partial(jax.jit, out_shardings=cut)
-    def drawn(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        of_x, of_gate = jax.random.split(key)
-        gate = jax.random.uniform(of_gate, chosen.shape)
-        x = jax.random.normal(of_x, (len(chosen), system.model.hidden), dtype)
-        return x, gate / gate.sum(axis=-1, keepdims=True)
-
-    x, gate = drawn(jax.random.key(seed + number))
+    drawn = jax.jit(_drawn, static_argnums=(1, 2, 3), out_shardings=cut)
+    x, gate = drawn(jax.random.key(seed + number), chosen.shape, system.model.hidden, dtype)
     return Batch(x, jax.device_put(chosen, cut), gate)
+
+
+def _drawn(key: jax.Array, shape: tuple[int, ...], hidden: int, dtype: Any) -> tuple[jax.Array, jax.Array]:
+    """Tokens and gates of choices."""
+    of_x, of_gate = jax.random.split(key)
+    gate = jax.random.uniform(of_gate, shape)
+    return jax.random.normal(of_x, (shape[0], hidden), dtype), gate / gate.sum(axis=-1, keepdims=True)
 
 
 def _check(system: System, case: Case, given: Batch, output: jax.Array) -> None:

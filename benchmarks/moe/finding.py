@@ -27,11 +27,11 @@ def measured(where: Place, system: System, announce: Callable[[str], None]) -> I
         counts = counted(chosen, system.experts)
         total = counts.sum(dim=1, dtype=counts.dtype)
         shares = share_tokens(found.plan, total, where.gpus, prepared=found.prepared)
-        quota = quotas(shares, found.plan, counts, rank=where.rank)
+        quota = quotas(shares, found.plan, counts, rank=found.rank)
         parts = {
             "counts": lambda: counted(chosen, system.experts),  # noqa: B023
             "shares": lambda: share_tokens(found.plan, total, where.gpus, prepared=found.prepared),  # noqa: B023
-            "quotas": lambda: quotas(shares, found.plan, counts, rank=where.rank),  # noqa: B023
+            "quotas": lambda: quotas(shares, found.plan, counts, rank=found.rank),  # noqa: B023
             "route": lambda: route(chosen, found.row, quota[0]),  # noqa: B023
             "all": lambda: found(chosen),  # noqa: B023
             "turns": lambda: in_turn(chosen),  # noqa: B023

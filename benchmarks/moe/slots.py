@@ -18,7 +18,8 @@ class Slots:
     """
 
     def __init__(self, plan: Plan[Numbers], by: str, device: torch.device, worth: int) -> None:
-        self.by, self.worth, self.gpus, self.rank = by, worth, dist.get_world_size(), dist.get_rank()
+        self.by, self.worth, self.gpus = by, worth, dist.get_world_size()
+        self.rank = torch.tensor(dist.get_rank(), device=device)  # where it is used: no copy in each step
         self.plan = Plan(*(torch.tensor(x, device=device) for x in plan))
         self.row = [x[0] for x in self.plan]
         self.numbers = torch.arange(plan.phy2log.shape[1], dtype=torch.int32, device=device)

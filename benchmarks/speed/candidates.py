@@ -1,14 +1,8 @@
 """What is timed: every policy on both routes on every library, and the plans that must come out first."""
 
-import os
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any, NamedTuple
-
-# The tests would ask for four of them.
-os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
-# Native code has rows of its own; all others are of the once-written code.
-os.environ.setdefault("EPLB_XP_KERNELS", "triton")
 
 import numpy as np
 import pytest

@@ -1,7 +1,6 @@
 """Which sizes of a plan fit together, and the nearest that do where some don't."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 # The correctly rounded division is proven for divisors up to 4096 (backends/division.py), and the
@@ -23,8 +22,7 @@ class Asked(NamedTuple):
         return self.num_groups % self.num_nodes != 0
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(NamedTuple):
     """What sizes must be, for so many experts.
 
     Parameters
@@ -49,6 +47,8 @@ class Rules:
         return self._below_one(asked) or self._of_groups(asked) or self._of_replicas(asked) or self._of_gpus(asked)
 
     def _below_one(self, asked: Asked) -> str | None:
+        if min(asked) >= 1:
+            return None
         for name, size in zip(asked._fields, asked, strict=True):
             if size < 1 and not (self.are_given and name == "num_replicas"):
                 return f"{self._called(name)} must be at least 1, got {size}"

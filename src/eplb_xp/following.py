@@ -15,8 +15,10 @@ MOST_FAR_COST = 1000
 
 def as_reach(gpus_per_node: Any, far_cost: Any, max_moves: Any, sizes: Sizes) -> dict[str, int]:
     """How many GPUs are near each other, and what a move from a GPU that is not counts."""
-    near = sizes.num_gpus if gpus_per_node is None else check_integer("gpus_per_node", gpus_per_node)
-    check_divisor("gpus_per_node", near, "num_gpus", sizes.num_gpus)
+    near = sizes.num_gpus
+    if gpus_per_node is not None:
+        near = check_integer("gpus_per_node", gpus_per_node)
+        check_divisor("gpus_per_node", near, "num_gpus", sizes.num_gpus)
     cost = check_integer("far_cost", far_cost)
     if cost > MOST_FAR_COST:
         raise ValueError(f"far_cost must be at most {MOST_FAR_COST}, got {cost}")

@@ -163,14 +163,14 @@ def as_policy(policy: Any) -> Policy:
     """The policy itself, or the one of that name."""
     if isinstance(policy, Policy):
         return policy
+    if isinstance(policy, str) and policy in POLICIES:
+        return POLICIES[policy]
     names = ", ".join(map(repr, POLICIES))
-    if not isinstance(policy, str):
-        raise TypeError(
-            f"policy must be a name or a Policy, got {policy!r} of type {type(policy).__name__}; the names are {names}"
-        )
-    if policy not in POLICIES:
+    if isinstance(policy, str):
         raise ValueError(f"policy {policy!r} is not known; the names are {names}")
-    return POLICIES[policy]
+    raise TypeError(
+        f"policy must be a name or a Policy, got {policy!r} of type {type(policy).__name__}; the names are {names}"
+    )
 
 
 def check_max_replicas(max_replicas: Any, num_experts: int, num_replicas: int, policy: Policy) -> int:

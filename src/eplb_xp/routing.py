@@ -223,7 +223,6 @@ def _check_shares(given: Given, shares: Any, plan: Any) -> tuple[Any, ...]:
 
 def _as_rank(lib: Standard, rank: Any, ranks: int, each: Any) -> Any:
     """The rank for each layer: [layers, 1], where the plan is."""
-    xp = lib.xp
     is_array = hasattr(rank, "shape") and not isinstance(rank, np.generic)
     if is_array:
         Given(lib, each).check("rank", rank, "")
@@ -231,8 +230,8 @@ def _as_rank(lib: Standard, rank: Any, ranks: int, each: Any) -> Any:
         number = check_integer("rank", int(lib.to_numpy(rank)) if is_array else rank, at_least=0)
         if number >= ranks:
             raise ValueError(f"rank must be less than {ranks}, the number of ranks, got {number}")
-        return xp.full_like(each[:, :1], number, dtype=lib.index_dtype)
-    return xp.zeros_like(each[:, :1], dtype=lib.index_dtype) + xp.astype(rank, lib.index_dtype)
+        return lib.xp.full_like(each[:, :1], number, dtype=lib.index_dtype)
+    return lib.for_each_row(rank, each)
 
 
 def _check_counts_if_free(lib: Standard, shares: Any, phy2log: Any, counts: Any) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from eplb_xp.backends.division import corrected
 from eplb_xp.backends.jax import LIBRARY as JAX
-from eplb_xp.backends.torch import LIBRARY as TORCH
+from eplb_xp.backends.tensors.library import LIBRARY as TORCH
 
 ROWS, PAIRS = 1000, 1000
 LARGEST_DIVISOR = 4096

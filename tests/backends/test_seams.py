@@ -29,6 +29,16 @@ every_library = pytest.mark.parametrize("asarray", ARRAYS.values(), ids=ARRAYS)
 
 
 @every_library
+def test_a_number_for_each_row(asarray: Any) -> None:
+    for rows in (0, 1, 3):
+        like = asarray(np.ones((rows, 5)))
+        lib = library_of("x", like)
+        result = lib.for_each_row(asarray(np.array(7, np.int8)), like)
+        assert result.dtype == lib.index_dtype
+        assert np.array_equal(np.asarray(result), np.full((rows, 1), 7))
+
+
+@every_library
 def test_running_minimum(asarray: Any) -> None:
     rng = np.random.default_rng(0)
     for size in (1, 2, 3, 7, 32):

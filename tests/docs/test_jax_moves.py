@@ -11,6 +11,7 @@ import pytest
 from tests.support import jax_transfers as transfers
 from tests.support.examples import run
 from tests.support.paths import ROOT
+from tests.support.plain_programs import plain_environment
 from tests.support.travelling import EXPERT_BYTES, LAYERS, drifted
 
 pytestmark = pytest.mark.usefixtures("plainly_compiled")
@@ -29,7 +30,7 @@ def test_weights_arrive() -> None:
 
 
 def test_weights_arrive_on_eight_devices() -> None:
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "8"}
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "8"} | plain_environment()
     command = [sys.executable, "-m", "tests.support.jax_transfers", "8"]
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 # our own program
     assert result.returncode == 0, result.stderr

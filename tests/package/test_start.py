@@ -37,6 +37,19 @@ for policy in eplb_xp.POLICIES:
     assert not {"array_api_compat.numpy", "numpy.f2py", "numpy.ma"} & imported
 
 
+def test_the_first_plan_by_torch_imports_little() -> None:
+    code = """
+import torch, eplb_xp
+for policy in eplb_xp.POLICIES:
+    eplb_xp.rebalance_experts(torch.arange(8.0).reshape(1, 8), 12, 2, 2, 4, policy=policy)
+"""
+    imported = modules_after(code)
+    assert "eplb_xp.backends.tensors.library" in imported
+    # What makes operators, what starts kernels, and what the once-written code needs of torch.
+    unneeded = {"eplb_xp.backends.tensors.operators", "eplb_xp.backends.launching.from_torch", "array_api_compat.torch"}
+    assert not unneeded & imported
+
+
 @pytest.mark.parametrize("code", ["eplb_xp.loads", "from eplb_xp import loads", "from eplb_xp import *"])
 def test_loads_are_imported_when_they_are_asked_for(code: str) -> None:
     assert {"eplb_xp.loads", "numpy.random"} <= modules_after(f"import eplb_xp\n{code}")

@@ -12,8 +12,11 @@ EXAMPLES = ROOT / "examples"
 
 
 def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """An example in a process of its own, which sees none of this one's settings of JAX."""
+    """An example in a process of its own, with none of this one's settings of JAX; its programs are plain ones."""
+    from tests.support.plain_programs import plain_environment  # noqa: PLC0415 # ranks of PyTorch import no JAX
+
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("XLA", "JAX"))}
+    environment |= plain_environment()
     command = [sys.executable, str(EXAMPLES / name), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)  # noqa: S603 # our own program
 

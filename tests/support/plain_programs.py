@@ -18,7 +18,11 @@ from jax._src import compiler
 @lru_cache
 def plain_code_generator() -> dict[str, bool | int]:
     """What to compile with; nothing where a jaxlib doesn't know it: then all is as users have it."""
-    plain = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
+    plain: dict[str, bool | int] = {
+        "xla_cpu_use_fusion_emitters": False,
+        "xla_backend_optimization_level": 0,
+        "xla_cpu_parallel_codegen_split_count": 1,  # parts for threads, when every processor has tests of its own
+    }
     if jax.default_backend() != "cpu" or os.environ.get("HYPOTHESIS_PROFILE") == "fuzz":
         return {}
     try:
@@ -26,6 +30,12 @@ def plain_code_generator() -> dict[str, bool | int]:
     except jax.errors.JaxRuntimeError:
         return {}
     return plain
+
+
+def plain_environment() -> dict[str, str]:
+    """The same for the environment of another process."""
+    flags = (f"--{name}={str(value).lower()}" for name, value in plain_code_generator().items())
+    return {"XLA_FLAGS": " ".join(flags)}
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from eplb_xp.backends.kernels.bits import ones
 
 
 @triton.jit
-def _index(x, S: tl.constexpr):
+def index(x, S: tl.constexpr):
     """Integers as the library has indices."""
     return x.to(tl.int64) if S.index_bits == 64 else x.to(tl.int32)
 
@@ -20,7 +20,7 @@ def _index(x, S: tl.constexpr):
 @triton.jit
 def _read(experts, place, ids, S: tl.constexpr):
     """The experts of the tokens in these places, or the number of all where there is none."""
-    expert = _index(tl.load(experts + place, mask=place < ids, other=0), S)
+    expert = index(tl.load(experts + place, mask=place < ids, other=0), S)
     is_one = (place < ids) & (expert >= 0) & (expert < S.experts)
     return tl.where(is_one, expert, S.experts).to(tl.int32)
 
@@ -48,24 +48,24 @@ def _numbers(experts, begin, ids, asked, before, S: tl.constexpr):
 def _replicas(logcnt, first, expert, S: tl.constexpr):
     """How many replicas experts have, and how many tokens they had before."""
     is_one = expert < S.experts
-    replicas = _index(tl.load(logcnt + expert, mask=is_one, other=1), S)
+    replicas = index(tl.load(logcnt + expert, mask=is_one, other=1), S)
     before = replicas * 0
     if S.has_first:
-        before = _index(tl.load(first + expert, mask=is_one, other=0), S)
+        before = index(tl.load(first + expert, mask=is_one, other=0), S)
     return replicas, before
 
 
 @triton.jit
 def _slots(quota, log2phy, expert, replicas, before, number, S: tl.constexpr):
     """The slots of tokens that have so many of their expert before them, and -1 where there is no expert."""
-    number = _index(number, S)
+    number = index(number, S)
     if S.by_quota:
         # Its replica is behind all those whose quotas are no more.
         replica, end = expert * 0, tl.minimum(tl.maximum(replicas - 1, 0), S.width).to(tl.int32)
         for _ in tl.static_range(S.steps):
             middle = (replica + end) >> 1
             goes_on = (expert < S.experts) & (replica < end)
-            until = _index(tl.load(quota + expert * S.width + middle, mask=goes_on, other=0), S)
+            until = index(tl.load(quota + expert * S.width + middle, mask=goes_on, other=0), S)
             is_behind = goes_on & (until - before <= number)
             end = tl.where(is_behind, end, middle)
             replica = tl.where(is_behind, middle + 1, replica)

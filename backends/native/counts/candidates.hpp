@@ -5,13 +5,15 @@ struct Candidate {
   int32_t* count;  // [experts]
   int32_t* item;   // [places] as they are packed
   float busiest;   // the load of the busiest pack
+  float least;     // what that has at least
 
   Candidate() = default;
   Candidate(const Shape& shape, int places, Memory& memory)
       : spare(memory.take<int32_t>(shape.spares)),
         count(memory.take<int32_t>(shape.node_experts)),
         item(memory.take<int32_t>(places)),
-        busiest(kInfinite) {}
+        busiest(kInfinite),
+        least(0.0f) {}
 };
 
 class Seen {

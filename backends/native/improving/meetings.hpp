@@ -1,99 +1,122 @@
 // Packs that are shaken meet in pairs, and swap the items of one rank that leave the busier as busy as is allowed, the
 // first of equal ones. Whether a pack that swapped is as busy as that is said each time: rounding may bring that about.
+// So it is whether a swap with one of them may help the busiest pack then; with all others none did before.
 
-// Packs from `first` on with those from `other` on, the last of them first. In the middle they may overlap, where both
-// see the same swap; those that met before stay as they are.
 template <int kCapacity>
-__attribute__((always_inline)) inline Ints swap_lanes(const Table& table, float high, int first, int other, Ints met) {
-  const int width = table.width;
-  Floats load[kCapacity], their_load[kCapacity];
-  Ints expert[kCapacity], their_expert[kCapacity];
-  for (int r = 0; r < kCapacity; ++r) {
-    load[r] = floats_at(table.load + r * width + first);
-    expert[r] = ints_at(table.expert + r * width + first);
-    their_load[r] = reversed(floats_at(table.load + r * width + other));
-    their_expert[r] = reversed(ints_at(table.expert + r * width + other));
-  }
-  const Floats pack_load = floats_at(table.pack_load + first);
-  const Floats their_pack_load = reversed(floats_at(table.pack_load + other));
-  Ints stays[kCapacity], goes[kCapacity];
-  for (int r = 0; r < kCapacity; ++r) stays[r] = as_bits(expert[r] == their_expert[r]);
-  for (int r = 0; r < kCapacity; ++r)
-    for (int o = 0; o < r; ++o) {
-      const Ints same = as_bits(expert[r] == their_expert[o]) | as_bits(expert[o] == their_expert[r]);
-      stays[r] |= same;
-      stays[o] |= same;
+class Meetings {
+ public:
+  Meetings(const Table& table, float high, const Glance<kCapacity>& glance)
+      : table_(table), width_(table.width), high_(high), glance_(glance), is_as_busy_{}, may_help_{} {}
+
+  // The first of these packs with the last of them, and so on.
+  void meet(int first, int last) {
+    const int pairs = (last + 1 - first) / 2, middle = pairs - kLanes;
+    if (last + 1 - first < kLanes) {
+      for (int i = 0; i < pairs; ++i) swap_pair(first + i, last - i);
+      return;
     }
-  Floats after[kCapacity];
-  for (int r = 0; r < kCapacity; ++r) {
-    after[r] = busier(pack_load, their_pack_load, load[r] - their_load[r]);
-    after[r] = (Floats)((Ints)after[r] | stays[r] | as_bits(after[r] >= high) | met);  // where it stays, no number
+    const Meetings copy = *this;  // which no store can change
+    Ints is_as_busy{}, may_help{};
+    // Those in the middle come first: what others have just stored takes long to load, if it was stored in other lanes.
+    copy.swap_lanes(first, last, middle > 0 ? middle : 0, Ints{}, is_as_busy, may_help);
+    int i = 0;
+    for (; i <= middle - kLanes; i += kLanes) copy.swap_lanes(first, last, i, Ints{}, is_as_busy, may_help);
+    if (i < middle) copy.swap_lanes(first, last, i, as_bits(lane_numbers() >= middle - i), is_as_busy, may_help);
+    is_as_busy_ |= is_as_busy;
+    may_help_ |= may_help;
   }
-  Ints found = (Ints)after[0];
-  for (int r = 1; r < kCapacity; ++r) found = larger((Ints)after[r], found);
-  Ints gone{};
-  for (int r = 0; r < kCapacity; ++r) {
-    const Ints is_it = as_bits(after[r] == (Floats)found);
-    goes[r] = is_it & ~gone;
-    gone |= is_it;
-  }
-  Floats total{}, their_total{};
-  for (int r = 0; r < kCapacity; ++r) {
-    const Ints load_change = ((Ints)load[r] ^ (Ints)their_load[r]) & goes[r];
-    const Ints expert_change = (expert[r] ^ their_expert[r]) & goes[r];
-    const Floats ours = (Floats)((Ints)load[r] ^ load_change), theirs = (Floats)((Ints)their_load[r] ^ load_change);
-    total = r == 0 ? ours : total + ours;
-    their_total = r == 0 ? theirs : their_total + theirs;
-    store(table.load + r * width + first, ours);
-    store(table.load + r * width + other, reversed(theirs));
-    store(table.expert + r * width + first, expert[r] ^ expert_change);
-    store(table.expert + r * width + other, reversed(their_expert[r] ^ expert_change));
-  }
-  store(table.pack_load + first, total);
-  store(table.pack_load + other, reversed(their_total));
-  return gone & as_bits(larger(total, their_total) >= high);
-}
 
-// One pack with another.
-template <int kCapacity>
-bool swap_pair(Table& table, float high, int first, int other) {
-  const int width = table.width;
-  float found = -1.0f;
-  int best = -1;
-  for (int r = 0; r < kCapacity; ++r) {
-    const int ours = r * width + first, theirs = r * width + other;
-    const float less = table.load[ours] - table.load[theirs];
-    const float after = busier(table.pack_load[first], table.pack_load[other], less);
-    if (after >= high || !(after > found)) continue;
-    if (table.holds(other, table.expert[ours]) || table.holds(first, table.expert[theirs])) continue;
-    found = after;
-    best = r;
-  }
-  if (best < 0) return false;
-  std::swap(table.load[best * width + first], table.load[best * width + other]);
-  std::swap(table.expert[best * width + first], table.expert[best * width + other]);
-  table.add_up(first);
-  table.add_up(other);
-  return larger(table.pack_load[first], table.pack_load[other]) >= high;
-}
+  bool one_is_as_busy() const { return any(is_as_busy_); }
+  bool one_may_help() const { return any(may_help_); }
 
-// The first of these packs with the last of them, and so on.
-template <int kCapacity>
-bool swap_pairs(Table& table, float high, int first, int last) {
-  const int pairs = (last + 1 - first) / 2, middle = pairs - kLanes;
-  if (last + 1 - first < kLanes) {
-    bool is_as_busy = false;
-    for (int i = 0; i < pairs; ++i) is_as_busy |= swap_pair<kCapacity>(table, high, first + i, last - i);
-    return is_as_busy;
+ private:
+  // The i-th of these packs and those after it with those that they meet. In the middle they may overlap, where both see
+  // the same swap; those that met before stay as they are.
+  __attribute__((always_inline)) void swap_lanes(int first, int last, int i, Ints met, Ints& is_as_busy,
+                                                 Ints& may_help) const {
+    const int ours = first + i, theirs = last - i - (kLanes - 1);
+    Floats load[kCapacity], their_load[kCapacity], after[kCapacity];
+    const Floats pack_load = floats_at(table_.pack_load + ours);
+    const Floats their_pack_load = reversed(floats_at(table_.pack_load + theirs));
+    Ints is_allowed[kCapacity], some{};
+    for (int r = 0; r < kCapacity; ++r) {
+      load[r] = floats_at(table_.load + r * width_ + ours);
+      their_load[r] = reversed(floats_at(table_.load + r * width_ + theirs));
+      after[r] = busier(pack_load, their_pack_load, load[r] - their_load[r]);
+      is_allowed[r] = as_bits(after[r] < high_);
+      some |= is_allowed[r];
+    }
+    if (!any(some & ~met)) return;
+    Ints expert[kCapacity], their_expert[kCapacity], stays[kCapacity], goes[kCapacity];
+    for (int r = 0; r < kCapacity; ++r) {
+      expert[r] = ints_at(table_.expert + r * width_ + ours);
+      their_expert[r] = reversed(ints_at(table_.expert + r * width_ + theirs));
+      stays[r] = as_bits(expert[r] == their_expert[r]) | met;
+    }
+    for (int r = 0; r < kCapacity; ++r)
+      for (int o = 0; o < r; ++o) {
+        const Ints same = as_bits(expert[r] == their_expert[o]) | as_bits(expert[o] == their_expert[r]);
+        stays[r] |= same;
+        stays[o] |= same;
+      }
+    Ints found{};
+    for (int r = 0; r < kCapacity; ++r) {
+      after[r] = (Floats)((Ints)after[r] | stays[r] | ~is_allowed[r]);  // where it stays, no number
+      found = r == 0 ? (Ints)after[r] : larger((Ints)after[r], found);
+    }
+    Ints gone{};
+    for (int r = 0; r < kCapacity; ++r) {
+      const Ints is_it = as_bits(after[r] == (Floats)found);
+      goes[r] = is_it & ~gone;
+      gone |= is_it;
+    }
+    Floats total{}, their_total{};
+    for (int r = 0; r < kCapacity; ++r) {
+      const Ints load_change = ((Ints)load[r] ^ (Ints)their_load[r]) & goes[r];
+      const Ints expert_change = (expert[r] ^ their_expert[r]) & goes[r];
+      load[r] = (Floats)((Ints)load[r] ^ load_change);
+      their_load[r] = (Floats)((Ints)their_load[r] ^ load_change);
+      total = r == 0 ? load[r] : total + load[r];
+      their_total = r == 0 ? their_load[r] : their_total + their_load[r];
+      store(table_.load + r * width_ + ours, load[r]);
+      store(table_.load + r * width_ + theirs, reversed(their_load[r]));
+      store(table_.expert + r * width_ + ours, expert[r] ^ expert_change);
+      store(table_.expert + r * width_ + theirs, reversed(their_expert[r] ^ expert_change));
+    }
+    store(table_.pack_load + ours, total);
+    store(table_.pack_load + theirs, reversed(their_total));
+    is_as_busy |= gone & as_bits(larger(total, their_total) >= high_);
+    may_help |= gone & (glance_.may_help(load, total) | glance_.may_help(their_load, their_total));
   }
-  // Those in the middle come first: what others have just stored takes long to load, if it was stored in other lanes.
-  const Table copy = table;  // which no store can change
-  auto swap = [&](int i, Ints met) {
-    return swap_lanes<kCapacity>(copy, high, first + i, last - i - (kLanes - 1), met);
-  };
-  Ints is_as_busy = swap(middle > 0 ? middle : 0, Ints{});
-  int i = 0;
-  for (; i <= middle - kLanes; i += kLanes) is_as_busy |= swap(i, Ints{});
-  if (i < middle) is_as_busy |= swap(i, as_bits(lane_numbers() >= middle - i));
-  return any(is_as_busy);
-}
+
+  // One pack with another.
+  void swap_pair(int first, int other) {
+    float found = -1.0f;
+    int best = -1;
+    for (int r = 0; r < kCapacity; ++r) {
+      const int ours = r * width_ + first, theirs = r * width_ + other;
+      const float less = table_.load[ours] - table_.load[theirs];
+      const float after = busier(table_.pack_load[first], table_.pack_load[other], less);
+      if (after >= high_ || !(after > found)) continue;
+      if (table_.holds(other, table_.expert[ours]) || table_.holds(first, table_.expert[theirs])) continue;
+      found = after;
+      best = r;
+    }
+    if (best < 0) return;
+    std::swap(table_.load[best * width_ + first], table_.load[best * width_ + other]);
+    std::swap(table_.expert[best * width_ + first], table_.expert[best * width_ + other]);
+    for (int pack : {first, other}) {
+      table_.add_up(pack);
+      Floats load[kCapacity];
+      for (int r = 0; r < kCapacity; ++r) load[r] = all(table_.load[r * width_ + pack]);
+      is_as_busy_ |= as_bits(all(table_.pack_load[pack]) >= high_);
+      may_help_ |= glance_.may_help(load, all(table_.pack_load[pack]));
+    }
+  }
+
+  Table table_;
+  int width_;
+  float high_;  // the load of the busiest pack
+  Glance<kCapacity> glance_;
+  Ints is_as_busy_, may_help_;
+};

@@ -34,7 +34,7 @@ class Narrowing {
  private:
   static constexpr uint32_t kInfiniteBits = 0x7F800000;
 
-  // What the busier pack would have, or more if that is too much, for each pack; the least of it.
+  // What the busier pack would have, for each pack; the least of it.
   float estimate() const {
     // Copies, which no store can change.
     const Narrowing ours = *this;
@@ -50,7 +50,7 @@ class Narrowing {
         const Floats wanted = ours.load_[r] - middle;
         Floats each[kCapacity];
         for (int s = 0; s < kCapacity; ++s) each[s] = magnitude(wanted - theirs[s]);
-        off[r] = smaller(all(ours.high_), each[0]);
+        off[r] = each[0];
         for (int s = 1; s < kCapacity; s += 2)  // two at once, so that few wait for others
           off[r] = smaller(s + 1 < kCapacity ? smaller(each[s], each[s + 1]) : each[s], off[r]);
       }

@@ -41,7 +41,7 @@ class Pairs {
     for (int p = 0; p < table.width; p += kLanes) {
       const Floats pack_load = floats_at(table.pack_load + p);
       const Floats halved = (high + pack_load) * 0.5f, more = (high - pack_load) * 0.5f;
-      if (!any(halved < best)) continue;
+      if (!any(halved <= best)) continue;  // equal ones may be of lighter packs
       Floats ours[kPairs], off[kPairs];
       for (Floats& each : off) each = all(high);  // more is too much
       each_pair<kCapacity>(table.going + p, table.width, [&](int pair, Floats load) { ours[pair] = load; });

@@ -29,11 +29,12 @@ class Shaking {
     bool may_help = true;  // whether some swap may help the busiest pack
     for (int round = 0; rounds > 0 && is_open(); --rounds) {
       if (!may_help || !swap_best(table, items, pack, least, shape.lightest)) {
-        const bool one_is_as_busy = swap_pairs<kCapacity>(table, high, 0, round);
-        const bool other_is_as_busy = swap_pairs<kCapacity>(table, high, round + 1, table.packs - 1);
-        const bool stays_busiest = !one_is_as_busy && !other_is_as_busy && table.pack_load[pack] == high;
+        Meetings<kCapacity> meetings(table, high, Glance<kCapacity>(table, pack, high - least / packs));
+        meetings.meet(0, round);
+        meetings.meet(round + 1, table.packs - 1);
+        const bool stays_busiest = !meetings.one_is_as_busy() && table.pack_load[pack] == high;
         if (!stays_busiest) pack = table.busiest_pack();
-        may_help = !stays_busiest || Glance<kCapacity>(table, pack, high - least / packs).may_help(table);
+        may_help = !stays_busiest || shape.lightest || meetings.one_may_help();  // another may be the lightest
       }
       high = table.pack_load[pack];
       round = round + 1 < table.packs ? round + 1 : 0;

@@ -52,7 +52,7 @@ struct Table {
       for (int p = packs; p < width; ++p) {
         item[row + p] = 0;
         load[row + p] = kInfinite;
-        expert[row + p] = -1;
+        expert[row + p] = -1 - r;  // no two are the same
       }
     }
   }

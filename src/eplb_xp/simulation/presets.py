@@ -4,9 +4,10 @@ from typing import NamedTuple, TypeVar
 
 from eplb_xp.simulation.cost import Cost
 
-# Of what vendors state, grouped matrix products and copies of experts reached so much (H200, DeepSeek-V3's shapes,
-# bfloat16): 652 of 989 TFLOP/s, 2.5 of 4.8 TB/s, 150 of 450 GB/s. A network is taken to reach as much as a link.
-FLOPS_REACHED, BANDWIDTH_REACHED, LINK_REACHED = 0.66, 0.52, 0.33
+# Of what vendors state, grouped matrix products and moves of experts reached so much in layers on four H200s, bfloat16,
+# DeepSeek-V3's and Qwen3-235B's shapes (docs/layers.md): 692 and 686 of 989 TFLOP/s, 3.1 and 3.0 of 4.8 TB/s, 152 and
+# 156 of 450 GB/s. A network is taken to reach as much as a link.
+FLOPS_REACHED, BANDWIDTH_REACHED, LINK_REACHED = 0.70, 0.64, 0.34
 # An all-reduce of a layer's counts, 14.5 us on four GPUs, and its part of the shares of 58 layers.
 SECONDS_PER_SHARE = 15e-6
 
@@ -99,7 +100,7 @@ def cost_of(gpu: str | Gpu, model: str | Model, *, overlap: float = 0.0) -> Cost
     --------
     >>> cost = cost_of("h200", "deepseek-v3")
     >>> f"{cost.seconds_per_token:.2e} {cost.seconds_per_active_slot:.1e} {cost.seconds_per_move:.1e}"
-    '1.35e-07 3.5e-05 5.9e-04'
+    '1.27e-07 2.9e-05 5.8e-04'
     """
     its, of = _named("gpu", gpu, GPUS), model_of(model)
     operations = 6 * of.hidden * of.intermediate

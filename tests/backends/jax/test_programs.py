@@ -79,6 +79,7 @@ def test_nothing_leaves_the_device(weight: jax.Array) -> None:
         assert word not in compiled
 
 
+@pytest.mark.usefixtures("plainly_compiled")
 def test_jit_and_vmap(weight: jax.Array) -> None:
     expected = plan_for(weight)
     assert_same(jax.jit(plan_for)(weight), expected)
@@ -109,6 +110,7 @@ def test_inside_a_training_step(weight: jax.Array) -> None:
         np.testing.assert_allclose(transform(loss)(logits), expected, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("plainly_compiled")
 def test_export(weight: jax.Array) -> None:
     def step(weight: jax.Array) -> Any:
         plan = plan_for(weight)

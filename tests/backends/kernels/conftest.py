@@ -11,8 +11,9 @@ from tests.support.cuda import POISON, SMALL_POISON
 from tests.support.kernels import Interpreted, interpreter
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def interpreted() -> Generator[Interpreted]:
+    """One process for all files, because it takes some seconds to start."""
     with interpreter() as run:
         yield run
 

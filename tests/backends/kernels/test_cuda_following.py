@@ -13,8 +13,8 @@ from torch.func import vmap
 from eplb_xp import Plan, rebalance_experts
 from eplb_xp.algorithms.following import follow
 from eplb_xp.backends.takeover import SWITCH
+from eplb_xp.backends.tensors.library import LIBRARY
 from eplb_xp.backends.tensors.operators import as_operator
-from eplb_xp.backends.torch import LIBRARY
 from tests.support.cuda import CUDA, POISON, no_waiting
 from tests.support.follow_kernels import Case, Shape, drawn, expected
 from tests.support.plans import assert_same

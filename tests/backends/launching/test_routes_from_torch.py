@@ -10,7 +10,7 @@ from eplb_xp.backends.kernels.routing import route as kernels
 from eplb_xp.backends.launching.routes_from_torch import _Router, route_by_quota, route_in_turn
 from eplb_xp.backends.launching.routing import FEW
 from eplb_xp.backends.takeover import Refusal
-from eplb_xp.backends.torch import LIBRARY
+from eplb_xp.backends.tensors.library import LIBRARY
 from tests.backends.launching.test_from_torch import STREAM, Kernel
 from tests.support.route_kernels import Given, drawn, launch_of
 

@@ -12,7 +12,7 @@ from eplb_xp import POLICIES, Policy, rebalance_experts
 from eplb_xp.sizes import check_sizes
 from tests.algorithms import test_stability as stability
 from tests.support.libraries import NumPyArray
-from tests.support.loads import FAMILIES, every_family, thorough, weights
+from tests.support.loads import FAMILIES, batch, every_family, thorough, weights
 from tests.support.native import LANES, every_lanes, native_plan, natively, needs_native, once_written_plan
 from tests.support.plans import assert_same, policies
 
@@ -50,15 +50,14 @@ def cases(draw: st.DrawFn) -> tuple[NumPyArray, tuple[int, ...], Policy, int | N
     return draw(weights((2, experts))), (gpus * slots, groups, nodes, gpus), policy, draw(caps)
 
 
-@every_lanes
 @thorough
 @given(case=cases())
-def test_plans_are_those_of_the_once_written_code(
-    lanes: int, case: tuple[NumPyArray, tuple[int, ...], Policy, int | None]
-) -> None:
+def test_plans_are_those_of_the_once_written_code(case: tuple[NumPyArray, tuple[int, ...], Policy, int | None]) -> None:
     weight, sizes, policy, most = case
     checked = replace(check_sizes(weight.shape[1], *sizes), max_replicas=most)
-    assert_same(native_plan(weight, checked, policy, lanes), once_written_plan(weight, checked, policy))
+    expected = once_written_plan(weight, checked, policy)
+    for lanes in LANES:
+        assert_same(native_plan(weight, checked, policy, lanes), expected)
 
 
 # replicas, groups, nodes, GPUs: all numbers of slots that are improved in ways of their own, and whole vectors or not.
@@ -82,6 +81,14 @@ def test_every_family_of_loads(policy: str, sizes: tuple[int, ...]) -> None:
     expected = once_written_plan(weight, checked, POLICIES[policy])
     for lanes in LANES:
         assert_same(native_plan(weight, checked, POLICIES[policy], lanes), expected)
+
+
+@every_lanes
+@pytest.mark.parametrize("sizes", [(288, 1, 1, 72), (320, 1, 1, 64)])
+def test_of_equal_exchanges_that_with_the_lighter_gpu(sizes: tuple[int, ...], lanes: int) -> None:
+    weight, checked = batch("one bit apart", 0, 58, 256)[[14, 21, 43]], check_sizes(256, *sizes)
+    expected = once_written_plan(weight, checked, POLICIES["joint"])
+    assert_same(native_plan(weight, checked, POLICIES["joint"], lanes), expected)
 
 
 @every_lanes

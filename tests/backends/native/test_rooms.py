@@ -10,10 +10,10 @@ SHAPES = {"shape.hpp", "following/shape.hpp", "sharing/shape.hpp", "routing/shap
 CALLS = {"request.hpp", "given.hpp", "xla.hpp", "following/request.hpp", "following/samples_request.hpp"}
 CALLS |= {"sharing/request.hpp", "routing/request.hpp"}
 AROUND = {"each.hpp", "memory.hpp", "threads.hpp", *SHAPES, *CALLS}
-# What is called; lanes; how the best swap is found where packs are many, how those meet that are shaken; which GPUs
-# hold an expert; what is given; what else path.py and follow.py have.
+# What is called; lanes; how the best swap is found where packs are many, how those meet that are shaken; which
+# candidates can't be the best; which GPUs hold an expert; what is given; what else path.py and follow.py have.
 OF_PACKS = {"improving/narrowing.hpp", "improving/meetings.hpp", "improving/glance.hpp"}
-OWN = {*AROUND, *OF_PACKS, "code.hpp", "lanes.hpp", "scratch.hpp", "following/holders.hpp"}
+OWN = {*AROUND, *OF_PACKS, "code.hpp", "lanes.hpp", "scratch.hpp", "trying/least.hpp", "following/holders.hpp"}
 OWN |= {"sharing/reading.hpp", "following/best.hpp", "following/renew.hpp"}
 
 

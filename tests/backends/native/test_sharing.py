@@ -16,7 +16,7 @@ from eplb_xp.backends.numpy import LIBRARY
 from eplb_xp.backends.takeover import Refusal
 from tests.support.libraries import NumPyArray
 from tests.support.loads import thorough, weights
-from tests.support.native import LANES, every_lanes, needs_native
+from tests.support.native import LANES, needs_native
 from tests.support.shares import Batch, batches, drawn_plans, random_plan, shapes_of_all_proportions
 from tests.support.threads import at_once
 
@@ -54,13 +54,14 @@ def within(tolerance: float, weight: NumPyArray) -> NumPyArray:
     return np.full((len(weight), 1), tolerance, np.float32)
 
 
-def assert_both_same(batch: Batch, weight: Any, lanes: int, rounds: int = 64, tolerance: float = 2.0**-10) -> None:
-    """Prepared or not, the shares are those of the once-written code."""
+def assert_both_same(batch: Batch, weight: Any, rounds: int = 64, tolerance: float = 2.0**-10) -> None:
+    """Prepared or not, and in all lanes, the shares are those of the once-written code, which takes longest."""
     its, near = {"num_gpus": batch.gpus, "rounds": rounds}, within(tolerance, weight)
     want: Shares[NumPyArray] = LIBRARY.call(once_written.share_of_plan, batch.phy2log, near, weight, **its)
     prepared = prepared_of(batch.phy2log, weight.shape[1], batch.gpus)
-    assert_same(native(shares_from_numpy.share_of_plan, batch.phy2log, near, weight, **its, lanes=lanes), want)
-    assert_same(native(shares_from_numpy.share, *prepared, near, weight, **its, lanes=lanes), want)
+    for lanes in LANES:
+        assert_same(native(shares_from_numpy.share_of_plan, batch.phy2log, near, weight, **its, lanes=lanes), want)
+        assert_same(native(shares_from_numpy.share, *prepared, near, weight, **its, lanes=lanes), want)
 
 
 @st.composite
@@ -74,30 +75,27 @@ def slots_of_all_kinds(draw: st.DrawFn) -> tuple[NumPyArray, int, int]:
     return rng.integers(-1, experts + 2, (3, replicas)) * rng.choice([1, 1, 2**40], (3, 1)), experts, gpus
 
 
-@every_lanes
 @thorough
 @given(slots=slots_of_all_kinds())
-def test_plans_are_prepared_as_by_the_once_written_code(lanes: int, slots: tuple[NumPyArray, int, int]) -> None:
+def test_plans_are_prepared_as_by_the_once_written_code(slots: tuple[NumPyArray, int, int]) -> None:
     phy2log, experts, gpus = slots
-    found = native(shares_from_numpy.prepare, phy2log, num_experts=experts, num_gpus=gpus, lanes=lanes)
-    assert_same(found, prepared_of(phy2log, experts, gpus))
+    expected = prepared_of(phy2log, experts, gpus)
+    for lanes in LANES:
+        found = native(shares_from_numpy.prepare, phy2log, num_experts=experts, num_gpus=gpus, lanes=lanes)
+        assert_same(found, expected)
 
 
-@every_lanes
 @thorough
 @given(data=st.data(), rounds=st.sampled_from([0, 1, 2, 5, 64]), tolerance=tolerances)
-def test_shares_are_those_of_the_once_written_code(
-    lanes: int, data: st.DataObject, rounds: int, tolerance: float
-) -> None:
+def test_shares_are_those_of_the_once_written_code(data: st.DataObject, rounds: int, tolerance: float) -> None:
     batch = data.draw(batches([data.draw(shapes_of_all_proportions())]))
-    assert_both_same(batch, batch.tokens, lanes, rounds, tolerance)
+    assert_both_same(batch, batch.tokens, rounds, tolerance)
 
 
 @thorough
 @given(weight=weights((3, 8)), seed=st.integers(0, 2**32 - 1))
 def test_loads_of_all_families(weight: NumPyArray, seed: int) -> None:
-    for lanes in LANES:
-        assert_both_same(Batch(drawn_plans(seed, 3, (8, 12, 4)), weight, 4), weight, lanes)
+    assert_both_same(Batch(drawn_plans(seed, 3, (8, 12, 4)), weight, 4), weight)
 
 
 # Experts, replicas, groups, nodes, GPUs, policy: rings of all GPUs and of nodes', others, and many holders.
@@ -122,9 +120,8 @@ def test_plans_of_many_gpus(sizes: Any) -> None:
     batch = rng.poisson(past * rng.lognormal(0, 0.5, past.shape))
     batch[0], batch[1, 1:] = 0, 0
     phy2log = rebalance_experts(past, replicas, groups, nodes, gpus, policy=policy).phy2log
-    for lanes in LANES:
-        assert_both_same(Batch(phy2log, batch, gpus), batch, lanes)
-        assert_both_same(Batch(phy2log, batch, gpus), past, lanes, tolerance=0.0)
+    assert_both_same(Batch(phy2log, batch, gpus), batch)
+    assert_both_same(Batch(phy2log, batch, gpus), past, tolerance=0.0)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "uint64", "float16", "float64", ">f4", ">i8"])
@@ -134,7 +131,7 @@ def test_loads_of_other_dtypes(dtype: str) -> None:
     if weight.dtype.kind == "f":
         weight[3:] *= 0.3
     for given_weight in (weight, np.asfortranarray(weight), weight[::-1]):
-        assert_both_same(Batch(drawn_plans(0, 6, (8, 12, 4)), given_weight, 4), given_weight, LANES[-1])
+        assert_both_same(Batch(drawn_plans(0, 6, (8, 12, 4)), given_weight, 4), given_weight)
 
 
 @pytest.mark.parametrize(
@@ -147,12 +144,12 @@ def test_loads_of_other_dtypes(dtype: str) -> None:
 def test_loads_beyond_the_door(values: list[float]) -> None:
     weight = np.resize(np.array(values), (3, 8))
     for dtype in [weight.dtype] if weight.dtype.kind == "i" else [np.float32, np.float64]:
-        assert_both_same(Batch(drawn_plans(1, 3, (8, 12, 4)), weight, 4), weight.astype(dtype), LANES[-1])
+        assert_both_same(Batch(drawn_plans(1, 3, (8, 12, 4)), weight, 4), weight.astype(dtype))
 
 
 def test_the_largest_integers() -> None:
     weight = np.resize(np.array([2**64 - 1, 2**63, 5], np.uint64), (3, 8))
-    assert_both_same(Batch(drawn_plans(1, 3, (8, 12, 4)), weight, 4), weight, LANES[-1])
+    assert_both_same(Batch(drawn_plans(1, 3, (8, 12, 4)), weight, 4), weight)
 
 
 def changed(prepared: Prepared[NumPyArray], name: str, places: list[int], values: list[int]) -> Prepared[NumPyArray]:
@@ -222,7 +219,7 @@ def test_threads_divide_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     for threads in ("2", "9"):
         monkeypatch.setenv(from_numpy.THREADS, threads)
         for each in (batch, nothing):
-            assert_both_same(each, each.tokens, LANES[-1])
+            assert_both_same(each, each.tokens)
             found = native(shares_from_numpy.prepare, each.phy2log, num_experts=24, num_gpus=8)
             assert_same(found, prepared_of(each.phy2log, 24, 8))
     want = LIBRARY.call(once_written.share_of_plan, *arrays_of(batch), num_gpus=8, rounds=9)

@@ -23,7 +23,7 @@ from eplb_xp import (
 )
 from eplb_xp.algorithms.counts.candidates import fingerprints
 from eplb_xp.algorithms.counts.offspring import Parents, offspring
-from eplb_xp.backends.torch import LIBRARY
+from eplb_xp.backends.tensors.library import LIBRARY
 from eplb_xp.policy import MOST_SEED
 from tests.support.torch_plans import assert_as_numpy, assert_same, every_function, few, loads, plan_for
 

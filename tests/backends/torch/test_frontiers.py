@@ -9,7 +9,7 @@ from torch.func import vmap
 from eplb_xp import Frontier, frontier, plan_at, rebalance_experts, spend
 from eplb_xp.algorithms.following.path import Best, _lighter, _Path
 from eplb_xp.algorithms.following.system import Placing
-from eplb_xp.backends.torch import LIBRARY
+from eplb_xp.backends.tensors.library import LIBRARY
 
 RNG = np.random.default_rng(0)
 SIZES = (9, 1, 1, 3)

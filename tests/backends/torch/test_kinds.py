@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from eplb_xp.backends.torch import LIBRARY
+from eplb_xp.backends.tensors.library import LIBRARY
 from tests.support.torch_kinds import Below, Held, Named
 from tests.support.torch_plans import assert_as_numpy, every_function, few
 

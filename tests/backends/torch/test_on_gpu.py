@@ -11,7 +11,7 @@ import torch
 
 from eplb_xp import POLICIES, Plan, check_loads, evaluate, rebalance_experts, replicate_experts
 from eplb_xp.backends.takeover import SWITCH
-from eplb_xp.backends.torch import Torch
+from eplb_xp.backends.tensors.library import Torch
 from tests.support.torch_plans import assert_same, loads, plan_for
 
 pytestmark = pytest.mark.cuda

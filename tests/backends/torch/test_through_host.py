@@ -11,8 +11,8 @@ from eplb_xp import frontier, rebalance_experts
 from eplb_xp.algorithms import pipeline
 from eplb_xp.backends.takeover import SWITCH, Refusal
 from eplb_xp.backends.tensors import through_host as by_host
+from eplb_xp.backends.tensors.library import LIBRARY, PLANS
 from eplb_xp.backends.tensors.through_host import HOST, through_host
-from eplb_xp.backends.torch import LIBRARY, PLANS
 from eplb_xp.policy import as_policy
 from eplb_xp.sizes import Sizes
 from tests.support.torch_plans import assert_same

@@ -1,4 +1,4 @@
-"""Shares and slots that are timed on a GPU: of the steps after those that were planned from, and NumPy's."""
+"""Shares, quotas and slots that are timed on a GPU: of the steps after those that were planned from, and NumPy's."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.gpu import batches, by_torch, measuring, work
-from benchmarks.gpu.batches import JUDGED, PLANNED, ROUTES, SHARES, TURN, Routing, Sharing
+from benchmarks.gpu.batches import JUDGED, PLANNED, QUOTAS, ROUTES, SHARES, TURN, Quotas, Routing, Sharing
 from benchmarks.gpu.checking import WrongPlanError, check
 from benchmarks.gpu.found import Missing, Times
 from benchmarks.gpu.loads import CHECKED_LAYERS
@@ -50,7 +50,17 @@ def test_quotas_are_of_as_many_tokens_as_are_routed() -> None:
     assert last.sum() == 4096 * 8
 
 
-@pytest.mark.parametrize("case", [ALONE, FEW], ids=str)
+@pytest.mark.parametrize("case", [Quotas(1), Quotas(3)], ids=str)
+def test_quotas_are_of_tokens_that_come_from_others_each_time(case: Quotas) -> None:
+    sets = work.timed(case)
+    assert sets.shape == (JUDGED, case.layers, 32, 256)
+    assert (sets.sum(axis=2) == sets[0].sum(axis=1)).all()
+    for counts in sets[:2]:
+        np.testing.assert_array_equal(on_host(case, counts).quota[:, :, -1], counts[:, 0])
+    assert (sets[0] != sets[1]).any()
+
+
+@pytest.mark.parametrize("case", [ALONE, Quotas(1), FEW], ids=str)
 def test_what_is_wrong_is_told_with_its_case(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_torch, "DEVICE", "cpu")
     by_torch._call_on.cache_clear()
@@ -58,10 +68,14 @@ def test_what_is_wrong_is_told_with_its_case(case: Any, monkeypatch: pytest.Monk
 
     def broken(case: Any, given: NumPyArray) -> Any:
         made = on_host(case, given)
-        made[0][-1, -1] += 1
+        made[0].reshape(len(made[0]), -1)[-1, -1] += 1
         return made
 
-    said = "share of layer 0 .later loads" if case is ALONE else "slot of token 15 .lognormal loads"
+    said = {
+        ALONE: "share of layer 0 .later loads",
+        Quotas(1): "quota of layer 0 .later loads",
+        FEW: "slot of token 15 .lognormal loads",
+    }[case]
     with pytest.raises(WrongPlanError, match=f"^{case}: {said}.*seed 5"):
         check(case, 5, broken)
 
@@ -76,16 +90,17 @@ def test_what_is_checked_has_every_family() -> None:
 
 def test_what_the_kernels_refuse_is_not_timed() -> None:
     too_many = FEW._replace(tokens=2**16)
-    assert measuring.refused([*SHARES, *ROUTES, FEW, too_many]) == {
+    assert measuring.refused([*SHARES, *QUOTAS, *ROUTES, FEW, too_many]) == {
         too_many: Missing("refused by the kernels: the kernels route at most 262144 choices of tokens, got 524288")
     }
-    assert measuring.refused([Sharing(320, 32, experts=1025)]).keys() == {Sharing(320, 32, experts=1025)}
+    for case in (Sharing(320, 32, experts=1025), Quotas(1, experts=1025)):
+        assert measuring.refused([case]).keys() == {case}
 
 
 def test_calls_are_timed_with_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_torch, "DEVICE", "cpu")
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-    for case in (ALONE, FEW):
+    for case in (ALONE, Quotas(1), FEW):
         found = measuring.measure([(case, "eager")], {}, 4, lambda _: None)
         (taken,) = found.times.values()
         assert isinstance(taken, Times)

@@ -50,8 +50,8 @@ def test_everything_is_measured_printed_and_written(
         ["108", "107", "to", "109", "111", "+58", "110", "reach"],
     ]
     assert lines_of(printed, ROUTES[0])[0][-3:] == ["10", "5", "missed"]
-    # Swap, alone, wide, all of JAX, four shares and two routes.
-    assert "19 missed what must be reached" in printed
+    # Swap, alone, wide, all of JAX, four shares, two quotas and two routes.
+    assert "21 missed what must be reached" in printed
 
     document = json.loads((without_gpu / "gpu.json").read_text())
     assert document["machine"] == MACHINE

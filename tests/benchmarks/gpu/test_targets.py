@@ -1,15 +1,16 @@
 """How long plans on a GPU may take, and the times that are held against it."""
 
-from benchmarks.gpu.batches import ROUTES, SHARES
+from benchmarks.gpu.batches import QUOTAS, ROUTES, SHARES
 from benchmarks.gpu.cases import ALONE, BOTH_ROUTES, WIDE, Case
 from benchmarks.gpu.found import Missing, Times, times
 from benchmarks.gpu.targets import PUBLISHED, TARGETS, Target, met, target
 
 
 def test_targets_are_those_of_every_case() -> None:
-    assert {*TARGETS} == {*BOTH_ROUTES, ALONE, WIDE, *SHARES, *ROUTES}
+    assert {*TARGETS} == {*BOTH_ROUTES, ALONE, WIDE, *SHARES, *QUOTAS, *ROUTES}
     of_shares = [TARGETS[case] for case in SHARES]
     assert of_shares == [Target(15, 8)] * 3 + [Target(60, 25), Target(120, 60), Target(8, 5)]
+    assert [TARGETS[case] for case in QUOTAS] == [Target(8, 4), Target(20, 10)]
     assert {TARGETS[case] for case in ROUTES} == {Target(10, 5)}
     assert TARGETS[Case("swap", groups=8, nodes=4)] == Target(45, 25)
     assert TARGETS[Case("swap")] == Target(80, 40)
