@@ -156,7 +156,7 @@ build/address build/thread: $(READY) $(NATIVE_SOURCES)
 	@CFLAGS="$(SANITIZERS)" CXXFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)" \
 		$(BIN)/python setup.py -q build_ext --build-temp $@/objects --build-lib $@
 
-BY_PYTHON := $(patsubst %,tests/backends/native/test_%.py,plans following renewing frontiers samples parts sharing routing calls)
+BY_PYTHON := $(patsubst %,tests/backends/native/test_%.py,plans following renewing frontiers samples parts sharing sharing_refused routing calls)
 BY_XLA := $(patsubst %,tests/backends/native/test_%.py,xla_calls programs following_programs sharing_programs shared_in_programs \
 	routing_programs)
 # The sanitizer finds what throws in the library, if that is there before jaxlib, which has its own.
