@@ -166,9 +166,13 @@ def _check_places_if_free(lib: Standard, prepared: Any, phy2log: Any, experts: i
     layers, replicas = phy2log.shape
     slots = lib.to_numpy(phy2log).reshape(layers, num_gpus, replicas // num_gpus)
     places = lib.to_numpy(prepared.expert).reshape(layers, replicas // num_gpus, num_gpus).transpose(0, 2, 1)
-    others = (places != slots) & (places != experts)
+    differs = places != slots
     held = np.sort(slots, axis=2)
-    again = np.count_nonzero(held[:, :, 1:] == held[:, :, :-1], axis=(1, 2))
+    is_again = held[:, :, 1:] == held[:, :, :-1]
+    if not differs.any() and not is_again.any():  # as usual
+        return
+    others = differs & (places != experts)
+    again = np.count_nonzero(is_again, axis=(1, 2))
     wrong = others.any(axis=(1, 2)) | (np.count_nonzero(places == experts, axis=(1, 2)) != again)
     if wrong.any():
         raise ValueError(
