@@ -93,12 +93,14 @@ def share_tokens(
     if rounds > MOST_ROUNDS:
         raise ValueError(f"rounds must be at most {MOST_ROUNDS}, got {rounds}")
     its_tolerance = as_tolerance(lib, tolerance, weight)
+    is_checked = False
     if prepared is not None:
         check_prepared(lib, prepared, phy2log, weight)
-        _check_places_if_free(lib, prepared, phy2log, weight.shape[1], sizes.num_gpus)
+        is_checked = _check_places_if_free(lib, prepared, phy2log, weight.shape[1], sizes.num_gpus)
     check_values_if_free(lib, weight)
     _check_tokens_if_free(lib, weight)
-    check_experts_if_free(lib, phy2log, weight.shape[1], sizes)
+    if not is_checked:
+        check_experts_if_free(lib, phy2log, weight.shape[1], sizes)
     step = shares.share_of_plan if prepared is None else shares.share
     its_plan = (phy2log,) if prepared is None else prepared
     result: Shares[A] = lib.run(step, *its_plan, its_tolerance, weight, num_gpus=sizes.num_gpus, rounds=rounds)
@@ -159,10 +161,10 @@ def check_prepared(lib: Standard, prepared: Any, phy2log: Any, weight: Any) -> N
             )
 
 
-def _check_places_if_free(lib: Standard, prepared: Any, phy2log: Any, experts: int, num_gpus: int) -> None:
-    """Where reading costs nothing: it has the experts of this plan in the places of so many GPUs."""
-    if not (lib.is_readable(phy2log) and lib.is_readable(prepared.expert)):
-        return
+def _check_places_if_free(lib: Standard, prepared: Any, phy2log: Any, experts: int, num_gpus: int) -> bool:
+    """Where reading costs nothing: it has the experts of this plan in the places of so many GPUs. Whether all, once."""
+    if not (lib.is_readable(phy2log) and lib.is_readable(prepared.expert) and lib.is_readable(prepared.holders)):
+        return False
     layers, replicas = phy2log.shape
     slots = lib.to_numpy(phy2log).reshape(layers, num_gpus, replicas // num_gpus)
     places = lib.to_numpy(prepared.expert).reshape(layers, replicas // num_gpus, num_gpus).transpose(0, 2, 1)
@@ -170,7 +172,7 @@ def _check_places_if_free(lib: Standard, prepared: Any, phy2log: Any, experts: i
     held = np.sort(slots, axis=2)
     is_again = held[:, :, 1:] == held[:, :, :-1]
     if not differs.any() and not is_again.any():  # as usual
-        return
+        return bool((lib.to_numpy(prepared.holders) > 0).all())
     others = differs & (places != experts)
     again = np.count_nonzero(is_again, axis=(1, 2))
     wrong = others.any(axis=(1, 2)) | (np.count_nonzero(places == experts, axis=(1, 2)) != again)
@@ -179,6 +181,7 @@ def _check_places_if_free(lib: Standard, prepared: Any, phy2log: Any, experts: i
             f"prepared is of another plan or another number of GPUs: it has not what {num_gpus} GPUs hold "
             f"in layer {wrong.argmax()}"
         )
+    return False
 
 
 def as_tolerance(lib: Standard, tolerance: Any, weight: Any) -> Any:
