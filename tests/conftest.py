@@ -90,7 +90,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What is there by now stays: the garbage collector, which took a tenth of the time, looks for less, less often."""
     if os.environ.get(SWITCH) != TOLD:
-        raise pytest.UsageError(f"a module sets {SWITCH} for all tests: {os.environ[SWITCH]!r} and not {TOLD!r}")
+        raise pytest.UsageError(f"a module sets {SWITCH} for all tests: {os.environ.get(SWITCH)!r} and not {TOLD!r}")
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)

@@ -6,7 +6,7 @@ once-written code. Only that one is traced.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -70,6 +70,11 @@ def refused(reasons: dict[str, Refusal | None]) -> Refusal | None:
     """Why no form takes a step, if each has a reason."""
     all_of_them = [reason.reason for reason in reasons.values() if reason is not None]
     return Refusal("; ".join(dict.fromkeys(all_of_them))) if len(all_of_them) == len(reasons) else None
+
+
+def first_refusal(reasons: Iterable[Refusal | None]) -> Refusal | None:
+    """The first that there is."""
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 def is_switched_off(form: str) -> Refusal | None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from eplb_xp.algorithms.routing import quotas as once_written
 from eplb_xp.backends.launching import from_jax, xla
 from eplb_xp.backends.launching.dividing import Dividing, launch
-from eplb_xp.backends.launching.primitives import is_switched_off, primitive, taken
+from eplb_xp.backends.launching.primitives import first_refusal, is_switched_off, primitive, taken
 from eplb_xp.backends.launching.routes_from_numpy import quota_shape
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import NATIVE, TRITON, Refusal
@@ -41,13 +41,11 @@ def _taken(lib: Standard, call: Any, *arrays: jax.Array, num_nodes: int) -> tupl
 
 def _refusal_of_kernel(lib: Standard, *arrays: jax.Array, num_nodes: int) -> Refusal | None:
     how = is_switched_off(TRITON) or _launch(lib, *arrays, num_nodes=num_nodes)
-    if isinstance(how, Refusal):
-        return how
-    return next((reason for reason in map(from_jax.refusal, arrays) if reason is not None), None)
+    return how if isinstance(how, Refusal) else first_refusal(map(from_jax.refusal, arrays))
 
 
 def _refusal_of_native_code(lib: Standard, *arrays: jax.Array, num_nodes: int) -> Refusal | None:
-    reason = next((reason for reason in map(xla.missing, arrays) if reason is not None), None)
+    reason = first_refusal(map(xla.missing, arrays))
     if reason is not None:
         return reason
     if jnp.dtype(lib.index_dtype).itemsize != INDEX_BYTES:

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from eplb_xp.algorithms.routing import route
 from eplb_xp.backends.launching import from_jax, xla
-from eplb_xp.backends.launching.primitives import is_switched_off, primitive, taken
+from eplb_xp.backends.launching.primitives import first_refusal, is_switched_off, primitive, taken
 from eplb_xp.backends.launching.routes_from_numpy import route_shape
 from eplb_xp.backends.launching.routing import Launch, launch
 from eplb_xp.backends.standard import Standard
@@ -37,19 +37,15 @@ def _taken(lib: Standard, call: Any, *arrays: jax.Array) -> tuple[jax.Array] | R
 
 def _refusal_of_kernels(lib: Standard, rows: Sequence[Any], arrays: Sequence[jax.Array]) -> Refusal | None:
     how = is_switched_off(TRITON) or _launch(lib, *rows)
-    return how if isinstance(how, Refusal) else _first(map(from_jax.refusal, arrays))
+    return how if isinstance(how, Refusal) else first_refusal(map(from_jax.refusal, arrays))
 
 
 def _refusal_of_native_code(lib: Standard, rows: Sequence[Any], arrays: Sequence[jax.Array]) -> Refusal | None:
-    reason = _first(map(xla.missing, arrays))
+    reason = first_refusal(map(xla.missing, arrays))
     if reason is not None:
         return reason
     told = _told(lib, *rows)
     return told if isinstance(told, Refusal) else None
-
-
-def _first(reasons: Iterable[Refusal | None]) -> Refusal | None:
-    return next((reason for reason in reasons if reason is not None), None)
 
 
 def _told(lib: Standard, *rows: Any) -> Any:

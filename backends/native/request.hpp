@@ -62,6 +62,14 @@ const char* read_plan(const Asked& asked, Shape& shape, int most_lanes) {
   return is_right && may_be(asked.lanes, asked.threads, most_lanes) ? nullptr : kDoNotFit;
 }
 
+// Read sizes that are integers alone; why not, if what is asked for can't be done.
+template <typename Asked>
+const char* read_sizes(const Asked& asked, typename Asked::Sizes& shape, int most_lanes) {
+  if (!asked.integers.are(1, sizeof shape)) return kOtherShape;
+  std::memcpy(static_cast<void*>(&shape), asked.integers.data, sizeof shape);
+  return shape.fits() && asked.fits(shape) && may_be(asked.lanes, asked.threads, most_lanes) ? nullptr : kDoNotFit;
+}
+
 inline int64_t layers_of(const Values& weight, const Shape& shape) {
   return weight.bytes / (int64_t{shape.experts} * int64_t{sizeof(float)});
 }

@@ -1,13 +1,5 @@
 // Quotas and routes as they are asked for: values of which none is trusted.
 
-// Read the sizes; why not, if what is asked for can't be done.
-template <typename Asked>
-const char* read_routing(const Asked& asked, typename Asked::Sizes& shape, int most_lanes) {
-  if (!asked.integers.are(1, sizeof shape)) return kOtherShape;
-  std::memcpy(static_cast<void*>(&shape), asked.integers.data, sizeof shape);
-  return shape.fits() && asked.fits(shape) && may_be(asked.lanes, asked.threads, most_lanes) ? nullptr : kDoNotFit;
-}
-
 struct QuotaRequest {
   using Sizes = QuotaShape;
   static constexpr const char* kRefusal = "native code divides counts and shares below 2^40";
@@ -19,7 +11,7 @@ struct QuotaRequest {
   Values share, phy2log, log2phy, logcnt, counts, rank, integers, quota;
   int lanes, threads;
 
-  const char* read(QuotaShape& shape, int most_lanes) const { return read_routing(*this, shape, most_lanes); }
+  const char* read(QuotaShape& shape, int most_lanes) const { return read_sizes(*this, shape, most_lanes); }
   int64_t layers(const QuotaShape& shape) const { return logcnt.bytes / shape.index_bytes / shape.experts; }
   int64_t index_size(const QuotaShape& shape) const { return shape.index_bytes; }
 
@@ -42,7 +34,7 @@ struct RouteRequest {
   Values quota, log2phy, logcnt, first, expert, integers, slot;
   int lanes, threads;
 
-  const char* read(RouteShape& shape, int most_lanes) const { return read_routing(*this, shape, most_lanes); }
+  const char* read(RouteShape& shape, int most_lanes) const { return read_sizes(*this, shape, most_lanes); }
   int64_t layers(const RouteShape& shape) const { return logcnt.bytes / shape.index_bytes / shape.experts; }
   int64_t index_size(const RouteShape& shape) const { return shape.index_bytes; }
 

@@ -1,13 +1,5 @@
 // Shares, and what they need to know of a plan, as they are asked for: values of which none is trusted.
 
-// Read the sizes; why not, if what is asked for can't be done.
-template <typename Asked>
-const char* read_sharing(const Asked& asked, SharingShape& shape, int most_lanes) {
-  if (!asked.integers.are(1, sizeof shape)) return kOtherShape;
-  std::memcpy(static_cast<void*>(&shape), asked.integers.data, sizeof shape);
-  return shape.fits() && asked.fits(shape) && may_be(asked.lanes, asked.threads, most_lanes) ? nullptr : kDoNotFit;
-}
-
 // Of so many layers, and of indices of this size.
 template <typename Asked>
 bool are_prepared(const Asked& asked, int64_t layers, const SharingShape& shape) {
@@ -43,7 +35,7 @@ struct PrepareRequest {
   Values phy2log, integers, expert, place, first, holders, colour, start, size;
   int lanes, threads;
 
-  const char* read(SharingShape& shape, int most_lanes) const { return read_sharing(*this, shape, most_lanes); }
+  const char* read(SharingShape& shape, int most_lanes) const { return read_sizes(*this, shape, most_lanes); }
   int64_t layers(const SharingShape& shape) const { return size.bytes / shape.index_bytes; }
   int64_t index_size(const SharingShape& shape) const { return shape.index_bytes; }
 
@@ -55,6 +47,9 @@ struct PrepareRequest {
 constexpr char kNotShared[] =
     "native code shares by plans of all experts, what prepare_shares made of one, and tolerances from 0 to 1";
 
+constexpr Kind kShares[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices, Kind::kFloats,
+                            Kind::kTruths,  Kind::kFloats,  Kind::kIndices};
+
 // Shares of a plan for which this is prepared.
 struct ShareRequest {
   using Sizes = SharingShape;
@@ -62,14 +57,13 @@ struct ShareRequest {
   static constexpr Kind kArguments[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices, Kind::kIndices, Kind::kIndices,
                                         Kind::kIndices, Kind::kIndices, Kind::kFloats,  Kind::kLoads};
   static constexpr Kind kNumbers[] = {Kind::kInts};
-  static constexpr Kind kResults[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices, Kind::kFloats,
-                                      Kind::kTruths,  Kind::kFloats,  Kind::kIndices};
+  static constexpr const auto& kResults = kShares;
 
   Values expert, place, first, holders, colour, start, size, tolerance, weight, integers;
   Values share, gpu_load, busiest, lower_bound, proof, gap, rounds;
   int lanes, threads;
 
-  const char* read(SharingShape& shape, int most_lanes) const { return read_sharing(*this, shape, most_lanes); }
+  const char* read(SharingShape& shape, int most_lanes) const { return read_sizes(*this, shape, most_lanes); }
   int64_t layers(const SharingShape&) const { return tolerance.bytes / int64_t{sizeof(float)}; }
   int64_t index_size(const SharingShape& shape) const { return shape.index_bytes; }
 
@@ -85,13 +79,12 @@ struct ShareOfPlanRequest {
   static constexpr const char* kRefusal = kNotShared;
   static constexpr Kind kArguments[] = {Kind::kIndices, Kind::kFloats, Kind::kLoads};
   static constexpr Kind kNumbers[] = {Kind::kInts};
-  static constexpr Kind kResults[] = {Kind::kIndices, Kind::kIndices, Kind::kIndices, Kind::kFloats,
-                                      Kind::kTruths,  Kind::kFloats,  Kind::kIndices};
+  static constexpr const auto& kResults = kShares;
 
   Values phy2log, tolerance, weight, integers, share, gpu_load, busiest, lower_bound, proof, gap, rounds;
   int lanes, threads;
 
-  const char* read(SharingShape& shape, int most_lanes) const { return read_sharing(*this, shape, most_lanes); }
+  const char* read(SharingShape& shape, int most_lanes) const { return read_sizes(*this, shape, most_lanes); }
   int64_t layers(const SharingShape&) const { return tolerance.bytes / int64_t{sizeof(float)}; }
   int64_t index_size(const SharingShape& shape) const { return shape.index_bytes; }
 
