@@ -1,11 +1,22 @@
 """JAX's devices, timed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from eplb_xp.backends.timing.machine import Experts, timed
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    """Seconds of a call, once its results are there."""
+    results: list[Any] = [None]
+
+    def once() -> None:
+        results[0] = call()
+
+    return timed(once, lambda: jax.block_until_ready(results))
 
 
 class JaxMachine:
@@ -28,19 +39,9 @@ class JaxMachine:
         def both(x: Any, up: Any, down: Any) -> Any:
             return jnp.matmul(jnp.matmul(x, up)[:, :, :intermediate], down)
 
-        results: list[Any] = [None]
-
-        def call() -> None:
-            results[0] = both(*given)
-
-        return timed(call, lambda: jax.block_until_ready(results))
+        return seconds(lambda: both(*given))
 
     def copy(self, size: int) -> float:
         first, second = jax.devices()[:2]
         source = jax.device_put(jnp.zeros(size, jnp.uint8), first)
-        results: list[Any] = [None]
-
-        def call() -> None:
-            results[0] = jax.device_put(source, second)
-
-        return timed(call, lambda: jax.block_until_ready(results))
+        return seconds(lambda: jax.device_put(source, second))

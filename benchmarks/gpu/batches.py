@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.gpu.loads import SEED, NumPyArray, fresh
+from benchmarks.shared.choices import choices
 from eplb_xp import Plan, Shares, prepare_shares, quotas, rebalance_experts, route, share_tokens
 from eplb_xp.loads import generate
 
@@ -151,7 +152,7 @@ def timed(case: Batched) -> NumPyArray:
     if isinstance(case, Quotas):
         return np.stack([_counts(case, SEED + step) for step in range(JUDGED)])
     rng = np.random.default_rng(SEED)
-    return np.stack([_experts(case, rng, load[0]) for load in _steps()[PLANNED:]])
+    return np.stack([choices(rng, load[0], case.tokens, case.choices) for load in _steps()[PLANNED:]])
 
 
 def checked(case: Batched, seed: int) -> list[tuple[NumPyArray, list[str]]]:
@@ -165,12 +166,6 @@ def checked(case: Batched, seed: int) -> list[tuple[NumPyArray, list[str]]]:
     rng = np.random.default_rng(seed)
     made = []
     for load, (family, *_) in fresh(1, case.experts, seed):
-        experts = _experts(case, rng, load[0] + 1e-3)
+        experts = choices(rng, load[0] + 1e-3, case.tokens, case.choices)
         made.append((np.where(rng.random(experts.shape) < 0.02, -1, experts), [family] * case.tokens))
     return made
-
-
-def _experts(case: Routing, rng: np.random.Generator, load: NumPyArray) -> NumPyArray:
-    """Different ones for each token, drawn by loads: int32, as routers have them."""
-    likely = np.log(load / load.sum()) + rng.gumbel(size=(case.tokens, case.experts))
-    return np.argpartition(-likely, case.choices, axis=-1)[:, : case.choices].astype(np.int32)

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmarks.quality.sizes import Size
 from benchmarks.shared import machine
+from benchmarks.shared.choices import choices
 from benchmarks.shared.timing import finished, seconds
 from eplb_xp import probabilities, quotas, rebalance_experts, route, share_tokens
 from eplb_xp.cli.output.tables import new_table
@@ -28,8 +29,7 @@ SIZES = (Size(288, 32), Size(320, 32), Size(384, 128))
 def row(load: NumPyArray, size: Size) -> tuple[str, ...]:
     """The cells of a size: under jit, from NumPy."""
     rng = np.random.default_rng(0)
-    likely = np.log(load / load.sum()) + rng.gumbel(size=(TOKENS, load.shape[-1]))
-    experts = np.argpartition(-likely, CHOICES, axis=-1)[:, :CHOICES].astype(np.int32)
+    experts = choices(rng, load, TOKENS, CHOICES)
     counts = rng.multinomial(experts.size, load / load.sum(), size=(1, size.gpus)).astype(np.int32)
     counts[0, 0] = np.bincount(experts.ravel(), minlength=load.shape[-1])
     past: NumPyArray = load[None].astype(np.float32)

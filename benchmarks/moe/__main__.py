@@ -19,10 +19,9 @@ from rich.console import Console
 from benchmarks.gpu import machine
 from benchmarks.moe import parts, picture, ranks, summary, table
 from benchmarks.moe.agreement import Sizes
-from benchmarks.moe.systems import DECODE, PREFILL, System, systems, tiny
+from benchmarks.moe.systems import DECODE, PREFILL, System, preset_of, systems, tiny
 from eplb_xp.cli.errors import UserError, one_line
 from eplb_xp.simulation import Cost, cost_of
-from eplb_xp.simulation.presets import GPUS
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 Found = dict[str, list[dict[str, Any]]]
@@ -77,7 +76,7 @@ def _in_a_process(work: Any) -> None:
 
 def _tell(found: Found, run: list[System], number: int, out: Path) -> None:
     described = machine.describe() if torch.cuda.is_available() else {"gpu": "a processor, which says nothing of time"}
-    gpu = next((name for name in GPUS if name in described["gpu"].lower()), "h100")
+    gpu = preset_of(described["gpu"])
     costs = {system.name: cost_of(gpu, system.model) for system in run}
     steps = found.get(PREFILL, []) + found.get(DECODE, [])
     tables = list(_tables(found, steps, costs))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.moe.place import Place
-from benchmarks.moe.steps import Row
+from benchmarks.moe.rows import Row
 from eplb_xp import rebalance_experts, share_tokens
 from eplb_xp.simulation.arrays import Numbers
 

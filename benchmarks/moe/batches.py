@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.moe.systems import PLANNED, System
+from benchmarks.shared.choices import choices
 from eplb_xp.loads import PRESETS, generate
 from eplb_xp.simulation.arrays import Numbers
 
@@ -26,9 +27,8 @@ def traffic(system: System, layer: int, seed: int) -> Traffic:
 
 
 @cache
-def choices(system: System, layer: int, *, tokens: int, number: int, rank: int, seed: int) -> Numbers:
+def chosen(system: System, layer: int, *, tokens: int, number: int, rank: int, seed: int) -> Numbers:
     """Different experts for each token of a rank's part of a batch: [tokens, choices] int32, as routers have them."""
-    load = traffic(system, layer, seed).later[number]
     rng = np.random.default_rng((seed, layer, tokens, number, rank))
-    likely = np.log((load + 1e-3) / load.sum()) + rng.gumbel(size=(tokens, system.experts))
-    return np.argpartition(-likely, system.choices - 1, axis=-1)[..., : system.choices].astype(np.int32)
+    load = traffic(system, layer, seed).later[number] + 1e-3  # who has none may be drawn, too
+    return choices(rng, load, tokens, system.choices)

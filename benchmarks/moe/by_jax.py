@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from statistics import median
-from time import perf_counter
 from typing import Any, NamedTuple
 
 import jax
@@ -13,16 +11,15 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from benchmarks.moe import batches
-from benchmarks.moe.clock import IN_A_ROW, REPEATS, WARM
+from benchmarks.moe.outputs import CHECKED, refuse_wrong
 from benchmarks.moe.placements import CASES, SHARE, TURN, Case, place
-from benchmarks.moe.setting import CHECKED, WrongOutputError
-from benchmarks.moe.steps import Row
+from benchmarks.moe.rows import Row
 from benchmarks.moe.systems import System
 from eplb_xp import Plan, Prepared, prepare_shares, quotas, route, share_tokens
+from eplb_xp.backends.timing.by_jax import seconds
 from eplb_xp.simulation.presets import Model
 
 EACH, ALL = PartitionSpec("gpu"), PartitionSpec()  # an array cut over the devices, and one that all of them have
-TOLERANCE = {"bfloat16": 0.03, "float32": 1e-4}
 BATCHES = 3  # of a case: each is timed, and nothing but loads differs
 
 
@@ -129,8 +126,8 @@ def _timed(
             "batch": number,
             "gpus": gpus,
             "slots": np.bincount(np.asarray(slot).ravel(), minlength=plan.phy2log.shape[1]).tolist(),
-            "layer_s": [_seconds(lambda: whole(given, held, plan, prepared))],  # noqa: B023
-            "slots_s": [_seconds(lambda: slots(given.chosen, plan, prepared))],  # noqa: B023
+            "layer_s": [seconds(lambda: whole(given, held, plan, prepared))],  # noqa: B023
+            "slots_s": [seconds(lambda: slots(given.chosen, plan, prepared))],  # noqa: B023
         }
 
 
@@ -140,7 +137,7 @@ def _compiled(function: Callable[..., Any], mesh: Mesh, specs: tuple[PartitionSp
 
 
 def _batch(mesh: Mesh, system: System, layer: int, *, tokens: int, number: int, seed: int, dtype: Any) -> Batch:
-    each = partial(batches.choices, system, layer, tokens=tokens, number=number, seed=seed)
+    each = partial(batches.chosen, system, layer, tokens=tokens, number=number, seed=seed)
     chosen = np.concatenate([each(rank=rank) for rank in range(mesh.size)])
     cut = NamedSharding(mesh, EACH)
     drawn = jax.jit(_drawn, static_argnums=(1, 2, 3), out_shardings=cut)
@@ -168,18 +165,4 @@ def _check(system: System, case: Case, given: Batch, output: jax.Array) -> None:
     numbers = jnp.unique(chosen)
     expected, _ = jax.jit(lambda: lax.scan(add, jnp.zeros(x.shape, jnp.float32), numbers))()
     error = float(jnp.abs(output[:CHECKED] - expected).max() / jnp.abs(expected).max())
-    if not error <= TOLERANCE[str(x.dtype)]:
-        raise WrongOutputError(f"{system.name}, {case.name}, JAX: the output differs by {error:.2g} of its largest")
-
-
-def _seconds(call: Callable[[], Any]) -> float:
-    """Seconds of one of several calls behind each other: the median of some times."""
-    found = []
-    for turn in range(WARM + REPEATS):
-        jax.block_until_ready(call())
-        start = perf_counter()
-        results = [call() for _ in range(IN_A_ROW)]
-        jax.block_until_ready(results)
-        if turn >= WARM:
-            found.append((perf_counter() - start) / IN_A_ROW)
-    return median(found)
+    refuse_wrong(f"{system.name}, {case.name}, JAX", error, str(x.dtype))

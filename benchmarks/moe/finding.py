@@ -7,9 +7,9 @@ from benchmarks.moe.batches import traffic
 from benchmarks.moe.graphs import Recorded
 from benchmarks.moe.place import Place
 from benchmarks.moe.placements import CASES, SHARE, TURN, place
+from benchmarks.moe.rows import Row
 from benchmarks.moe.setting import batch, worth
 from benchmarks.moe.slots import Slots, counted
-from benchmarks.moe.steps import Row
 from benchmarks.moe.systems import System
 from eplb_xp import quotas, route, share_tokens
 

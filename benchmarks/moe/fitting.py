@@ -1,11 +1,12 @@
 """What a layer's time follows: tokens of the busiest GPU, its slots, or both."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.stats import linregress
 
+from benchmarks.moe.rows import Row, by_gpu
 from eplb_xp.simulation.arrays import Numbers
 
 MOST_WORTH = 4096.0  # tokens that may take as long as a slot's weights
@@ -56,11 +57,11 @@ def fit(slots: Numbers, seconds: Numbers) -> Fit:
     )
 
 
-def of_gpus(rows: list[dict[str, Any]]) -> Fit:
+def of_gpus(rows: list[Row]) -> Fit:
     """Products of every rank and batch."""
     slots, seconds = [], []
     for row in rows:
-        slots += list(np.reshape(row["slots"], (row["gpus"], -1)))
+        slots += list(by_gpu(row))
         seconds += row["products_s"]
     most = max(map(len, slots))
     padded = np.stack([np.pad(each, (0, most - len(each))) for each in slots])
@@ -75,14 +76,14 @@ class Layers(NamedTuple):
     r2: float  # of what differs among batches of equally many tokens
 
 
-def rest(row: dict[str, Any]) -> float:
+def rest(row: Row) -> float:
     """Seconds of a layer, on its slowest rank, but for finding slots."""
     return max(np.subtract(row["layer_s"], row["slots_s"]))
 
 
-def of_layers(rows: list[dict[str, Any]], worth: float) -> Layers:
+def of_layers(rows: list[Row], worth: float) -> Layers:
     """Whole layers, against what their busiest GPU has, a slot with few tokens counting as `worth`."""
-    by_tokens: dict[int, list[dict[str, Any]]] = {}
+    by_tokens: dict[int, list[Row]] = {}
     for row in rows:
         by_tokens.setdefault(row["tokens"], []).append(row)
     points = {tokens: np.array([(busiest(row, worth), rest(row)) for row in its]) for tokens, its in by_tokens.items()}
@@ -94,9 +95,9 @@ def of_layers(rows: list[dict[str, Any]], worth: float) -> Layers:
     return Layers(slope, {tokens: float(y - slope * x) for tokens, (x, y) in means.items()}, r2)
 
 
-def busiest(row: dict[str, Any], worth: float) -> float:
+def busiest(row: Row, worth: float) -> float:
     """What the busiest GPU has, in tokens, a slot with few of them counting as `worth`."""
-    return float(weighted(np.reshape(row["slots"], (row["gpus"], -1)), worth).max())
+    return float(weighted(by_gpu(row), worth).max())
 
 
 def weighted(slots: Numbers, worth: float) -> Numbers:

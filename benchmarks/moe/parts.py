@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.moe import agreement, by_jax, finding, replanning, steps
 from benchmarks.moe.place import Place
-from benchmarks.moe.steps import Row
+from benchmarks.moe.rows import Row
 from benchmarks.moe.systems import DECODE, PREFILL, System
 
 BY_TORCH = PREFILL, DECODE, "slots", "moves", "agreement"

@@ -8,11 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.moe.fitting import busiest, rest
+from benchmarks.moe.rows import Row
 from benchmarks.moe.summary import Fitted, fits
 from benchmarks.moe.systems import PREFILL
 from eplb_xp.cli.output.pictures import STYLES
-
-Row = dict[str, Any]
 
 
 def write(path: Path, rows: list[Row], machine: str) -> None:

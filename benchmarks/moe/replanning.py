@@ -14,9 +14,9 @@ from benchmarks.moe.experts import Weights
 from benchmarks.moe.layer import exchanged
 from benchmarks.moe.place import Place
 from benchmarks.moe.placements import CASES
+from benchmarks.moe.rows import Row
 from benchmarks.moe.setting import Setting, batch, check, set_up, worth
 from benchmarks.moe.slots import Slots
-from benchmarks.moe.steps import Row
 from benchmarks.moe.systems import System
 from eplb_xp import Plan, moves, rebalance_experts
 from eplb_xp.simulation.arrays import Numbers
@@ -42,17 +42,17 @@ def measured(where: Place, system: System, announce: Callable[[str], None]) -> I
         others = Weights(*(x.clone() for x in made.held))
         given = batch(where, system, layer, system.tokens[0], 0)
         step = partial(exchanged, given, made.slots, made.held)
-        one = max(where.everyones(_seconds(where, step)))
-        alone = max(where.everyones(_seconds(where, partial(_beside, start, others, step, 0))))
+        one = _slowest(where, step)
+        alone = _slowest(where, partial(_beside, start, others, step, 0))
         number = max(ceil(LONGER * alone / one), 1)
-        both = max(where.everyones(_seconds(where, partial(_beside, start, others, step, number))))
-        steps = max(where.everyones(_seconds(where, partial(_repeat, step, number))))
+        both = _slowest(where, partial(_beside, start, others, step, number))
+        steps = _slowest(where, partial(_repeat, step, number))
 
         transfer = start(made.held)
-        check(where, made, given, step())  # the old plan's, while weights are on their way
+        check(made, given, step())  # the old plan's, while weights are on their way
         transfer.finish()
         slots = Slots(plan, joint.by, where.device, worth(where, system))
-        check(where, made, given, exchanged(given, slots, made.held))
+        check(made, given, exchanged(given, slots, made.held))
         yield {
             "system": system.name,
             "layer": layer,
@@ -94,5 +94,6 @@ def _repeat(step: Callable[[], object], number: int) -> None:
         step()
 
 
-def _seconds(where: Place, work: Callable[[], object]) -> float:
-    return clock.phases(where.device, lambda _: work())["layer"]
+def _slowest(where: Place, work: Callable[[], object]) -> float:
+    """Seconds on the rank that takes longest."""
+    return max(where.everyones(clock.phases(where.device, lambda _: work())["layer"]))

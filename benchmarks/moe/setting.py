@@ -8,21 +8,14 @@ import torch
 from benchmarks.moe import batches
 from benchmarks.moe.experts import Weights, weights_of, without_replicas
 from benchmarks.moe.layer import Batch
+from benchmarks.moe.outputs import CHECKED, refuse_wrong
 from benchmarks.moe.place import Place
 from benchmarks.moe.placements import Case, place
 from benchmarks.moe.slots import Slots
-from benchmarks.moe.systems import System
+from benchmarks.moe.systems import System, preset_of
 from eplb_xp import Plan
 from eplb_xp.simulation.arrays import Numbers
-from eplb_xp.simulation.presets import GPUS, cost_of
-
-# bfloat16 has 8 bits of a number; outputs are sums of products rounded to it on different ways.
-TOLERANCE = {torch.bfloat16: 0.03, torch.float32: 1e-4}
-CHECKED = 64  # tokens of a rank
-
-
-class WrongOutputError(Exception):
-    """A layer's output is not that of the layer without replicas."""
+from eplb_xp.simulation.presets import cost_of
 
 
 @dataclass
@@ -33,7 +26,6 @@ class Setting:
     system: System
     layer: int
     case: Case
-    past: Numbers  # [steps, experts]
     plan: Plan[Numbers]
     slots: Slots
     held: Weights
@@ -41,22 +33,16 @@ class Setting:
 
 def set_up(where: Place, system: System, layer: int, case: Case) -> Setting:
     """Plan, and make the weights of this rank's slots."""
-    past = batches.traffic(system, layer, where.seed).past
-    plan = place(case, system, past, where.gpus)
+    plan = place(case, system, batches.traffic(system, layer, where.seed).past, where.gpus)
     slots = Slots(plan, case.by, where.device, worth(where, system))
-    return Setting(where, system, layer, case, past, plan, slots, held_by(where, system, plan))
+    return Setting(where, system, layer, case, plan, slots, held_by(where, system, plan))
 
 
 def worth(where: Place, system: System) -> int:
     """How many tokens take as long as an expert's weights take to be read."""
-    cost = cost_of(preset_of(where), system.model)
+    gpu = torch.cuda.get_device_name() if where.device.type == "cuda" else ""
+    cost = cost_of(preset_of(gpu), system.model)
     return round(cost.seconds_per_active_slot / cost.seconds_per_token)
-
-
-def preset_of(where: Place) -> str:
-    """The preset of costs that is nearest to this rank's GPU."""
-    name = torch.cuda.get_device_name().lower() if where.device.type == "cuda" else ""
-    return next((gpu for gpu in GPUS if gpu in name), "h100")
 
 
 def held_by(where: Place, system: System, plan: Plan[Numbers]) -> Weights:
@@ -67,28 +53,25 @@ def held_by(where: Place, system: System, plan: Plan[Numbers]) -> Weights:
 
 def batch(where: Place, system: System, layer: int, tokens: int, number: int) -> Batch:
     """A batch of a later step, this rank's part of it."""
-    chosen = batches.choices(system, layer, tokens=tokens, number=number, rank=where.rank, seed=where.seed)
+    chosen = batches.chosen(system, layer, tokens=tokens, number=number, rank=where.rank, seed=where.seed)
     own = torch.Generator(where.device).manual_seed(where.seed + where.rank)
     x = torch.randn(tokens, system.model.hidden, generator=own, device=where.device, dtype=where.dtype)
     gate = torch.rand(chosen.shape, generator=own, device=where.device)
     return Batch(x, torch.tensor(chosen, device=where.device), gate / gate.sum(dim=-1, keepdim=True))
 
 
-def tokens_of_slots(where: Place, made: Setting, slot: torch.Tensor) -> Numbers:
+def tokens_of_slots(made: Setting, slot: torch.Tensor) -> Numbers:
     """The tokens that all ranks send to each slot [slots]."""
     own = np.bincount(slot.ravel().cpu().numpy(), minlength=made.plan.phy2log.shape[1])
-    total: Numbers = np.sum(where.everyones(own), axis=0)
+    total: Numbers = np.sum(made.where.everyones(own), axis=0)
     return total
 
 
-def check(where: Place, made: Setting, given: Batch, output: torch.Tensor) -> float:
+def check(made: Setting, given: Batch, output: torch.Tensor) -> float:
     """Compare a part of the output with a layer without replicas: the difference, relative to the largest number."""
     part = slice(0, CHECKED)
     expected = without_replicas(made.system.model, given.x[part], given.chosen[part], given.gate[part])
     error = float((output[part].float() - expected).abs().max() / expected.abs().max())
-    worst = max(where.everyones(error))
-    if not worst <= TOLERANCE[where.dtype]:
-        raise WrongOutputError(
-            f"{made.system.name}, {made.case.name}: the output differs by {worst:.2g} of its largest number"
-        )
+    worst = max(made.where.everyones(error))
+    refuse_wrong(f"{made.system.name}, {made.case.name}", worst, str(made.where.dtype).removeprefix("torch."))
     return worst

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import torch
 
@@ -12,10 +11,10 @@ from benchmarks.moe.graphs import Recorded
 from benchmarks.moe.layer import Batch, exchanged, gathered
 from benchmarks.moe.place import Place
 from benchmarks.moe.placements import ACTIVE, CASES, TIME
+from benchmarks.moe.rows import Row
 from benchmarks.moe.setting import Setting, batch, check, set_up, tokens_of_slots
 from benchmarks.moe.systems import DECODE, System
-
-Row = dict[str, Any]
+from eplb_xp.simulation.arrays import Numbers
 
 
 def measured(where: Place, system: System, announce: Callable[[str], None]) -> Iterator[Row]:
@@ -28,13 +27,13 @@ def measured(where: Place, system: System, announce: Callable[[str], None]) -> I
             announce(f"{system.name} {system.phase}, layer {layer}: {case.name}")
             made = set_up(where, system, layer, case)
             for tokens in system.tokens:
-                yield from timed(where, made, tokens)
+                yield from timed(made, tokens)
             del made
 
 
-def _row(where: Place, made: Setting, slot: torch.Tensor, own: dict[str, float], *, tokens: int, number: int) -> Row:
-    """What one batch took, on all ranks."""
-    everyones = where.everyones(own)
+def _row(made: Setting, slots: Numbers, own: dict[str, float], *, tokens: int, number: int) -> Row:
+    """What one batch took, on all ranks, given the tokens of slots."""
+    everyones = made.where.everyones(own)
     return {
         "system": made.system.name,
         "phase": made.system.phase,
@@ -42,14 +41,15 @@ def _row(where: Place, made: Setting, slot: torch.Tensor, own: dict[str, float],
         "case": made.case.name,
         "tokens": tokens,
         "batch": number,
-        "gpus": where.gpus,
-        "slots": tokens_of_slots(where, made, slot).tolist(),
+        "gpus": made.where.gpus,
+        "slots": slots.tolist(),
         **{f"{name}_s": [each[name] for each in everyones] for name in own},
     }
 
 
-def _by_phases(where: Place, made: Setting, tokens: int) -> Iterator[Row]:
+def _by_phases(made: Setting, tokens: int) -> Iterator[Row]:
     """Prefill: the slots of tokens are found in a graph, all else is called."""
+    where = made.where
     static = batch(where, made.system, made.layer, tokens, 0)
     slots = Recorded(lambda: made.slots(static.chosen), where.device)
     for number in range(made.system.batches):
@@ -59,12 +59,14 @@ def _by_phases(where: Place, made: Setting, tokens: int) -> Iterator[Row]:
         step = partial(exchanged, given, lambda _: slots(), made.held)
         output = step()
         if number == 0:
-            check(where, made, given, output)
-        yield _row(where, made, slots.result, clock.phases(where.device, step), tokens=tokens, number=number)
+            check(made, given, output)
+        total = tokens_of_slots(made, slots.result)
+        yield _row(made, total, clock.phases(where.device, step), tokens=tokens, number=number)
 
 
-def _in_graphs(where: Place, made: Setting, tokens: int) -> Iterator[Row]:
+def _in_graphs(made: Setting, tokens: int) -> Iterator[Row]:
     """Decode: the whole step in one graph; beside it one that finds slots, and one of the products alone."""
+    where = made.where
     static = batch(where, made.system, made.layer, tokens, 0)
     whole = Recorded(lambda: gathered(static, made.slots, made.held), where.device)
     slots = Recorded(lambda: made.slots(static.chosen), where.device)
@@ -76,15 +78,15 @@ def _in_graphs(where: Place, made: Setting, tokens: int) -> Iterator[Row]:
         _fill(static, given)
         output = whole()
         if number == 0:
-            check(where, made, given, output)
-        total = tokens_of_slots(where, made, slots()).reshape(where.gpus, -1)[where.rank]
-        until.copy_(torch.from_numpy(total).cumsum(dim=0))
+            check(made, given, output)
+        total = tokens_of_slots(made, slots())
+        until.copy_(torch.from_numpy(total.reshape(where.gpus, -1)[where.rank]).cumsum(dim=0))
         own = {
             "layer": clock.in_a_row(where.device, whole),
             "slots": clock.in_a_row(where.device, slots),
             "products": clock.in_a_row(where.device, alone),
         }
-        yield _row(where, made, slots.result, own, tokens=tokens, number=number)
+        yield _row(made, total, own, tokens=tokens, number=number)
 
 
 def _fill(static: Batch, given: Batch) -> None:

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.moe.fitting import Fit, Layers, of_gpus, of_layers
+from benchmarks.moe.rows import Row, by_gpu
 from benchmarks.moe.systems import DECODE, PREFILL
 from eplb_xp.simulation import Cost
 from eplb_xp.simulation.arrays import Numbers
 
 BESIDE = "EPLB"  # what cases are compared with
-Row = dict[str, Any]
 
 
 class CaseTimes(NamedTuple):
@@ -109,7 +109,7 @@ def _layers(rows: list[Row]) -> Numbers:
 
 
 def _balance(row: Row) -> float:
-    each = np.reshape(row["slots"], (row["gpus"], -1)).sum(axis=1)
+    each = by_gpu(row).sum(axis=1)
     return float(each.mean() / each.max())
 
 

@@ -2,10 +2,15 @@
 
 from typing import NamedTuple
 
-from eplb_xp.simulation.presets import MODELS, Model
+from eplb_xp.simulation.presets import GPUS, MODELS, Model
 
 PREFILL, DECODE = "prefill", "decode"
 PLANNED = 40  # steps that placements are made from; the batches are drawn from those that follow
+
+
+def preset_of(gpu: str) -> str:
+    """The preset of costs that is nearest to a GPU of this name."""
+    return next((name for name in GPUS if name in gpu.lower()), "h100")
 
 
 class System(NamedTuple):

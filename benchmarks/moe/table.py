@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 from rich.console import Group
 from rich.text import Text
 
+from benchmarks.moe.rows import Row
 from benchmarks.moe.summary import CaseTimes, Fitted
 from eplb_xp.cli.output.tables import new_table
 from eplb_xp.simulation import Cost
-
-Row = dict[str, Any]
 
 
 class Table(NamedTuple):

@@ -4,8 +4,8 @@ import jax
 import pytest
 
 from benchmarks.moe import by_jax, systems
+from benchmarks.moe.outputs import WrongOutputError
 from benchmarks.moe.placements import SHARE, Case
-from benchmarks.moe.setting import WrongOutputError
 from eplb_xp.simulation.presets import Model
 
 GPUS = 2
@@ -17,7 +17,6 @@ pytestmark = pytest.mark.usefixtures("plainly_compiled")
 @pytest.fixture(autouse=True)
 def one_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_jax, "CASES", (Case("ring, shares", "ring", SHARE),))
-    monkeypatch.setattr(by_jax, "IN_A_ROW", 1)
 
 
 def test_shares_are_of_all_devices_tokens() -> None:

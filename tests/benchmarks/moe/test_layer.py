@@ -10,6 +10,7 @@ import torch.distributed as dist
 
 from benchmarks.moe import batches, setting, slots, systems
 from benchmarks.moe.layer import exchanged, gathered
+from benchmarks.moe.outputs import WrongOutputError
 from benchmarks.moe.place import Place
 from benchmarks.moe.placements import CASES, TIME, Case, place
 
@@ -30,15 +31,15 @@ def test_outputs_are_those_of_a_layer_without_replicas(alone: Place, case: Case)
     made = setting.set_up(alone, PREFILL, 30, case)
     given = setting.batch(alone, PREFILL, 30, 96, 0)
     for layer in (exchanged, gathered):
-        assert setting.check(alone, made, given, layer(given, made.slots, made.held)) < 1e-4
+        assert setting.check(made, given, layer(given, made.slots, made.held)) < 1e-4
 
 
 def test_one_wrong_weight_is_seen(alone: Place) -> None:
     made = setting.set_up(alone, PREFILL, 30, CASES[0])
     given = setting.batch(alone, PREFILL, 30, 96, 0)
     made.held.down[int(given.chosen[0, 0])] *= 1.01
-    with pytest.raises(setting.WrongOutputError, match="tiny, in order: the output differs by"):
-        setting.check(alone, made, given, exchanged(given, made.slots, made.held))
+    with pytest.raises(WrongOutputError, match="tiny, in order: the output differs by"):
+        setting.check(made, given, exchanged(given, made.slots, made.held))
 
 
 def test_few_tokens_are_whole_and_many_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,9 +61,9 @@ def test_few_tokens_are_whole_and_many_are_shared(monkeypatch: pytest.MonkeyPatc
 
 
 def test_choices_follow_loads_and_are_different_for_a_token() -> None:
-    chosen = batches.choices(PREFILL, 30, tokens=4000, number=1, rank=1, seed=0)
+    chosen = batches.chosen(PREFILL, 30, tokens=4000, number=1, rank=1, seed=0)
     assert chosen.shape == (4000, 2)
     assert (chosen[:, 0] != chosen[:, 1]).all()
     load = batches.traffic(PREFILL, 30, 0).later[1]
     assert np.corrcoef(np.bincount(chosen.ravel(), minlength=16), load)[0, 1] > 0.95
-    assert not np.array_equal(chosen, batches.choices(PREFILL, 30, tokens=4000, number=1, rank=0, seed=0))
+    assert not np.array_equal(chosen, batches.chosen(PREFILL, 30, tokens=4000, number=1, rank=0, seed=0))
