@@ -1,11 +1,14 @@
 """The kernels for JAX arrays: plans of small loads, and which of them kernels may make."""
 
 import functools
+import sys
+from types import ModuleType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from eplb_xp import Plan, rebalance_experts
 from tests.support.libraries import NumPyArray
@@ -50,3 +53,17 @@ def planned_shapes(function: Any, *arrays: Any, primitive: str = PRIMITIVE) -> l
             params = [getattr(param, "jaxpr", param) for param in jax.tree.leaves(list(eqn.params.values()))]
             pending += [param for param in params if hasattr(param, "eqns")]
     return shapes
+
+
+def launched(patch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What kernels of one result are launched with from here on, by the names of their arguments; none of them runs."""
+    calls: list[dict[str, Any]] = []
+
+    def triton_call(*arguments: Any, kernel: Any, out_shape: Any, **options: Any) -> jax.Array:
+        calls.append(dict(zip(kernel.arg_names, (*arguments, out_shape, options["S"]), strict=True)) | options)
+        return jnp.zeros(out_shape.shape, out_shape.dtype)
+
+    stand_in = ModuleType("jax_triton")
+    patch.setattr(stand_in, "triton_call", triton_call, raising=False)
+    patch.setitem(sys.modules, "jax_triton", stand_in)
+    return calls

@@ -31,6 +31,25 @@ def plan_of(phy2log: NumPyArray, experts: int, rng: np.random.Generator) -> Plan
     return Plan(phy2log, log2phy, logcnt)
 
 
+def any_counts(rng: np.random.Generator, maps: Any, most: int) -> tuple[tuple[NumPyArray, ...], int]:
+    """What `quotas` is given for three layers, of any shares and counts that need not belong together; and nodes."""
+    phy2log, log2phy, logcnt, ranks = maps
+    nodes = int(rng.choice([n for n in range(1, ranks + 1) if ranks % n == 0]))
+    counts = rng.integers(-1, most + 1, (3, ranks, logcnt.shape[1]))
+    share = rng.integers(-1, most + 1, phy2log.shape)
+    return (share, phy2log, log2phy, logcnt, counts), nodes
+
+
+def any_tokens(rng: np.random.Generator, maps: Any, most: int) -> tuple[NumPyArray, ...]:
+    """What `route` is given, quotas in front: experts that are there or not, after any tokens or none."""
+    _, log2phy, logcnt, _ = maps
+    layers, experts = logcnt.shape
+    tokens = rng.integers(-2, experts + 2, (layers, rng.integers(1, 20), rng.integers(1, 4)))
+    first = rng.integers(-3, most, logcnt.shape) if rng.random() < 0.5 else logcnt[:, :0]
+    quota = np.sort(rng.integers(-3, 12, log2phy.shape) + first.max(axis=1, initial=0)[:, None, None], axis=-1)
+    return quota, log2phy, logcnt, first, tokens
+
+
 def parts(rng: np.random.Generator, tokens: NumPyArray, number: int) -> NumPyArray:
     """These tokens in so many parts: [number, ...]."""
     share = rng.random((number, *tokens.shape)) * (rng.random((number, *tokens.shape)) < 0.7) + 1e-9

@@ -1,7 +1,6 @@
 """Shares by native code, called by themselves, held against the once-written code."""
 
 from typing import Any
-from unittest import mock
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,21 +12,16 @@ from eplb_xp.backends.launching import shares_from_numpy
 from eplb_xp.backends.numpy import LIBRARY
 from eplb_xp.backends.takeover import Refusal
 from tests.support.libraries import NumPyArray
-from tests.support.native import LANES
+from tests.support.native import LANES, poisoned
 from tests.support.shares import Batch, drawn_plans, shapes_of_all_proportions
 
 NOT_PREPARED = "native code shares by plans of all experts, what prepare_shares made of one, and tolerances from 0 to 1"
 tolerances = st.sampled_from([0.0, 2.0**-10, 0.01, 0.3, 1.0])
 
 
-def poisoned(shape: tuple[int, ...], dtype: Any) -> NumPyArray:
-    """An output that held something else."""
-    return np.full(shape, 77, dtype)
-
-
 def native(call: Any, *arrays: Any, lanes: int = LANES[-1], **settings: Any) -> Any:
     """What native code says, which is not refused."""
-    with mock.patch.object(np, "empty", poisoned):
+    with poisoned():
         found = call(LIBRARY, *arrays, **settings, lanes=lanes)
     assert not isinstance(found, Refusal), found.reason
     return found

@@ -13,7 +13,7 @@ from eplb_xp import Plan, Shares, quotas
 from eplb_xp.algorithms.routing import quotas as steps
 from eplb_xp.backends.takeover import SWITCH
 from eplb_xp.backends.tensors.operators import as_operator
-from tests.support.cuda import no_waiting
+from tests.support.cuda import no_waiting, shifted
 from tests.support.quota_kernels import Given, as_dtype, drawn, expected
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("poisoned")]
@@ -114,14 +114,10 @@ def test_integers_of_any_width(name: str, poisoned: list[int]) -> None:
 def test_any_strides_and_addresses(poisoned: list[int]) -> None:
     given, nodes = made(np.random.default_rng(2), "288 / 32", 3)
     tensors = on_gpu(given)
-    shifted = []
-    for x in tensors:
-        memory = torch.full((x.numel() + 1,), 7, dtype=x.dtype, device="cuda")
-        memory[1:] = x.flatten()
-        shifted.append(memory[1:].view(x.shape))
+    elsewhere = [*map(shifted, tensors)]
     spread = [torch.stack([x, x + 1], dim=-1)[..., 0] for x in tensors]
     of_layers_last = [*tensors[:4], tensors[4].movedim(0, -1).contiguous().movedim(-1, 0), tensors[5]]
-    for arrays in (shifted, spread, of_layers_last, [*tensors[:-1], shifted[-1]]):
+    for arrays in (elsewhere, spread, of_layers_last, [*tensors[:-1], elsewhere[-1]]):
         assert_equal(divided(nodes, *arrays), given, nodes)
     assert poisoned
 

@@ -13,7 +13,7 @@ from eplb_xp.algorithms.routing import route as steps
 from eplb_xp.backends.launching.routing import FEW, MOST_TOKENS
 from eplb_xp.backends.takeover import SWITCH
 from eplb_xp.backends.tensors.operators import as_operator
-from tests.support.cuda import no_waiting
+from tests.support.cuda import no_waiting, shifted
 from tests.support.route_kernels import Given, drawn, each, expected
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("poisoned")]
@@ -84,13 +84,9 @@ def test_integers_of_any_width(name: str, by_quota: bool, poisoned: list[int]) -
 def test_any_strides_and_addresses(tokens: tuple[int, int], by_quota: bool, poisoned: list[int]) -> None:
     given = drawn(np.random.default_rng(2), SHAPES["288 / 32"], tokens, by_quota=by_quota, has_first=True)
     tensors = on_gpu(given)
-    shifted = []
-    for x in tensors:
-        memory = torch.full((x.numel() + 1,), 7, dtype=x.dtype, device="cuda")
-        memory[1:] = x.flatten()
-        shifted.append(memory[1:].view(x.shape))
+    elsewhere = [*map(shifted, tensors)]
     spread = [torch.stack([x, x + 1], dim=-1)[..., 0] for x in tensors]
-    for arrays in (shifted, spread, [shifted[0], *tensors[1:]], [tensors[0].T.contiguous().T, *tensors[1:]]):
+    for arrays in (elsewhere, spread, [elsewhere[0], *tensors[1:]], [tensors[0].T.contiguous().T, *tensors[1:]]):
         assert_equal(routed(*arrays), given)
     assert poisoned
 

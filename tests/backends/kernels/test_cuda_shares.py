@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from eplb_xp import Prepared, prepare_shares, share_tokens
+from tests.support.cuda import shifted
 from tests.support.cuda_shares import SMALL, assert_equal, batch, check, on_gpu, shared
 from tests.support.share_kernels import prepared_of
 from tests.support.shares import Batch, Shape, random_plan
@@ -156,9 +157,7 @@ def test_any_strides_and_addresses(poisoned: list[int]) -> None:
 def moved(x: torch.Tensor, kind: str) -> torch.Tensor:
     """The same values, elsewhere in memory or in another dtype."""
     if kind == "offset":
-        memory = torch.full((x.numel() + 1,), -7, dtype=x.dtype, device=x.device)
-        memory[1:] = x.ravel()
-        return memory[1:].view(x.shape)
+        return shifted(x)
     if kind == "spread":
         memory = torch.full((2 * x.shape[0], 3 * x.shape[1]), -7, dtype=x.dtype, device=x.device)
         memory[::2, 1::3] = x

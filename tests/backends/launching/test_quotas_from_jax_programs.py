@@ -2,8 +2,6 @@
 
 import functools
 import logging
-import sys
-from types import ModuleType
 from typing import Any
 
 import jax
@@ -14,7 +12,7 @@ from jax import export, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from eplb_xp.backends.takeover import SWITCH
-from tests.support.jax_kernels import CUSTOM_CALL, planned_shapes
+from tests.support.jax_kernels import CUSTOM_CALL, launched, planned_shapes
 from tests.support.jax_quotas import OF_ALL, OF_ONE, arrays_of, assert_equal, divided, divided_among_all
 from tests.support.libraries import NumPyArray
 from tests.support.quota_kernels import Given, as_dtype, drawn
@@ -113,15 +111,7 @@ def test_an_exported_program_holds_no_kernel(function: Any, primitive: str) -> N
 
 @every_way
 def test_the_kernel_gets_what_it_is_to_read(function: Any, primitive: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[dict[str, Any]] = []
-
-    def triton_call(*arguments: Any, kernel: Any, out_shape: Any, **options: Any) -> jax.Array:
-        calls.append(dict(zip(kernel.arg_names, (*arguments, out_shape, options["S"]), strict=True)) | options)
-        return jnp.zeros(out_shape.shape, out_shape.dtype)
-
-    stand_in = ModuleType("jax_triton")
-    monkeypatch.setattr(stand_in, "triton_call", triton_call, raising=False)
-    monkeypatch.setitem(sys.modules, "jax_triton", stand_in)
+    calls = launched(monkeypatch)
     given = made(layers=3, of_one=primitive == OF_ONE, dtype="int16")
     jax.jit(functools.partial(function)).trace(*in_jax(given)).lower(lowering_platforms=("cuda",))
     (call,) = calls

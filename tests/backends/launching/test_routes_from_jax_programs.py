@@ -2,8 +2,6 @@
 
 import functools
 import logging
-import sys
-from types import ModuleType
 from typing import Any
 
 import jax
@@ -17,7 +15,7 @@ from eplb_xp import route
 from eplb_xp.backends.launching import from_jax
 from eplb_xp.backends.launching.routing import FEW
 from eplb_xp.backends.takeover import SWITCH
-from tests.support.jax_kernels import CUSTOM_CALL, planned_shapes
+from tests.support.jax_kernels import CUSTOM_CALL, launched, planned_shapes
 from tests.support.libraries import NumPyArray
 from tests.support.route_kernels import Given, drawn, each, expected
 
@@ -122,15 +120,7 @@ def test_an_exported_program_holds_no_kernels(way: str) -> None:
 @every_way
 @pytest.mark.parametrize("tokens", [10, FEW], ids=["few", "many"])
 def test_kernels_get_what_they_are_to_read(way: str, tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[dict[str, Any]] = []
-
-    def triton_call(*arguments: Any, kernel: Any, out_shape: Any, **options: Any) -> jax.Array:
-        calls.append(dict(zip(kernel.arg_names, (*arguments, out_shape, options["S"]), strict=True)) | options)
-        return jnp.zeros(out_shape.shape, out_shape.dtype)
-
-    stand_in = ModuleType("jax_triton")
-    monkeypatch.setattr(stand_in, "triton_call", triton_call, raising=False)
-    monkeypatch.setitem(sys.modules, "jax_triton", stand_in)
+    calls = launched(monkeypatch)
     given = made(way, (3,), (tokens, 2), "int16")
     batched = jax.vmap(functools.partial(routed))
     jax.jit(batched).trace(*in_jax(given)).lower(lowering_platforms=("cuda",))

@@ -15,8 +15,8 @@ from eplb_xp.backends.numpy import LIBRARY
 from eplb_xp.backends.takeover import Refusal
 from tests.support.libraries import NumPyArray
 from tests.support.loads import thorough
-from tests.support.native import LANES, needs_native
-from tests.support.routing import plan_of
+from tests.support.native import LANES, needs_native, poisoned
+from tests.support.routing import any_counts, any_tokens, plan_of
 from tests.support.shares import drawn_plans, shapes_of_all_proportions
 from tests.support.threads import at_once
 
@@ -29,11 +29,7 @@ dtypes = st.sampled_from([np.int64, np.int64, np.int32])
 
 def native(call: Any, *arrays: Any, lanes: int = LANES[-1], **settings: Any) -> Any:
     """What native code says, from an output that held something else."""
-
-    def poisoned(shape: Any, dtype: Any) -> NumPyArray:
-        return np.full(shape, 77, dtype)
-
-    with mock.patch.object(np, "empty", poisoned):
+    with poisoned():
         return call(LIBRARY, *arrays, **settings, lanes=lanes)
 
 
@@ -73,25 +69,16 @@ def maps(draw: st.DrawFn, layers: int = 3) -> tuple[Any, Any, Any, int]:
 @thorough
 @given(plan=maps(), seed=st.integers(0, 2**32 - 1), most=st.sampled_from([1, 30, 10**9]), dtype=dtypes)
 def test_quotas_are_those_of_the_once_written_code(plan: Any, seed: int, most: int, dtype: Any) -> None:
-    phy2log, log2phy, logcnt, ranks = plan
     rng = np.random.default_rng(seed)
-    nodes = int(rng.choice([n for n in range(1, ranks + 1) if ranks % n == 0]))
-    counts = rng.integers(-1, most + 1, (3, ranks, logcnt.shape[1]))
-    share = rng.integers(-1, most + 1, phy2log.shape)
-    arrays = tuple(x.astype(dtype) for x in (share, phy2log, log2phy, logcnt, counts))
-    assert_divided(arrays, rng.integers(-1, ranks + 1, (3, 1)), nodes)
+    arrays, nodes = any_counts(rng, plan, most)
+    rank = rng.integers(-1, plan[-1] + 1, (3, 1))
+    assert_divided(tuple(x.astype(dtype) for x in arrays), rank, nodes)
 
 
 @thorough
 @given(plan=maps(), seed=st.integers(0, 2**32 - 1), most=st.sampled_from([1, 4, 12, 2**31 - 1]), dtype=dtypes)
 def test_slots_are_those_of_the_once_written_code(plan: Any, seed: int, most: int, dtype: Any) -> None:
-    _, log2phy, logcnt, _ = plan
-    layers, experts = logcnt.shape
-    rng = np.random.default_rng(seed)
-    tokens = rng.integers(-2, experts + 2, (layers, rng.integers(1, 20), rng.integers(1, 4)))
-    first = rng.integers(-3, most, logcnt.shape) if rng.random() < 0.5 else logcnt[:, :0]
-    quota = np.sort(rng.integers(-3, 12, log2phy.shape) + first.max(axis=1, initial=0)[:, None, None], axis=-1)
-    quota, *arrays = (x.astype(dtype) for x in (quota, log2phy, logcnt, first, tokens))
+    quota, *arrays = (x.astype(dtype) for x in any_tokens(np.random.default_rng(seed), plan, most))
     assert_in_all_lanes(routing.route_in_turn, tuple(arrays))
     assert_in_all_lanes(routing.route_by_quota, (quota, *arrays))
 

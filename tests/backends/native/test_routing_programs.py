@@ -28,6 +28,7 @@ from tests.support.jax_kernels import planned_shapes
 from tests.support.libraries import NumPyArray
 from tests.support.native import natively, needs_native
 from tests.support.route_kernels import expected
+from tests.support.routing import any_counts, any_tokens
 
 pytestmark = needs_native
 
@@ -69,13 +70,10 @@ def made(function: Callable[..., Any], *arrays: Any, target: str) -> Any:
 @settings(max_examples=15)
 @given(plan=maps(), seed=st.integers(0, 2**32 - 1), most=st.sampled_from([1, 30, 10**6]))
 def test_quotas_are_those_of_the_once_written_code(plan: Any, seed: int, most: int) -> None:
-    phy2log, log2phy, logcnt, ranks = plan
     rng = np.random.default_rng(seed)
-    nodes = int(rng.choice([n for n in range(1, ranks + 1) if ranks % n == 0]))
-    counts = rng.integers(-1, most + 1, (3, ranks, logcnt.shape[1]))
-    share = rng.integers(-1, most + 1, phy2log.shape)
-    arrays = [x.astype(np.int32) for x in (share, phy2log, log2phy, logcnt, counts)]
-    rank = rng.integers(-1, ranks + 1, (3, 1)).astype(np.int32)
+    drawn_for_it, nodes = any_counts(rng, plan, most)
+    arrays = [x.astype(np.int32) for x in drawn_for_it]
+    rank = rng.integers(-1, plan[-1] + 1, (3, 1)).astype(np.int32)
     for step, its in ((dividing.quotas, arrays), (dividing.quotas_of_rank, [rank, *arrays])):
         call = functools.partial(getattr(quotas_from_jax, step.__name__), JAX, num_nodes=nodes)
         with natively():
@@ -86,13 +84,8 @@ def test_quotas_are_those_of_the_once_written_code(plan: Any, seed: int, most: i
 @settings(max_examples=15)
 @given(plan=maps(), seed=st.integers(0, 2**32 - 1), most=st.sampled_from([1, 4, 12]), is_x64=st.booleans())
 def test_slots_are_those_of_the_once_written_code(plan: Any, seed: int, most: int, is_x64: bool) -> None:
-    _, log2phy, logcnt, _ = plan
-    layers, experts = logcnt.shape
-    rng = np.random.default_rng(seed)
-    tokens = rng.integers(-2, experts + 2, (layers, rng.integers(1, 20), rng.integers(1, 4)))
-    first = rng.integers(-3, most, logcnt.shape) if rng.random() < 0.5 else logcnt[:, :0]
-    quota = np.sort(rng.integers(-3, 12, log2phy.shape) + first.max(axis=1, initial=0)[:, None, None], axis=-1)
-    arrays = [x.astype(np.int64 if is_x64 else np.int32) for x in (quota, log2phy, logcnt, first, tokens)]
+    drawn_for_it = any_tokens(np.random.default_rng(seed), plan, most)
+    arrays = [x.astype(np.int64 if is_x64 else np.int32) for x in drawn_for_it]
     for step, its in ((routing.route_in_turn, arrays[1:]), (routing.route_by_quota, arrays)):
         call = functools.partial(getattr(routes_from_jax, step.__name__), JAX)
         with natively(), jax.enable_x64(is_x64):
