@@ -93,13 +93,13 @@ def share_tokens(
     if rounds > MOST_ROUNDS:
         raise ValueError(f"rounds must be at most {MOST_ROUNDS}, got {rounds}")
     its_tolerance = as_tolerance(lib, tolerance, weight)
-    is_checked = False
+    has_all_experts = False
     if prepared is not None:
         check_prepared(lib, prepared, phy2log, weight)
-        is_checked = _check_places_if_free(lib, prepared, phy2log, weight.shape[1], sizes.num_gpus)
+        has_all_experts = _check_places_if_free(lib, prepared, phy2log, weight.shape[1], sizes.num_gpus)
     check_values_if_free(lib, weight)
     _check_tokens_if_free(lib, weight)
-    if not is_checked:
+    if not has_all_experts:
         check_experts_if_free(lib, phy2log, weight.shape[1], sizes)
     step = shares.share_of_plan if prepared is None else shares.share
     its_plan = (phy2log,) if prepared is None else prepared
@@ -162,7 +162,10 @@ def check_prepared(lib: Standard, prepared: Any, phy2log: Any, weight: Any) -> N
 
 
 def _check_places_if_free(lib: Standard, prepared: Any, phy2log: Any, experts: int, num_gpus: int) -> bool:
-    """Where reading costs nothing: it has the experts of this plan in the places of so many GPUs. Whether all, once."""
+    """Where reading costs nothing: it has the experts of this plan in the places of so many GPUs.
+
+    Whether so much is known of the plan, too: it has all experts, none twice on a GPU.
+    """
     if not (lib.is_readable(phy2log) and lib.is_readable(prepared.expert) and lib.is_readable(prepared.holders)):
         return False
     layers, replicas = phy2log.shape
