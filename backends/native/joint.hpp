@@ -21,7 +21,7 @@ class Joint {
     levels_.begin(load, total, spares, tools.sorter);
     seen_.clear();
     // What is placed with them is not improved by itself where packs are shaken.
-    if (table.capacity >= kFewestItemsOfPairs) seen_.is_new(spares.count);
+    if (table.capacity != kShakenItems) seen_.is_new(spares.count);
     if (shape_.generations > 1) parents_.begin(spares);
     for (int generation = 1; generation <= shape_.generations && is_open(); ++generation) {
       pack_candidates(load, generation, spares, items, table, tools);

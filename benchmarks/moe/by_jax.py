@@ -38,9 +38,22 @@ class Weights(NamedTuple):
     down: jax.Array  # [slots, intermediate, hidden]
 
 
+class Programs(NamedTuple):
+    """Compiled once for all cases whose arrays have the same shapes."""
+
+    mesh: Mesh
+    whole: Callable[..., jax.Array]
+    slots: Callable[..., jax.Array]  # what finds them, alone
+
+
 def measured(gpus: int, system: System, seed: int, announce: Callable[[str], None]) -> Iterator[Row]:
     """A row for each batch: the tokens of each slot, what the step took, and what finding slots took."""
     mesh = jax.make_mesh((gpus,), ("gpu",), axis_types=(AxisType.Auto,), devices=jax.devices()[:gpus])
+    programs = Programs(
+        mesh,
+        _program(partial(step, gpus=gpus), mesh, (EACH, EACH, ALL, ALL)),
+        _program(partial(slots_of, gpus=gpus), mesh, (EACH, ALL, ALL)),
+    )
     dtype = jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
     for layer in system.layers[:1]:
         past = batches.traffic(system, layer, seed).past
@@ -53,7 +66,7 @@ def measured(gpus: int, system: System, seed: int, announce: Callable[[str], Non
             experts = jax.jit(weights_of, static_argnums=(0, 2), out_shardings=NamedSharding(mesh, EACH))
             held = experts(system.model, plan.phy2log[0], dtype)
             for tokens in system.tokens[-1:]:
-                yield from _timed(mesh, system, case, (plan, prepared, held), layer=layer, tokens=tokens, seed=seed)
+                yield from _timed(programs, system, case, (plan, prepared, held), layer=layer, tokens=tokens, seed=seed)
 
 
 def weights_of(model: Model, numbers: jax.Array, dtype: Any) -> Weights:
@@ -99,7 +112,7 @@ def step(
 
 
 def _timed(
-    mesh: Mesh,
+    programs: Programs,
     system: System,
     case: Case,
     placed: tuple[Plan[jax.Array], Prepared[jax.Array] | None, Weights],
@@ -109,14 +122,12 @@ def _timed(
     seed: int,
 ) -> Iterator[Row]:
     plan, prepared, held = placed
-    gpus = mesh.size
-    whole = _compiled(partial(step, gpus=gpus), mesh, (EACH, EACH, ALL, ALL))
-    slots = _compiled(partial(slots_of, gpus=gpus), mesh, (EACH, ALL, ALL))
+    mesh = programs.mesh
     for number in range(min(BATCHES, system.batches)):
         given = _batch(mesh, system, layer, tokens=tokens, number=number, seed=seed, dtype=held.up.dtype)
         if number == 0:
-            _check(system, case, given, whole(given, held, plan, prepared))
-        slot = slots(given.chosen, plan, prepared)
+            _check(system, case, given, programs.whole(given, held, plan, prepared))
+        slot = programs.slots(given.chosen, plan, prepared)
         yield {
             "system": system.name,
             "phase": system.phase,
@@ -124,14 +135,14 @@ def _timed(
             "case": case.name,
             "tokens": tokens,
             "batch": number,
-            "gpus": gpus,
+            "gpus": mesh.size,
             "slots": np.bincount(np.asarray(slot).ravel(), minlength=plan.phy2log.shape[1]).tolist(),
-            "layer_s": [seconds(lambda: whole(given, held, plan, prepared))],  # noqa: B023
-            "slots_s": [seconds(lambda: slots(given.chosen, plan, prepared))],  # noqa: B023
+            "layer_s": [seconds(lambda: programs.whole(given, held, plan, prepared))],  # noqa: B023
+            "slots_s": [seconds(lambda: programs.slots(given.chosen, plan, prepared))],  # noqa: B023
         }
 
 
-def _compiled(function: Callable[..., Any], mesh: Mesh, specs: tuple[PartitionSpec, ...]) -> Callable[..., Any]:
+def _program(function: Callable[..., Any], mesh: Mesh, specs: tuple[PartitionSpec, ...]) -> Callable[..., Any]:
     # Kernels say nothing of what is the same on all devices.
     return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=EACH, check_vma=False))
 

@@ -49,7 +49,7 @@ class Policy:
         The most further steps with four slots a GPU or more: swaps and, up to sixteen slots, where none helps,
         exchanges, two replicas of the busiest GPU for two of another. 0 for none, at most 1048576.
     shakes : int
-        Further steps with two or three slots a GPU, in which all GPUs but the busiest swap replicas in pairs where no
+        Further steps with three slots a GPU, in which all GPUs but the busiest swap replicas in pairs where no
         swap with that helps, to make room for one: how often each GPU meets each other one, until a bound is reached.
         0 for never, at most 1024.
     threshold : float
@@ -63,7 +63,7 @@ class Policy:
         heaviest and once to the lightest of them.
     refined : int
         Of those candidates, how many of the best after packing are refined by swaps and further steps, at most 2048;
-        twice as many with two or three slots a GPU.
+        twice as many with three slots a GPU.
     generations : int
         With at most 32 slots, how many generations of candidates there are, 1 to 1024; else there is one. Each but the
         first takes a replica from an expert and gives it to another, in the best candidates of those before. They

@@ -9,8 +9,8 @@ from eplb_xp.backends.kernels.improving.refinement import refine
 from eplb_xp.backends.kernels.improving.shaking import shake
 from eplb_xp.backends.kernels.rows import tree_total
 
-# `finishing.FEWEST_ITEMS_OF_PAIRS`, `pairs.MOST_ITEMS`.
-FEWEST_ITEMS = tl.constexpr(4)
+# `finishing.SHAKEN_ITEMS`, `pairs.MOST_ITEMS`.
+SHAKEN_ITEMS = tl.constexpr(3)
 MOST_ITEMS = tl.constexpr(16)
 
 
@@ -26,7 +26,7 @@ def store_total(load, own, S: tl.constexpr):
 def finished(load, tag, pack_load, items_at, steps, S: tl.constexpr):
     """After at most so many further steps, given where the items' total is."""
     gain = float_of(tl.load(items_at + S.gain_at))
-    if S.capacity < FEWEST_ITEMS:
+    if S.capacity == SHAKEN_ITEMS:
         total = float_of(tl.load(items_at + S.total_at))
         load, tag, pack_load = shake(load, tag, pack_load, total, gain, steps, S)
     elif S.capacity <= MOST_ITEMS:

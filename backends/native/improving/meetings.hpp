@@ -2,10 +2,9 @@
 // first of equal ones. Whether a pack that swapped is as busy as that is said each time: rounding may bring that about.
 // So it is whether a swap with one of them may help the busiest pack then; with all others none did before.
 
-template <int kCapacity>
 class Meetings {
  public:
-  Meetings(const Table& table, float high, const Glance<kCapacity>& glance)
+  Meetings(const Table& table, float high, const Glance& glance)
       : table_(table), width_(table.width), high_(high), glance_(glance), is_as_busy_{}, may_help_{} {}
 
   // The first of these packs with the last of them, and so on.
@@ -35,11 +34,11 @@ class Meetings {
   __attribute__((always_inline)) void swap_lanes(int first, int last, int i, Ints met, Ints& is_as_busy,
                                                  Ints& may_help) const {
     const int ours = first + i, theirs = last - i - (kLanes - 1);
-    Floats load[kCapacity], their_load[kCapacity], after[kCapacity];
+    Floats load[kShakenItems], their_load[kShakenItems], after[kShakenItems];
     const Floats pack_load = floats_at(table_.pack_load + ours);
     const Floats their_pack_load = reversed(floats_at(table_.pack_load + theirs));
-    Ints is_allowed[kCapacity], some{};
-    for (int r = 0; r < kCapacity; ++r) {
+    Ints is_allowed[kShakenItems], some{};
+    for (int r = 0; r < kShakenItems; ++r) {
       load[r] = floats_at(table_.load + r * width_ + ours);
       their_load[r] = reversed(floats_at(table_.load + r * width_ + theirs));
       after[r] = busier(pack_load, their_pack_load, load[r] - their_load[r]);
@@ -47,31 +46,31 @@ class Meetings {
       some |= is_allowed[r];
     }
     if (!any(some & ~met)) return;
-    Ints expert[kCapacity], their_expert[kCapacity], stays[kCapacity], goes[kCapacity];
-    for (int r = 0; r < kCapacity; ++r) {
+    Ints expert[kShakenItems], their_expert[kShakenItems], stays[kShakenItems], goes[kShakenItems];
+    for (int r = 0; r < kShakenItems; ++r) {
       expert[r] = ints_at(table_.expert + r * width_ + ours);
       their_expert[r] = reversed(ints_at(table_.expert + r * width_ + theirs));
       stays[r] = as_bits(expert[r] == their_expert[r]) | met;
     }
-    for (int r = 0; r < kCapacity; ++r)
+    for (int r = 0; r < kShakenItems; ++r)
       for (int o = 0; o < r; ++o) {
         const Ints same = as_bits(expert[r] == their_expert[o]) | as_bits(expert[o] == their_expert[r]);
         stays[r] |= same;
         stays[o] |= same;
       }
     Ints found{};
-    for (int r = 0; r < kCapacity; ++r) {
+    for (int r = 0; r < kShakenItems; ++r) {
       after[r] = (Floats)((Ints)after[r] | stays[r] | ~is_allowed[r]);  // where it stays, no number
       found = r == 0 ? (Ints)after[r] : larger((Ints)after[r], found);
     }
     Ints gone{};
-    for (int r = 0; r < kCapacity; ++r) {
+    for (int r = 0; r < kShakenItems; ++r) {
       const Ints is_it = as_bits(after[r] == (Floats)found);
       goes[r] = is_it & ~gone;
       gone |= is_it;
     }
     Floats total{}, their_total{};
-    for (int r = 0; r < kCapacity; ++r) {
+    for (int r = 0; r < kShakenItems; ++r) {
       const Ints load_change = ((Ints)load[r] ^ (Ints)their_load[r]) & goes[r];
       const Ints expert_change = (expert[r] ^ their_expert[r]) & goes[r];
       load[r] = (Floats)((Ints)load[r] ^ load_change);
@@ -93,7 +92,7 @@ class Meetings {
   void swap_pair(int first, int other) {
     float found = -1.0f;
     int best = -1;
-    for (int r = 0; r < kCapacity; ++r) {
+    for (int r = 0; r < kShakenItems; ++r) {
       const int ours = r * width_ + first, theirs = r * width_ + other;
       const float less = table_.load[ours] - table_.load[theirs];
       const float after = busier(table_.pack_load[first], table_.pack_load[other], less);
@@ -107,8 +106,8 @@ class Meetings {
     std::swap(table_.expert[best * width_ + first], table_.expert[best * width_ + other]);
     for (int pack : {first, other}) {
       table_.add_up(pack);
-      Floats load[kCapacity];
-      for (int r = 0; r < kCapacity; ++r) load[r] = all(table_.load[r * width_ + pack]);
+      Floats load[kShakenItems];
+      for (int r = 0; r < kShakenItems; ++r) load[r] = all(table_.load[r * width_ + pack]);
       is_as_busy_ |= as_bits(all(table_.pack_load[pack]) >= high_);
       may_help_ |= glance_.may_help(load, all(table_.pack_load[pack]));
     }
@@ -117,6 +116,6 @@ class Meetings {
   Table table_;
   int width_;
   float high_;  // the load of the busiest pack
-  Glance<kCapacity> glance_;
+  Glance glance_;
   Ints is_as_busy_, may_help_;
 };

@@ -6,16 +6,6 @@ class Shaking {
 
   // So many rounds, until the busiest pack is close to a bound.
   void shake(Table& table, const Items& items, int number, int rounds, float total, const Shape& shape) {
-    if (table.capacity == 2) {
-      shake_packs<2>(table, items, number, rounds, total, shape);
-    } else {
-      shake_packs<3>(table, items, number, rounds, total, shape);
-    }
-  }
-
- private:
-  template <int kCapacity>
-  void shake_packs(Table& table, const Items& items, int number, int rounds, float total, const Shape& shape) {
     const float busiest_before = table.busiest(), packs = static_cast<float>(table.packs);
     const float least = total * shape.threshold, mean = total * shape.close;
     float largest = 0.0f;
@@ -29,7 +19,7 @@ class Shaking {
     bool may_help = true;  // whether some swap may help the busiest pack
     for (int round = 0; rounds > 0 && is_open(); --rounds) {
       if (!may_help || !swap_best(table, items, pack, least, shape.lightest)) {
-        Meetings<kCapacity> meetings(table, high, Glance<kCapacity>(table, pack, high - least / packs));
+        Meetings meetings(table, high, Glance(table, pack, high - least / packs));
         meetings.meet(0, round);
         meetings.meet(round + 1, table.packs - 1);
         const bool stays_busiest = !meetings.one_is_as_busy() && table.pack_load[pack] == high;
@@ -43,6 +33,7 @@ class Shaking {
     table.keep_lower(items, busiest_before);
   }
 
+ private:
   // The best swap, if one helps; another pack may be the busiest then.
   static bool swap_best(Table& table, const Items& items, int& pack, float least, bool lightest) {
     const Busiest others = table.busiest_but(pack);

@@ -21,7 +21,7 @@ SPARES = Spares(
 def shape(*, shaken: bool = False, generations: int = GENERATIONS) -> Shape:
     """Four candidates in each generation, two of them refined and so two parents."""
     policy = Policy(levels=LEVELS, refined=1 if shaken else 2, generations=generations)
-    return shape_of(policy, num_packs=2, capacity=2 if shaken else 4, num_spares=LEVELS, most=3)
+    return shape_of(policy, num_packs=2, capacity=3 if shaken else 4, num_spares=LEVELS, most=3)
 
 
 def born(first_mark: int, number: list[int]) -> Family:

@@ -58,7 +58,7 @@ def assert_improved(
 @given(data=st.data())
 def test_lanes_are_those_of_the_reference(library: Library, data: st.DataObject) -> None:
     steps = data.draw(st.lists(st.integers(0, 9), min_size=LANES, max_size=LANES))
-    assert_improved(library, data.draw(candidates(5, 4, 2)), steps, 4, POLICY)
+    assert_improved(library, data.draw(candidates(7, 3, 3)), steps, 3, POLICY)
 
 
 @thorough
@@ -76,10 +76,10 @@ def test_lanes_of_many_sizes(data: st.DataObject, steps: list[int], rounds: int,
 
 
 def test_candidates_that_are_not_new_take_no_time() -> None:
-    load = np.random.default_rng(0).lognormal(0, 1, (LANES, 6)).astype(np.float32)
+    load = np.random.default_rng(0).lognormal(0, 1, (LANES, 10)).astype(np.float32)
     spare = np.zeros((LANES, 2), np.int64)
-    count = np.tile([3, 1, 1, 1, 1, 1], (LANES, 1))
-    shape = shape_of(POLICY, num_packs=4, capacity=2, num_spares=2, most=4)
+    count = np.tile([3] + [1] * 9, (LANES, 1))
+    shape = shape_of(POLICY, num_packs=4, capacity=3, num_spares=2, most=4)
     lib = Counting()
     left = np.full((LANES, 1), 5)
     new = np.zeros((LANES, 1), bool)

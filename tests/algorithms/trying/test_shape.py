@@ -19,10 +19,11 @@ def shape_for(policy: Policy, num_packs: int, capacity: int, num_spares: int = 1
 @pytest.mark.parametrize(
     ("num_packs", "capacity", "generations", "steps"),
     [
-        (8, 2, JOINT.generations, 8 * JOINT.shakes),
+        (8, 2, JOINT.generations, 0),
         (10, 3, JOINT.generations, 10 * JOINT.shakes),
         (8, 4, JOINT.generations, JOINT.finish),
-        (SMALL // 2 + 1, 2, 1, (SMALL // 2 + 1) * JOINT.shakes),
+        (SMALL // 2 + 1, 2, 1, 0),
+        (SMALL // 3 + 1, 3, 1, (SMALL // 3 + 1) * JOINT.shakes),
         (32, 9, 1, JOINT.finish),
     ],
 )
@@ -30,7 +31,7 @@ def test_small_problems_have_more_generations_which_share_the_steps(
     num_packs: int, capacity: int, generations: int, steps: int
 ) -> None:
     shape = shape_for(JOINT, num_packs, capacity)
-    assert shape.shaken == (capacity < 4)
+    assert shape.shaken == (capacity == 3)
     assert shape.generations == generations
     assert shape.finish == steps // generations
     assert shape.refined == JOINT.refined * (2 if shape.shaken else 1)
