@@ -8,8 +8,8 @@ from eplb_xp.simulation.cost import Cost
 # DeepSeek-V3's and Qwen3-235B's shapes (docs/layers.md): 692 and 686 of 989 TFLOP/s, 3.1 and 3.0 of 4.8 TB/s, 152 and
 # 156 of 450 GB/s. A network is taken to reach as much as a link.
 FLOPS_REACHED, BANDWIDTH_REACHED, LINK_REACHED = 0.70, 0.64, 0.34
-# An all-reduce of a layer's counts, 14.5 us on four GPUs, and its part of the shares of 58 layers.
-SECONDS_PER_SHARE = 15e-6
+# Counts of all ranks, shares, quotas and slots of a layer in CUDA graphs, less slots in turn, nine slots a GPU (docs/layers.md).
+SECONDS_PER_SHARE = 29e-6
 
 
 T = TypeVar("T")
