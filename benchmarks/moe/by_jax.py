@@ -88,7 +88,7 @@ def slots_of(chosen: jax.Array, plan: Plan[jax.Array], prepared: Prepared[jax.Ar
         return route(chosen, row)
     own = jnp.bincount(chosen.ravel(), length=plan.logcnt.shape[1])[None]
     counts = lax.all_gather(own, "gpu", axis=1)  # [layers, ranks, experts]
-    shares = share_tokens(plan, lax.psum(own, "gpu"), gpus, prepared=prepared)
+    shares = share_tokens(plan, counts.sum(axis=1), gpus, prepared=prepared)
     return route(chosen, row, quotas(shares, plan, counts, rank=lax.axis_index("gpu"))[0])
 
 

@@ -66,6 +66,52 @@ def _both(begin, end, others_begin, others_end):
     return tl.maximum(tl.minimum(end, others_end) - tl.maximum(begin, others_begin), 0)
 
 
+@triton.jit
+def _all_slots(phy2log, share, S: tl.constexpr):
+    """GPUs [nodes, GPUs of a node], and of all their slots, behind these, numbers, experts and room."""
+    place = tl.arange(0, S.node2)[None, :]
+    gpu = tl.where(place < S.node_gpus, tl.arange(0, S.nodes2)[:, None] * S.node_gpus + place, S.ranks)
+    gpu = tl.minimum(gpu, S.ranks)  # nobody's
+    on_gpu = tl.arange(0, S.capacity2)[None, None, :]
+    slot = gpu[:, :, None] * S.capacity + on_gpu
+    there = (gpu < S.ranks)[:, :, None] & (on_gpu < S.capacity)
+    return gpu, slot, _looked_up(phy2log + slot, there, S), _tokens(share + slot, there, S)
+
+
+@triton.jit
+def _divide(expert, number, its_rank, gpu, slot, owner, room, share, phy2log, log2phy, counts, quota, S: tl.constexpr):
+    """Write what the rank's tokens of an expert have up to each of so many replicas.
+
+    A row that has a slot of another expert is no plan's; that expert's lines are made then, too. What is left is
+    counted, since Triton 3.6 takes two variables that begin with one value for one.
+    """
+    whose, left, until = expert, number, index(number * 0, S)
+    while left > 0:
+        tokens = _tokens(counts + gpu * S.experts + whose, gpu < S.ranks, S)
+        rooms = tl.sum(tl.where(owner == whose, room, 0), axis=2)
+        its_own = _tokens(counts + its_rank * S.experts + whose, whose < S.experts, S)
+        near_begin, near_end, all_begin, all_end = _lines(its_own * 0, its_own, tokens, rooms, gpu, its_rank, S)
+        is_whose = left > 0
+        while is_whose & (left > 0):
+            replica = number - left
+            at = _clipped(index(tl.load(log2phy + expert * S.width + replica), S), S.slots - 1).to(tl.int32)
+            its_gpu = at // S.capacity
+            earlier = (owner == whose) & (gpu[:, :, None] == its_gpu) & (slot < at)
+            begin = tl.sum(tl.where(earlier, room, 0))
+            end = begin + _tokens(share + at, at >= 0, S)
+            taken = tl.where(its_gpu == its_rank, _both(begin, end, begin * 0, its_own), 0)
+            begin, end, of_all_begin, of_all_end = _lines(begin, end, rooms, tokens, gpu, its_gpu, S)
+            is_near = its_gpu // S.node_gpus == its_rank // S.node_gpus
+            taken += tl.where(is_near, _both(begin, end, near_begin, near_end), 0)
+            taken += _both(of_all_begin, of_all_end, all_begin, all_end)
+            its_expert = _looked_up(phy2log + at, at >= 0, S)
+            is_whose = its_expert == whose
+            until += tl.where(is_whose, taken, 0)
+            tl.store(quota + expert * S.width + replica, until, mask=is_whose)
+            left -= is_whose.to(tl.int32)
+            whose = its_expert
+
+
 @triton.jit(do_not_specialize=["rank_stride"])
 def quotas(rank, share, phy2log, log2phy, logcnt, counts, rank_stride, quota, S: tl.constexpr):
     """The rank is one for each layer, of which all ranks have some programs; or each rank has its own."""
@@ -83,51 +129,15 @@ def quotas(rank, share, phy2log, log2phy, logcnt, counts, rank_stride, quota, S:
         its_rank = tl.program_id(2)
         quota += (layer * S.ranks + its_rank) * (S.experts * S.width)
 
-    # Numbers, experts and room of all slots, GPU by GPU.
-    place = tl.arange(0, S.node2)[None, :]
-    gpu = tl.where(place < S.node_gpus, tl.arange(0, S.nodes2)[:, None] * S.node_gpus + place, S.ranks)
-    gpu = tl.minimum(gpu, S.ranks)  # nobody's
-    is_gpu = gpu < S.ranks
-    on_gpu = tl.arange(0, S.capacity2)[None, None, :]
-    slot = gpu[:, :, None] * S.capacity + on_gpu
-    there = is_gpu[:, :, None] & (on_gpu < S.capacity)
-    owner = _looked_up(phy2log + slot, there, S)
-    room = _tokens(share + slot, there, S)
-
     first = tl.program_id(1) * S.block
     e = first + tl.arange(0, S.block)[:, None]
     before_last = _before_last(logcnt + e, e < S.experts, S)
     own = _tokens(counts + its_rank * S.experts + e, e < S.experts, S)
-
-    for expert in range(first, tl.minimum(first + S.block, S.experts)):
-        number = _before_last(logcnt + expert, expert < S.experts, S)
-        # A row that has a slot of another expert is no plan's; that expert's lines are made then, too. What is left is
-        # counted, since Triton 3.6 takes two variables that begin with one value for one.
-        whose, left, until = expert, number, index(number * 0, S)
-        while left > 0:
-            tokens = _tokens(counts + gpu * S.experts + whose, is_gpu, S)
-            rooms = tl.sum(tl.where(owner == whose, room, 0), axis=2)
-            its_own = _tokens(counts + its_rank * S.experts + whose, whose < S.experts, S)
-            near_begin, near_end, all_begin, all_end = _lines(its_own * 0, its_own, tokens, rooms, gpu, its_rank, S)
-            is_whose = left > 0
-            while is_whose & (left > 0):
-                replica = number - left
-                at = _clipped(index(tl.load(log2phy + expert * S.width + replica), S), S.slots - 1).to(tl.int32)
-                its_gpu = at // S.capacity
-                earlier = (owner == whose) & (gpu[:, :, None] == its_gpu) & (slot < at)
-                begin = tl.sum(tl.where(earlier, room, 0))
-                end = begin + _tokens(share + at, at >= 0, S)
-                taken = tl.where(its_gpu == its_rank, _both(begin, end, begin * 0, its_own), 0)
-                begin, end, of_all_begin, of_all_end = _lines(begin, end, rooms, tokens, gpu, its_gpu, S)
-                is_near = its_gpu // S.node_gpus == its_rank // S.node_gpus
-                taken += tl.where(is_near, _both(begin, end, near_begin, near_end), 0)
-                taken += _both(of_all_begin, of_all_end, all_begin, all_end)
-                its_expert = _looked_up(phy2log + at, at >= 0, S)
-                is_whose = its_expert == whose
-                until += tl.where(is_whose, taken, 0)
-                tl.store(quota + expert * S.width + replica, until, mask=is_whose)
-                left -= is_whose.to(tl.int32)
-                whose = its_expert
+    if tl.max(tl.max(before_last, axis=0), axis=0) > 0:
+        gpu, slot, owner, room = _all_slots(phy2log, share, S)
+        for expert in range(first, tl.minimum(first + S.block, S.experts)):
+            number = _before_last(logcnt + expert, expert < S.experts, S)
+            _divide(expert, number, its_rank, gpu, slot, owner, room, share, phy2log, log2phy, counts, quota, S)
 
     # The last replica, and all behind it, have what the rank has.
     for some in range(0, S.width, S.width_block):
