@@ -8,7 +8,7 @@ from eplb_xp.simulation.cost import Cost
 # DeepSeek-V3's and Qwen3-235B's shapes (docs/layers.md): 692 and 686 of 989 TFLOP/s, 3.1 and 3.0 of 4.8 TB/s, 152 and
 # 156 of 450 GB/s. A network is taken to reach as much as a link.
 FLOPS_REACHED, BANDWIDTH_REACHED, LINK_REACHED = 0.70, 0.64, 0.34
-# Counts of all ranks, shares, quotas and slots of a layer in CUDA graphs, less slots in turn, nine slots a GPU (docs/layers.md).
+# Counts of all ranks, shares, quotas and slots in CUDA graphs, less slots in turn: a layer with nine slots a GPU.
 SECONDS_PER_SHARE = 29e-6
 
 
