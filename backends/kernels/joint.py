@@ -39,7 +39,7 @@ def pack_candidate(row, generation, candidate, scratch, records, tries, S: tl.co
         own = blocks + candidate * S.words
         if generation == 0:
             if candidate == 0:
-                seen = tl.where(S.shaken, -1, fingerprint(row_at, S))
+                seen = tl.where(S.alike, -1, fingerprint(row_at, S))
                 tl.store(record + S.seen_at, seen)
             store_level(candidate, load, total, own, row_at, S)
         else:

@@ -31,7 +31,7 @@ def described(kind: type[Described], experts: int, sizes: Sizes, policy: Policy)
     starts = policy.starts if chooses else 1
     tried = shape_of(policy, num_packs=gpus, capacity=slots // gpus, num_spares=spares, most=most)
     tries = apart and not everywhere and 1 < gpus < slots and tried.num_levels > 0
-    finish = most_steps(policy, gpus, packed // gpus) if not tries else 0 if tried.shaken else tried.finish
+    finish = most_steps(policy, gpus, packed // gpus) if not tries else 0 if tried.alike else tried.finish
     return kind(
         experts=experts,
         groups=sizes.num_groups,

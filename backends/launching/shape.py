@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from eplb_xp.algorithms.improving.finishing import are_shaken
 from eplb_xp.algorithms.improving.pairs import LOOKED_AT
+from eplb_xp.algorithms.trying.shape import are_alike
 
 
 def power(number: int) -> int:
@@ -78,9 +78,9 @@ class Shape:
         return self.apart and not self.everywhere
 
     @property
-    def shaken(self) -> bool:
-        """Whether packs are."""
-        return are_shaken(self.capacity)
+    def alike(self) -> bool:
+        """Whether D'Hondt's counts are a candidate like the others."""
+        return are_alike(self.capacity)
 
     @property
     def candidates(self) -> int:

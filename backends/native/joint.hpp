@@ -1,5 +1,7 @@
 // algorithms/joint.py: candidates for the counts are packed, and the best of them improved.
 
+constexpr int kMostAlike = 5;  // trying/shape.py, MOST_ALIKE
+
 class Joint {
  public:
   Joint(const Shape& shape, int places, Memory& memory)
@@ -20,8 +22,7 @@ class Joint {
     if (!is_open()) return;
     levels_.begin(load, total, spares, tools.sorter);
     seen_.clear();
-    // What is placed with them is not improved by itself where packs are shaken.
-    if (table.capacity != kShakenItems) seen_.is_new(spares.count);
+    if (table.capacity > kMostAlike) seen_.is_new(spares.count);
     if (shape_.generations > 1) parents_.begin(spares);
     for (int generation = 1; generation <= shape_.generations && is_open(); ++generation) {
       pack_candidates(load, generation, spares, items, table, tools);

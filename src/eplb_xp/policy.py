@@ -63,7 +63,7 @@ class Policy:
         heaviest and once to the lightest of them.
     refined : int
         Of those candidates, how many of the best after packing are refined by swaps and further steps, at most 2048;
-        twice as many with three slots a GPU.
+        twice as many with three slots a GPU, and one more with two, four or five.
     generations : int
         With at most 32 slots, how many generations of candidates there are, 1 to 1024; else there is one. Each but the
         first takes a replica from an expert and gives it to another, in the best candidates of those before. They

@@ -90,8 +90,7 @@ def placed_jointly(lib: Standard, load: Array, spares: Spares, *, shape: Shape, 
         lane = xp.where(queue.first, lib.arange(lanes, load), lane)
         packs, found = take_rows(lib, packs, lane), take_rows(lib, tried.found, lane)
         is_new = take_rows(lib, tried.is_new, lane)
-        # Shaking what is packed as it would be without candidates too would take as long again, and is of no use.
-        goes_on = is_new & ~queue.first if shape.shaken else is_new
+        goes_on = is_new & ~queue.first if shape.alike else is_new
         packs = improved(lib, packs, xp.astype(goes_on, lib.index_dtype) * shape.finish, policy)
         high = xp.where(is_new, packs.busiest(lib), float("inf"))
         ranked = _lightest(lib, high, at_once)

@@ -18,10 +18,10 @@ SPARES = Spares(
 )
 
 
-def shape(*, shaken: bool = False, generations: int = GENERATIONS) -> Shape:
+def shape(*, alike: bool = False, generations: int = GENERATIONS) -> Shape:
     """Four candidates in each generation, two of them refined and so two parents."""
-    policy = Policy(levels=LEVELS, refined=1 if shaken else 2, generations=generations)
-    return shape_of(policy, num_packs=2, capacity=3 if shaken else 4, num_spares=LEVELS, most=3)
+    policy = Policy(levels=LEVELS, refined=1 if alike else 2, generations=generations)
+    return shape_of(policy, num_packs=2, capacity=3 if alike else 6, num_spares=LEVELS, most=3)
 
 
 def born(first_mark: int, number: list[int]) -> Family:
@@ -39,14 +39,14 @@ def seen(family: Family) -> list[set[int]]:
     return [set(row) - {-1} for row in family.seen.tolist()]
 
 
-@pytest.mark.parametrize("shaken", [False, True])
-def test_dhondt_s_counts_are_the_only_parent_and_tried_unless_packs_are_shaken(shaken: bool) -> None:
-    family = founded(LIBRARY, SPARES, shape(shaken=shaken))
+@pytest.mark.parametrize("alike", [False, True])
+def test_dhondt_s_counts_are_the_only_parent_and_tried_unless_they_are_a_candidate(alike: bool) -> None:
+    family = founded(LIBRARY, SPARES, shape(alike=alike))
     assert family.parents.number.tolist() == [[1]] * ROWS
     np.testing.assert_array_equal(family.parents.spare[:, 0], SPARES.expert)
     np.testing.assert_array_equal(family.parents.count[:, 0], SPARES.count)
     marks = fingerprints(LIBRARY, SPARES.count)[:, 0].tolist()
-    assert seen(family) == [set() if shaken else {mark} for mark in marks]
+    assert seen(family) == [set() if alike else {mark} for mark in marks]
 
 
 def test_a_single_generation_has_no_offspring_and_needs_no_parents() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eplb_xp import POLICIES, Policy
+from eplb_xp.algorithms.improving.finishing import most_steps
 from eplb_xp.algorithms.trying.shape import MOST_PARENTS, SMALL, Shape, shape_of
 
 JOINT = POLICIES["joint"]
@@ -22,6 +23,7 @@ def shape_for(policy: Policy, num_packs: int, capacity: int, num_spares: int = 1
         (8, 2, JOINT.generations, 0),
         (10, 3, JOINT.generations, 10 * JOINT.shakes),
         (8, 4, JOINT.generations, JOINT.finish),
+        (5, 6, JOINT.generations, JOINT.finish),
         (SMALL // 2 + 1, 2, 1, 0),
         (SMALL // 3 + 1, 3, 1, (SMALL // 3 + 1) * JOINT.shakes),
         (32, 9, 1, JOINT.finish),
@@ -31,10 +33,10 @@ def test_small_problems_have_more_generations_which_share_the_steps(
     num_packs: int, capacity: int, generations: int, steps: int
 ) -> None:
     shape = shape_for(JOINT, num_packs, capacity)
-    assert shape.shaken == (capacity == 3)
+    assert shape.alike == (capacity <= 5)
     assert shape.generations == generations
     assert shape.finish == steps // generations
-    assert shape.refined == JOINT.refined * (2 if shape.shaken else 1)
+    assert shape.refined == (2 * JOINT.refined if capacity == 3 else JOINT.refined + shape.alike)
     assert (shape.candidates, shape.parents, shape.end) == (2 * JOINT.levels, MOST_PARENTS, generations + 1)
 
 
@@ -43,7 +45,7 @@ def test_few_spares_have_few_levels() -> None:
     assert (shape.num_levels, shape.candidates, shape.refined, shape.parents) == (3, 6, 6, 6)
     assert shape_for(JOINT, 8, 2, num_spares=0).num_levels == 0
     assert shape_for(replace(JOINT, levels=2), 8, 2).num_levels == 2
-    assert shape_for(replace(JOINT, refined=3), 8, 4).parents == 3
+    assert shape_for(replace(JOINT, refined=3), 5, 6).parents == 3
 
 
 @given(
@@ -63,4 +65,4 @@ def test_no_shape_asks_for_more_than_there_is(policy: Policy, num_packs: int, ca
     shape = shape_for(policy, num_packs, capacity, num_spares)
     assert 0 <= shape.parents <= shape.refined <= shape.candidates == 2 * min(policy.levels, num_spares)
     assert 1 <= shape.generations <= policy.generations
-    assert shape.generations * shape.finish <= (policy.shakes * num_packs if shape.shaken else policy.finish)
+    assert shape.generations * shape.finish <= most_steps(policy, num_packs, capacity)

@@ -30,15 +30,15 @@ def placed(load: Row, dhondt: Candidate, num_packs: int, most: int, policy: Poli
     spares, counts = dhondt
     slots = len(load) + len(spares)
     capacity = slots // num_packs
-    are_many = are_shaken(capacity)
+    are_alike = capacity <= 5
     generations = policy.generations if slots <= 32 else 1
     steps = most_steps(policy, num_packs, capacity) // generations
     number = min(policy.levels, len(spares))
-    refined = policy.refined * (2 if are_many else 1)
+    refined = 2 * policy.refined if are_shaken(capacity) else policy.refined + are_alike
 
-    best = improved(packed(load, dhondt, num_packs), policy, 0 if are_many else steps)
+    best = improved(packed(load, dhondt, num_packs), policy, 0 if are_alike else steps)
     bound = max(load[e] / np.float32(n) for e, n in enumerate(counts))
-    tried = [] if are_many else [counts]
+    tried = [] if are_alike else [counts]
     parents = [dhondt]
     for generation in range(1, generations + 1):
         if is_close(best, load, bound, policy):

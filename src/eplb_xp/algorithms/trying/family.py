@@ -24,7 +24,7 @@ def founded(lib: Standard, spares: Spares, shape: Shape) -> Family:
     """
     xp = lib.xp
     mark = fingerprints(lib, spares.count)
-    mark = xp.full_like(mark, -1) if shape.shaken else mark
+    mark = xp.full_like(mark, -1) if shape.alike else mark
     if shape.generations == 1:
         return Family(mark, Parents(spares.expert[:, None, :0], spares.count[:, None, :0], xp.ones_like(mark)))
     tried = xp.full_like(xp.concat([mark] * (shape.generations * shape.candidates), axis=-1), -1)

@@ -10,12 +10,16 @@ SMALL = 32
 
 MOST_PARENTS = 8
 
+# With at most so many slots in a pack further steps of D'Hondt's counts alone seldom come close to a bound. So they are a
+# candidate like the others: improved first, they would take as long as all others do side by side.
+MOST_ALIKE = 5
+
 
 class Shape(NamedTuple):
     """What is the same for all rows."""
 
     num_packs: int
-    shaken: bool  # whether packs are; then D'Hondt's counts are a candidate too
+    alike: bool  # whether D'Hondt's counts are a candidate like the others
     most: int  # replicas of one expert
     num_levels: int
     generations: int
@@ -39,12 +43,18 @@ class Shape(NamedTuple):
         return self.generations + 1
 
 
+def are_alike(capacity: int) -> bool:
+    """Whether D'Hondt's counts are a candidate like the others, with packs of so many items."""
+    return capacity <= MOST_ALIKE
+
+
 def shape_of(policy: Policy, *, num_packs: int, capacity: int, num_spares: int, most: int) -> Shape:
     """How candidates are tried for packs of so many slots."""
-    shaken = are_shaken(capacity)
+    alike = are_alike(capacity)
     num_levels = min(policy.levels, num_spares)
     generations = policy.generations if num_packs * capacity <= SMALL else 1
-    # A round of shaking costs little, and more candidates bring more than more rounds.
-    refined = min(policy.refined * (2 if shaken else 1), 2 * num_levels)
+    # A round of shaking costs little, and more candidates bring more than more rounds. D'Hondt's counts have a seat.
+    refined = 2 * policy.refined if are_shaken(capacity) else policy.refined + alike
+    refined = min(refined, 2 * num_levels)
     finish = most_steps(policy, num_packs, capacity) // generations
-    return Shape(num_packs, shaken, most, num_levels, generations, refined, finish, policy.seed)
+    return Shape(num_packs, alike, most, num_levels, generations, refined, finish, policy.seed)
