@@ -8,7 +8,7 @@ from eplb_xp.backends.launching.sharing import MOST_GPUS
 from eplb_xp.backends.takeover import Refusal
 
 # So many programs keep a GPU busy; beyond that each has several experts, for which it reads the slots of a layer once.
-PROGRAMS = 2048
+PROGRAMS = 8192
 MOST_BLOCK = 16
 MOST_WIDTH_BLOCK = 64
 

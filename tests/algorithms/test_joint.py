@@ -165,11 +165,11 @@ def test_without_levels_the_counts_are_those_of_swap() -> None:
     assert (plan(NUMPY, weight, sizes, policy="joint").logcnt != swapped.logcnt).any()
 
 
-# Three slots a GPU, where what is placed already is not shaken, and four.
-@pytest.mark.parametrize("sizes", [(72, 1, 1, 24), (72, 1, 1, 18)])
-def test_no_other_counts_where_the_plan_is_within_the_tolerance(sizes: tuple[int, ...]) -> None:
-    weight = batch("lognormal", 1, 20, 48)
-    kept = replace(JOINT, levels=0, shakes=0)
+# Three to five slots a GPU, where what is placed already has no further steps, and six.
+@pytest.mark.parametrize(("num_gpus", "finish"), [(24, 0), (18, 0), (12, JOINT.finish)])
+def test_no_other_counts_where_the_plan_is_within_the_tolerance(num_gpus: int, finish: int) -> None:
+    weight, sizes = batch("lognormal", 1, 20, 48), (72, 1, 1, num_gpus)
+    kept = replace(JOINT, levels=0, shakes=0, finish=finish)
     reference = plan(NUMPY, weight, sizes, policy=kept)
     mean = weight.sum(axis=1) / sizes[-1]
     largest = np.max(weight / reference.logcnt, axis=1)

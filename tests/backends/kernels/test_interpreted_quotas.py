@@ -138,9 +138,9 @@ def test_programs_have_more_experts_where_layers_are_many() -> None:
         return how.block, how.programs
 
     assert blocks(1) == (1, (256, 1))
-    assert blocks(58) == (8, (32, 1))
+    assert blocks(58) == (2, (128, 1))
     assert blocks(10**6) == (16, (16, 1))
-    assert blocks(1, is_of_one=False) == (4, (64, 32))
+    assert blocks(4, is_of_one=False) == (4, (64, 32))
 
 
 @pytest.mark.parametrize(

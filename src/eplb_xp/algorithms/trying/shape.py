@@ -10,8 +10,8 @@ SMALL = 32
 
 MOST_PARENTS = 8
 
-# With at most so many slots in a pack further steps of D'Hondt's counts alone seldom come close to a bound. So they are a
-# candidate like the others: improved first, they would take as long as all others do side by side.
+# With at most so many slots in a pack further steps of D'Hondt's counts alone seldom come close to a bound. So they are
+# a candidate like the others: improved first, they would take as long as all others do side by side.
 MOST_ALIKE = 5
 
 
