@@ -23,6 +23,8 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev"))
 
+gc.disable()  # until all is collected: it would find nothing, again and again
+
 # The forms that this process is told to have; modules that set them while they are imported would tell all tests.
 TOLD = os.environ.get(SWITCH)
 
@@ -94,6 +96,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    gc.enable()
 
 
 @pytest.fixture

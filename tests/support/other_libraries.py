@@ -10,7 +10,7 @@ from unittest import mock
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # For shard_map. As a setting it could not be repeated, and doctest imports this module once more.
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "4")
-# torch's threads sleep until there is more to do. They would keep processors busy meanwhile, which have tests of their own.
+# torch's threads sleep until there is more to do: else they keep the processors busy that other tests run on.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import array_api_strict as strict
