@@ -11,6 +11,8 @@ TORCH ?= torch==2.13.0
 # JAX must not take the memory that torch needs.
 export XLA_PYTHON_CLIENT_PREALLOCATE = false
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Tests start hundreds of processes, which would compile all modules each, and rewrite all assertions.
+unexport PYTHONDONTWRITEBYTECODE
 # How long fuzz takes, and what mutate tries.
 MINUTES ?= 10
 MUTANTS ?= eplb_xp.algorithms.*

@@ -23,6 +23,8 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev"))
 
+gc.disable()  # until all is collected: it would find nothing, again and again
+
 # The forms that this process is told to have; modules that set them while they are imported would tell all tests.
 TOLD = os.environ.get(SWITCH)
 
@@ -35,49 +37,55 @@ LONGEST_FIRST = (
     "tests/algorithms/test_policies.py",
     "tests/algorithms/test_joint.py",
     "tests/backends/kernels/test_interpreted.py",
-    "tests/backends/jax/test_on_numpy.py",
     "tests/algorithms/following/test_invariants.py",
-    "tests/backends/torch/test_transforms.py",
     "tests/backends/jax/test_sharding.py",
-    "tests/algorithms/test_pipeline.py",
-    "tests/backends/native/test_aarch64.py",
-    "tests/docs/test_torch_moves.py",
-    "tests/test_evaluation.py",
-    "tests/backends/launching/test_shares_from_jax_batches.py",
-    "tests/algorithms/following/test_bought.py",
-    "tests/backends/jax/test_programs.py",
-    "tests/backends/launching/test_shares_from_jax_programs.py",
+    "tests/backends/jax/test_on_numpy.py",
     "tests/test_samples.py",
-    "tests/docs/test_examples.py",
+    "tests/test_evaluation.py",
+    "tests/algorithms/test_pipeline.py",
+    "tests/algorithms/following/test_bought.py",
+    "tests/backends/torch/test_transforms.py",
     "tests/backends/native/test_renewing.py",
-    "tests/package/test_packaging.py",
+    "tests/backends/jax/test_programs.py",
+    "tests/backends/native/test_frontiers.py",
+    "tests/algorithms/moving/test_relabelling.py",
+    "tests/backends/launching/test_shares_from_jax_programs.py",
+    "tests/backends/native/test_following.py",
+    "tests/algorithms/sharing/test_matchings.py",
     "tests/backends/kernels/test_interpreted_rings.py",
     "tests/backends/kernels/test_interpreted_shares.py",
-    "tests/algorithms/moving/test_relabelling.py",
-    "tests/backends/native/test_following.py",
-    "tests/backends/native/test_frontiers.py",
-    "tests/backends/launching/test_from_jax_programs.py",
-    "tests/algorithms/sharing/test_matchings.py",
+    "tests/backends/launching/test_shares_from_jax_batches.py",
+    "tests/backends/native/test_aarch64.py",
+    "tests/docs/test_torch_moves.py",
     "tests/algorithms/following/test_far.py",
-    "tests/backends/jax/test_following.py",
-    "tests/algorithms/counts/test_replication.py",
-    "tests/backends/torch/test_following.py",
     "tests/algorithms/routing/test_quotas.py",
-    "tests/backends/native/test_sharing.py",
-    "tests/benchmarks/test_memory.py",
-    "tests/package/test_threads.py",
-    "tests/algorithms/packing/test_heaviest_first.py",
-    "docs/routing.md",
-    "tests/cli/test_help.py",
-    "tests/algorithms/improving/test_shaking.py",
-    "tests/test_checks.py",
-    "tests/algorithms/rings/test_placing.py",
     "tests/algorithms/sharing/test_ring.py",
-    "tests/algorithms/bounds/test_lower_bound.py",
-    "src/eplb_xp/simulation/measuring.py",
-    "tests/test_sizes.py",
+    "tests/algorithms/improving/test_shaking.py",
+    "tests/backends/torch/test_following.py",
+    "tests/package/test_threads.py",
+    "tests/backends/native/test_sharing.py",
+    "tests/docs/test_examples.py",
+    "tests/algorithms/rings/test_placing.py",
+    "tests/algorithms/packing/test_heaviest_first.py",
+    "tests/backends/launching/test_from_jax_programs.py",
+    "tests/algorithms/counts/test_replication.py",
+    "tests/benchmarks/test_memory.py",
+    "tests/backends/jax/test_following.py",
+    "tests/cli/test_help.py",
+    "tests/algorithms/following/test_steps.py",
     "tests/backends/native/test_following_programs.py",
+    "tests/algorithms/moving/test_assigning.py",
+    "tests/algorithms/bounds/test_lower_bound.py",
+    "tests/test_checks.py",
+    "tests/loads/test_presets.py",
+    "tests/test_sizes.py",
+    "tests/algorithms/improving/test_swaps.py",
     "tests/benchmarks/test_speed.py",
+    "tests/algorithms/following/test_renewing.py",
+    "tests/backends/kernels/test_beforehand.py",
+    "tests/package/test_packaging.py",
+    "src/eplb_xp/simulation/measuring.py",
+    "docs/routing.md",
 )
 
 
@@ -94,6 +102,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    gc.enable()
 
 
 @pytest.fixture

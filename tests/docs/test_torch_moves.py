@@ -1,5 +1,6 @@
 """Weights that travel between PyTorch's processes: all arrive, no bytes more than said, whatever the plans."""
 
+import multiprocessing
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 
 from tests.support.paths import ROOT
 from tests.support.torch_transfers import GROUP, rank_main
@@ -21,7 +22,10 @@ has_gloo = pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch h
 def check(gpus: int, backend: str, folder: Path) -> None:
     changes = [*drawn(gpus, 3, 40), *drawn(gpus, 1, 8), *drifted(gpus, 10)]
     changes += drawn(len(GROUP), 3, 8) if gpus > len(GROUP) else []
-    spawn(rank_main, (gpus, backend, folder, changes), nprocs=gpus)
+    # On a CPU all ranks are copies of one process that has imported PyTorch, which takes each of them two seconds.
+    multiprocessing.set_forkserver_preload([rank_main.__module__])
+    method = "forkserver" if backend == "gloo" else "spawn"
+    start_processes(rank_main, (gpus, backend, folder, changes), nprocs=gpus, start_method=method)
     sent = np.stack([np.load(folder / f"{rank}.npy") for rank in range(gpus)], axis=1)  # [changes, ranks]
     for number, change in zip(sent, changes, strict=True):
         said = change.moves.bytes(EXPERT_BYTES).sent.tolist()

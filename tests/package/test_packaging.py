@@ -17,12 +17,22 @@ from tests.support.paths import ROOT
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that ``python -m build`` makes from the sdist of a copy of the tree."""
-    tree = copied(tmp_path_factory.mktemp("build"))
+    folder = tmp_path_factory.mktemp("build")
+    tree, hasty = copied(folder), str(compiler_in_haste(folder))
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", "dist"]
-    result = subprocess.run(build, cwd=tree, capture_output=True, text=True, check=False)  # noqa: S603 # our own tree
+    environment = os.environ | {"CC": hasty, "CXX": hasty}
+    result = subprocess.run(build, cwd=tree, capture_output=True, text=True, check=False, env=environment)  # noqa: S603 # our own tree
     assert result.returncode == 0, result.stderr + result.stdout
     (path,) = (tree / "dist").glob("*.whl")
     return path
+
+
+def compiler_in_haste(folder: Path) -> Path:
+    """A compiler that optimizes nothing: what is built is only looked at here, and plans once."""
+    program = folder / "g++"
+    program.write_text('#!/bin/sh\nexec g++ "$@" -O0\n')
+    program.chmod(0o755)
+    return program
 
 
 def copied(folder: Path) -> Path:

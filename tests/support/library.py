@@ -56,11 +56,16 @@ class Library:
         assert isinstance(y, self.array), type(y)
         assert y.dtype in (self.index, self.float32, self.boolean), y.dtype
         assert self.device(y) == device, self.device(y)
+        self.write_to(y)
+        dtypes = {self.boolean: np.bool_, self.index: np.int64, self.float32: np.float32}
+        return self.values(y).astype(dtypes[y.dtype])
+
+    def write_to(self, y: Any) -> None:
+        """What it holds already: this fails where y can't be written to, or where its entries share memory."""
         if y.dtype == self.boolean:
-            y |= y  # as below
-            return self.values(y)
-        y += 0  # fails where y can't be written to, or where its entries share memory
-        return self.values(y).astype(np.int64 if y.dtype == self.index else np.float32)
+            y |= y
+        else:
+            y += 0
 
 
 class ReadOnly(Library):

@@ -10,6 +10,8 @@ from unittest import mock
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # For shard_map. As a setting it could not be repeated, and doctest imports this module once more.
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "4")
+# torch's threads sleep until there is more to do: else they keep the processors busy that other tests run on.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import array_api_strict as strict
 import jax
@@ -24,6 +26,8 @@ from tests.support.strict_checks import use_faster_checks
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Programs don't say of each step which lines it comes from: a tenth of the time, and nobody reads it.
+jax.config.update("jax_traceback_in_locations_limit", 0)
 
 strict.set_array_api_strict_flags(boolean_indexing=False, data_dependent_shapes=False)
 use_faster_checks()
@@ -100,6 +104,9 @@ class Jax(Library):
     def device(self, x: jax.Array) -> Any:
         return x.devices()
 
+    def write_to(self, y: jax.Array) -> None:
+        """Nothing: nobody can."""
+
     def call(self, function: Callable[..., Any], *arrays: Any, **static: Any) -> Any:
         with plain_programs():  # of steps that NumPy doesn't make
             return function(*arrays, **static)
@@ -120,7 +127,7 @@ class Vmap(Jit):
     """Inside jax.vmap, over the loads and the loads with their layers turned round."""
 
     def asarray(self, x: NumPyArray) -> jax.Array:
-        return jnp.stack([jnp.asarray(x), jnp.asarray(np.flip(x, 0))])
+        return jnp.asarray(np.stack([x, np.flip(x, 0)]))
 
     def call(self, function: Callable[..., Any], *arrays: Any, **static: Any) -> Any:
         return _compiled(function, True, **static)(*arrays)

@@ -16,12 +16,14 @@ from jax._src import compiler
 
 
 @lru_cache
-def plain_code_generator() -> dict[str, bool | int]:
+def plain_code_generator() -> dict[str, bool | int | str]:
     """What to compile with; nothing where a jaxlib doesn't know it: then all is as users have it."""
-    plain: dict[str, bool | int] = {
+    plain: dict[str, bool | int | str] = {
         "xla_cpu_use_fusion_emitters": False,
         "xla_backend_optimization_level": 0,
         "xla_cpu_parallel_codegen_split_count": 1,  # parts for threads, when every processor has tests of its own
+        # They look at all loops again and again, and change little.
+        "xla_disable_hlo_passes": "simplify-while-loops,while-loop-invariant-code-motion",
     }
     if jax.default_backend() != "cpu" or os.environ.get("HYPOTHESIS_PROFILE") == "fuzz":
         return {}

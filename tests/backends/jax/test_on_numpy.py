@@ -78,12 +78,14 @@ def refusal(caplog: pytest.LogCaptureFixture, weight: jax.Array) -> str:
     return " ".join(caplog.messages)
 
 
+@pytest.mark.usefixtures("plainly_compiled")
 def test_what_is_spread_over_devices_stays_there(weight: jax.Array, caplog: pytest.LogCaptureFixture) -> None:
     devices = jax.make_mesh((4,), ("layers",), devices=jax.devices("cpu")[:4])
     spread = jax.device_put(weight, NamedSharding(devices, PartitionSpec("layers")))
     assert "not in the memory of one host device" in refusal(caplog, spread)
 
 
+@pytest.mark.usefixtures("plainly_compiled")
 def test_what_takes_numpy_longer_is_compiled(
     weight: jax.Array, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

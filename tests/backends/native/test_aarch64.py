@@ -58,7 +58,17 @@ def dtype_of(expected: NumPyArray) -> np.dtype[Any]:
     return expected.dtype if expected.dtype.kind in "fb" else np.dtype(np.int32)
 
 
-def test_plans_are_those_of_the_once_written_code(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For the other processor."""
+    program, source = tmp_path_factory.mktemp("built") / "alone", ROOT / "tests" / "backends" / "native" / "alone.cpp"
+    flags = ["-std=c++20", "-O3", "-ffp-contract=off", "-fno-math-errno", "-static", "-pthread", "-Wall", "-Werror"]
+    include = f"-I{ROOT / 'backends' / 'native'}"
+    subprocess.run([COMPILER, *flags, include, source, "-o", program], check=True)  # noqa: S603 # our own source
+    return program
+
+
+def test_plans_are_those_of_the_once_written_code(program: Path) -> None:
     drawn: list[Request] = []
 
     @settings(max_examples=NUMBER)
@@ -71,10 +81,10 @@ def test_plans_are_those_of_the_once_written_code(tmp_path: Path) -> None:
         drawn.append(Request(pipeline.plan, [weight.astype(np.float32), *told], expected))
 
     draw()
-    assert_made(tmp_path, drawn)
+    assert_made(program, drawn)
 
 
-def test_so_are_those_that_follow_others_or_are_for_samples(tmp_path: Path) -> None:
+def test_so_are_those_that_follow_others_or_are_for_samples(program: Path) -> None:
     drawn: list[Request] = []
 
     @settings(max_examples=FOLLOWING)
@@ -100,10 +110,10 @@ def test_so_are_those_that_follow_others_or_are_for_samples(tmp_path: Path) -> N
         drawn.append(Request(step, [*given_arrays, *told], LIBRARY.call(step, *given_arrays, **its)))
 
     draw()
-    assert_made(tmp_path, drawn)
+    assert_made(program, drawn)
 
 
-def test_shares_are_those_of_the_once_written_code(tmp_path: Path) -> None:
+def test_shares_are_those_of_the_once_written_code(program: Path) -> None:
     drawn: list[Request] = []
 
     @settings(max_examples=NUMBER)
@@ -118,7 +128,7 @@ def test_shares_are_those_of_the_once_written_code(tmp_path: Path) -> None:
         drawn.append(Request(shares.share_of_plan, [*arrays, told], LIBRARY.call(shares.share_of_plan, *arrays, **its)))
 
     draw()
-    assert_made(tmp_path, drawn)
+    assert_made(program, drawn)
 
 
 def policy_of(its: dict[str, Any]) -> dict[str, Any]:
@@ -126,11 +136,10 @@ def policy_of(its: dict[str, Any]) -> dict[str, Any]:
     return {name: its[name] for name in ("sizes", "policy", "divides")}
 
 
-def assert_made(folder: Path, drawn: Sequence[Request]) -> None:
-    """By the emulated program."""
+def assert_made(program: Path, drawn: Sequence[Request]) -> None:
+    """By the program, emulated."""
     given_bytes = [np.array([len(drawn)]).tobytes(), *(request.bytes() for request in drawn)]
-    command: list[str | Path] = [EMULATOR, built(folder)]
-    done = subprocess.run(command, input=b"".join(given_bytes), capture_output=True, check=True)  # noqa: S603
+    done = subprocess.run([EMULATOR, program], input=b"".join(given_bytes), capture_output=True, check=True)  # noqa: S603
     found = memoryview(done.stdout)
     for request in drawn:
         for expected in request.expected:
@@ -139,12 +148,3 @@ def assert_made(folder: Path, drawn: Sequence[Request]) -> None:
             got, found = np.frombuffer(found[:number], dtype), found[number:]
             np.testing.assert_array_equal(got.reshape(expected.shape), expected, err_msg=request.step.__name__)
     assert len(found) == 0
-
-
-def built(folder: Path) -> Path:
-    """The program, for the other processor."""
-    program, source = folder / "alone", ROOT / "tests" / "backends" / "native" / "alone.cpp"
-    flags = ["-std=c++20", "-O3", "-ffp-contract=off", "-fno-math-errno", "-static", "-pthread", "-Wall", "-Werror"]
-    include = f"-I{ROOT / 'backends' / 'native'}"
-    subprocess.run([COMPILER, *flags, include, source, "-o", program], check=True)  # noqa: S603 # our own source
-    return program
