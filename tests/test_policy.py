@@ -19,7 +19,7 @@ def test_the_named_policies_are_settings_of_one_pipeline() -> None:
         "greedy": Policy(may_double=True, starts=1, rounds=0),
         "swap": Policy(starts=1, neighbourhood="any", rounds=50, threshold=2.0**-20),
         "multistart": Policy(starts=64, noise=0.2, neighbourhood="lightest", rounds=20, threshold=2.0**-20, seed=0),
-        "joint": Policy(rounds=50, finish=200, shakes=2, levels=12, refined=8, generations=16, tolerance=2.0**-13),
+        "joint": Policy(rounds=50, finish=200, shakes=2, levels=12, refined=8, generations=20, tolerance=2.0**-13),
         "ring": Policy(rounds=200, threshold=2.0**-10, ring=True),
     }
 

@@ -7,7 +7,7 @@ from eplb_xp.backends.kernels.assignment import best_part
 from eplb_xp.backends.kernels.bits import HIGHEST, INFINITE, bits_of, float_of
 from eplb_xp.backends.kernels.counts.candidates import are_new, fingerprint
 from eplb_xp.backends.kernels.counts.levels import store_level
-from eplb_xp.backends.kernels.counts.offspring import store_offspring
+from eplb_xp.backends.kernels.counts.offspring import MOST_MOVES, store_offspring
 from eplb_xp.backends.kernels.improving.finishing import finished, store_total
 from eplb_xp.backends.kernels.improving.parting import part
 from eplb_xp.backends.kernels.improving.refinement import refine
@@ -43,10 +43,10 @@ def pack_candidate(row, generation, candidate, scratch, records, tries, S: tl.co
                 tl.store(record + S.seen_at, seen)
             store_level(candidate, load, total, own, row_at, S)
         else:
-            parent, own = parent_of(record, blocks, row_at, generation, candidate, S)
-            store_offspring(candidate, generation, parent, row_at, own, S)
-        mark = fingerprint(own, S)
-        tl.store(record + S.seen_at + 1 + generation * S.candidates + candidate, mark)
+            parent, number, own = parent_of(record, blocks, row_at, generation, candidate, S)
+            moves = 1 + candidate // number % MOST_MOVES
+            store_offspring(candidate, generation, moves, parent, row_at, own, S)
+        tl.store(record + S.mark_at + candidate, fingerprint(own, S))
         item_load, item_tag = items(row_at, own, S)
         store_total(item_load, own, S)
         store_items(item_load, item_tag, own, S)
@@ -88,4 +88,6 @@ def improve_candidate(row, generation, number, records, tries, S: tl.constexpr):
             high_bits = busiest(pack_load)
         tl.store(record + S.refined_at + number, high_bits)
         tl.store(record + S.refined_at + S.refined + number, candidate)
+        mark = tl.load(record + S.mark_at + candidate)
+        tl.store(record + S.seen_at + 1 + generation * S.refined + number, mark)
     signal(record + 1)

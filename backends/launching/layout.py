@@ -125,14 +125,19 @@ class Layout(RingShape):
         return self.tried_at + self.candidates
 
     @property
-    def seen_at(self) -> int:
-        """Fingerprints of D'Hondt's counts and of all candidates."""
+    def mark_at(self) -> int:
+        """Fingerprints of the candidates."""
         return self.refined_at + 2 * self.refined
+
+    @property
+    def seen_at(self) -> int:
+        """Fingerprints of D'Hondt's counts and of all that are improved, generation after generation."""
+        return self.mark_at + self.candidates
 
     @property
     def lot_at(self) -> int:
         """Which lot of blocks each generation has."""
-        return self.seen_at + 1 + self.generations * self.candidates
+        return self.seen_at + 1 + self.generations * self.refined
 
     @property
     def parents_at(self) -> int:

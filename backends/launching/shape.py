@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from eplb_xp.algorithms.improving.pairs import LOOKED_AT
-from eplb_xp.algorithms.trying.shape import are_alike
+from eplb_xp.algorithms.trying.shape import are_alike, candidates_of
 
 
 def power(number: int) -> int:
@@ -84,7 +84,8 @@ class Shape:
 
     @property
     def candidates(self) -> int:
-        return 2 * self.levels
+        """Of a generation."""
+        return candidates_of(self.levels, self.generations)
 
     @property
     def rows(self) -> int:

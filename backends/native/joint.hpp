@@ -22,7 +22,7 @@ class Joint {
     if (!is_open()) return;
     levels_.begin(load, total, spares, tools.sorter);
     seen_.clear();
-    if (table.capacity > kMostAlike) seen_.is_new(spares.count);
+    if (table.capacity > kMostAlike) seen_.remember(spares.count);
     if (shape_.generations > 1) parents_.begin(spares);
     for (int generation = 1; generation <= shape_.generations && is_open(); ++generation) {
       pack_candidates(load, generation, spares, items, table, tools);
@@ -43,9 +43,11 @@ class Joint {
     for (int number = 0; number < shape_.candidates(); ++number) {
       Candidate& next = kept_.next();
       if (generation == 1) {
+        if (number == 2 * shape_.levels) break;  // more would be the same again
         levels_.make(number, spares, next);
       } else {
-        make_offspring(load, parents_.of(number), generation, number, shape_, next);
+        const int moves = 1 + parents_.before(number) % kMostMoves;
+        make_offspring(load, parents_.of(number), generation, number, moves, shape_, next);
       }
       if (!seen_.is_new(next.count)) continue;
       read_loads(load, next, items);
@@ -58,6 +60,8 @@ class Joint {
       std::memcpy(next.item, table.item, sizeof(int32_t) * static_cast<size_t>(table.places()));
       kept_.keep(busiest);
     }
+    seen_.forget();
+    for (int i = 0; i < kept_.number(); ++i) seen_.remember(kept_[i].count);
   }
 
   // All of them; where there is a limit, those that may have less than that, and than the best of those before.

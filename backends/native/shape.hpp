@@ -1,5 +1,8 @@
 // What is the same for all rows of a plan, as launching/shape.py describes it; a row is a node of a layer, or the layer.
 
+// Candidates of each level where there are several generations.
+constexpr int32_t kOffspring = 16;
+
 struct Shape {
   int32_t experts;  // of a layer
   int32_t groups;
@@ -33,7 +36,7 @@ struct Shape {
   const int32_t* strides;  // [turns] of a ring
 
   int32_t capacity() const { return packed / gpus; }
-  int32_t candidates() const { return 2 * levels; }
+  int32_t candidates() const { return (generations == 1 ? 2 : kOffspring) * levels; }  // of a generation
   int64_t layer_slots() const { return int64_t{slots} * nodes; }
   int32_t group_size() const { return experts / groups; }
   bool by_expert() const { return apart && !everywhere; }  // else each item is one of its own
@@ -51,7 +54,7 @@ struct Shape {
            most >= fewest && room >= spares && (by_expert() ? most <= gpus || gpus == 1 : true) &&
            width >= (most - fewest < spares ? most : fewest + spares) && starts > 0 && noise >= 0 && rounds >= 0 &&
            finish >= 0 && levels >= 0 && levels <= spares && generations > 0 && steps >= 0 && turns >= 0 &&
-           (levels == 0 || (by_expert() && refined > 0 && refined <= 2 * levels && parents > 0 && parents <= refined)) &&
+           (levels == 0 || (by_expert() && refined > 0 && refined <= candidates() && parents > 0 && parents <= refined)) &&
            (!ring || (turns > 0 && by_expert() && chooses())) && (levels == 0 || chooses());
   }
 };

@@ -63,11 +63,12 @@ class Policy:
         heaviest and once to the lightest of them.
     refined : int
         Of those candidates, how many of the best after packing are refined by swaps and further steps, at most 2048;
-        twice as many with three slots a GPU, and one more with two, four or five.
+        twice as many with three slots a GPU, and one more with two, four or five. Several generations have none more,
+        and half as many where there are further steps.
     generations : int
         With at most 32 slots, how many generations of candidates there are, 1 to 1024; else there is one. Each but the
-        first takes a replica from an expert and gives it to another, in the best candidates of those before. They
-        share the further steps.
+        first has 16 candidates a level and gives an expert one, two or three replicas that others give up, in the best
+        candidates of the one before. They share the further steps.
     tolerance : float
         Other counts are tried where the busiest GPU is more than this share above a bound, the mean GPU load or
         the largest replica.
@@ -101,7 +102,7 @@ class Policy:
     seed: int = 0
     levels: int = 0
     refined: int = 8
-    generations: int = 16
+    generations: int = 20
     tolerance: float = 2.0**-13
     ring: bool = False
 

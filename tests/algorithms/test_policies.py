@@ -26,7 +26,7 @@ FEW_STARTS = replace(MULTISTART, starts=4, seed=3)
 MIXED = replace(
     MULTISTART, starts=3, noise=1.0, neighbourhood="any", rounds=9, finish=5, shakes=1, threshold=0.0, seed=2**31 - 1
 )
-JOINT = Policy(rounds=9, finish=20, shakes=2, levels=4, refined=5, generations=3)
+JOINT = Policy(rounds=9, finish=20, shakes=2, levels=2, refined=5, generations=3)
 # replicas, groups, nodes, GPUs, for 16 experts
 EXPERTS = 16
 HIERARCHICAL, GLOBAL = (24, 8, 2, 4), (24, 1, 1, 8)

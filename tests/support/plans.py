@@ -13,7 +13,7 @@ from tests.support.loads import weights
 NAMES = ("num_replicas", "num_groups", "num_nodes", "num_gpus")
 
 # All that policy joint does, for tests that are not about how well: its last generations take most of the time.
-LIGHT_JOINT = replace(POLICIES["joint"], finish=20, generations=2)
+LIGHT_JOINT = replace(POLICIES["joint"], finish=20, levels=2, generations=2)
 
 
 def plan(

@@ -16,11 +16,10 @@ def fingerprint(own, S: tl.constexpr):
 
 @triton.jit
 def are_new(record, generation, S: tl.constexpr):
-    """Whether each candidate's fingerprint is neither among those before nor earlier in its generation."""
+    """Whether each candidate's fingerprint is neither among those improved before nor earlier in its generation."""
     i = tl.arange(0, S.candidates2)
-    seen = 1 + generation * S.candidates
-    marks_at = record + S.seen_at + seen
-    mark = tl.load(marks_at + i, mask=i < S.candidates, other=-2)
+    seen = 1 + generation * S.refined
+    mark = tl.load(record + S.mark_at + i, mask=i < S.candidates, other=-2)
     again = (mark[:, None] == mark[None, :]) & (i[:, None] > i[None, :])
     found = tl.max(again.to(tl.int32), axis=1)
     first = seen * 0

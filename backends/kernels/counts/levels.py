@@ -29,7 +29,7 @@ def store_level(candidate, load, total, own, row_at, S: tl.constexpr):
     lowest = tl.maximum(lowest, max(K - E, 0))
     number = candidate % S.levels
     level = lowest + (K - lowest) * number // max(S.levels - 1, 1)
-    to_lightest = candidate >= S.levels
+    to_lightest = candidate // S.levels % 2 == 1  # more than two of each are the same again
 
     count_at = own + S.count_at
     tl.store(count_at + e, tl.full([S.node_experts2], 1, tl.int32), mask=there)

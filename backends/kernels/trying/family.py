@@ -55,7 +55,7 @@ def keep_best(record, blocks, generation, keeps, placed, S: tl.constexpr):
 
 @triton.jit
 def parent_of(record, blocks, row_at, generation, candidate, S: tl.constexpr):
-    """Where a candidate's parent is, and the candidate itself."""
+    """Where a candidate's parent is, of how many, and where the candidate itself is."""
     high, tried = _ranked(record, S)
     i = tl.arange(0, S.refined2)
     lot = tl.load(record + S.lot_at + generation - 1)
@@ -75,4 +75,4 @@ def parent_of(record, blocks, row_at, generation, candidate, S: tl.constexpr):
     if number > 0:
         which = tl.sum(tl.where(i == candidate % tl.maximum(number, 1), block, 0), axis=0)
         parent = blocks + which * S.words
-    return parent, own
+    return parent, tl.maximum(number, 1), own

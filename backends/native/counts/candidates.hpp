@@ -20,7 +20,7 @@ class Seen {
  public:
   Seen(const Shape& shape, Memory& memory)
       : experts_(shape.node_experts),
-        mark_(memory.take<int32_t>(1 + int64_t{shape.generations} * shape.candidates())),
+        mark_(memory.take<int32_t>(1 + int64_t{shape.generations} * shape.refined + shape.candidates())),
         mix_(memory.take<uint32_t>(shape.node_experts)) {}
 
   // Once for all rows.
@@ -28,21 +28,35 @@ class Seen {
     for (int e = 0; e < experts_; ++e) mix_[e] = hashed(hashed(static_cast<uint32_t>(e) + 1));
   }
 
-  void clear() { number_ = 0; }
+  void clear() { number_ = kept_ = 0; }
 
-  // Whether there were no such counts; there are from now on.
+  // Whether there were no such counts among those to remember, nor since; there are from now on.
   bool is_new(const int32_t* count) {
-    uint32_t sum = 0;
-    for (int e = 0; e < experts_; ++e) sum += static_cast<uint32_t>(count[e]) * mix_[e];
-    const auto mark = static_cast<int32_t>(sum & kMask);
+    const int32_t mark = mark_of(count);
     int again = 0;
     for (int i = 0; i < number_; ++i) again |= mark_[i] == mark;
-    mark_[number_++] = mark;
+    mark_[number_] = mark;
+    number_ += !again;
     return !again;
   }
 
+  // Forget all that is not to be remembered.
+  void forget() { number_ = kept_; }
+
+  void remember(const int32_t* count) {
+    mark_[kept_++] = mark_of(count);
+    number_ = kept_;
+  }
+
  private:
-  int experts_, number_ = 0;
-  int32_t* mark_;  // fingerprints
+  int32_t mark_of(const int32_t* count) const {
+    uint32_t sum = 0;
+    for (int e = 0; e < experts_; ++e) sum += static_cast<uint32_t>(count[e]) * mix_[e];
+    return static_cast<int32_t>(sum & kMask);
+  }
+
+  int experts_;
+  int number_ = 0, kept_ = 0;  // fingerprints, and those of them that are remembered, which come first
+  int32_t* mark_;
   uint32_t* mix_;
 };

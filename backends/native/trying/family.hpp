@@ -65,6 +65,9 @@ class Parents {
 
   const Candidate& of(int candidate) const { return at_[candidate % number_]; }
 
+  // How many offspring of the same parent come before a candidate.
+  int before(int candidate) const { return candidate / number_; }
+
  private:
   void copy(const int32_t* spare, const int32_t* count, Candidate& to) const {
     std::memcpy(to.spare, spare, sizeof(int32_t) * static_cast<size_t>(shape_.spares));

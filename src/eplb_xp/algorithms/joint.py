@@ -104,7 +104,8 @@ def placed_jointly(lib: Standard, load: Array, spares: Spares, *, shape: Shape, 
         placed = Placed(take_rows(lib, packs.expert(lib), best), take_rows(lib, found.count, best))
         family = search.family
         if shape.generations > 1:
-            born = take_rows(lib, Family(tried.marks, _parents(lib, found, high, ranked, shape)), in_turn)
+            marks = xp.reshape(lib.take(xp.reshape(tried.marks, (-1,)), lane, axis=0), (at_once, shape.refined))
+            born = take_rows(lib, Family(marks, _parents(lib, found, high, ranked, shape)), in_turn)
             family = grown(lib, family, born, search.turn, is_tried & ~queue.first)
         turn = xp.where(is_tried, next_turn(search.turn, busiest), search.turn)
         return _Search(choose(lib, better, placed, search.placed), busiest, turn, family)
@@ -115,9 +116,10 @@ def placed_jointly(lib: Standard, load: Array, spares: Spares, *, shape: Shape, 
 
 
 def _rows_at_once(lib: Standard, rows: int, slots: int, shape: Shape) -> int:
-    """How many rows have all their candidates tried at once: about as many lanes as there are rows."""
+    """How many rows have all their candidates tried at once: about as many lanes as there are rows, or equal parts."""
     at_once = min(max(-(-rows // shape.refined), FEWEST_AT_ONCE // (shape.refined * slots)), rows)
-    return max(min(lib.slots_at_once // (shape.candidates * slots), at_once), 1)
+    at_once = max(min(lib.slots_at_once // (shape.candidates * slots), at_once), 1)
+    return -(-rows // -(-rows // at_once))
 
 
 def _queue(lib: Standard, turn: Array, shape: Shape) -> _Queue:
@@ -164,8 +166,12 @@ def _candidates(
     first = levels(lib, load, spares, num_packs=shape.num_packs, num_levels=shape.num_levels, most=shape.most)
     if shape.generations == 1:
         return first
-    later = offspring(lib, load, family.parents, generation, number=shape.candidates, most=shape.most, seed=shape.seed)
-    return choose(lib, for_each(lib, generation, shape.candidates) == 1, first, later)
+    number, of_levels = shape.candidates, 2 * shape.num_levels
+    later = offspring(lib, load, family.parents, generation, number=number, most=shape.most, seed=shape.seed)
+    # There are fewer levels; those that come again are not new.
+    entry = lib.arange(load.shape[0] * number, load)
+    first = take_rows(lib, first, entry // number * of_levels + entry % number % of_levels)
+    return choose(lib, for_each(lib, generation, number) == 1, first, later)
 
 
 def _lightest(lib: Standard, busiest: Array, rows: int) -> Array:

@@ -32,9 +32,12 @@ def placed(load: Row, dhondt: Candidate, num_packs: int, most: int, policy: Poli
     capacity = slots // num_packs
     are_alike = capacity <= 5
     generations = policy.generations if slots <= 32 else 1
-    steps = most_steps(policy, num_packs, capacity) // generations
+    steps = most_steps(policy, num_packs, capacity)
     number = min(policy.levels, len(spares))
-    refined = 2 * policy.refined if are_shaken(capacity) else policy.refined + are_alike
+    refined = 2 * policy.refined if are_shaken(capacity) else policy.refined + (are_alike and generations == 1)
+    if generations > 1 and steps > 0:
+        steps = min(max(steps // generations, 8), steps)
+        refined = max(refined // 2, 1)
 
     best = improved(packed(load, dhondt, num_packs), policy, 0 if are_alike else steps)
     bound = max(load[e] / np.float32(n) for e, n in enumerate(counts))
@@ -46,9 +49,10 @@ def placed(load: Row, dhondt: Candidate, num_packs: int, most: int, policy: Poli
         if generation == 1:
             found = levels(load, spares, num_packs, number, most)
         else:
-            found = offspring(load, parents, generation, number=2 * number, most=most, seed=policy.seed)
+            found = offspring(load, parents, generation, number=16 * number, most=most, seed=policy.seed)
         family = [packed(load, candidate, num_packs) for candidate in not_tried(found, tried)]
         lightest = sorted(family, key=lambda one: one.busiest)[:refined]
+        tried += [one.candidate.counts for one in lightest]
         family = sorted((improved(one, policy, steps) for one in lightest), key=lambda one: one.busiest)
         parents = [one.candidate for one in family[:8]] or parents
         best = min([best, *family], key=lambda one: one.busiest)
@@ -78,10 +82,9 @@ def is_close(one: Tried, load: Row, largest: Float, policy: Policy) -> bool:
 
 
 def not_tried(found: list[Candidate], tried: list[list[int]]) -> list[Candidate]:
-    """Those with counts that are new, which are none any more then."""
-    new = []
+    """Those with counts that are neither among those tried nor earlier."""
+    new: list[Candidate] = []
     for candidate in found:
-        if candidate.counts not in tried:
+        if candidate.counts not in [*tried, *(one.counts for one in new)]:
             new.append(candidate)
-            tried.append(candidate.counts)
     return new

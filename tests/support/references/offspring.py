@@ -1,4 +1,4 @@
-"""Replica counts that are one replica away from others, in plain Python over float32 numbers."""
+"""Replica counts that are a few replicas away from others, in plain Python over float32 numbers."""
 
 import numpy as np
 
@@ -12,27 +12,37 @@ def offspring(
 ) -> list[Candidate]:
     """So many, of one parent after the other, by numbers drawn for each."""
     first = hashed(generation + seed)
-    return [child(load, parents[i % len(parents)], hashed(first + i), most) for i in range(number)]
+    found = []
+    for i in range(number):
+        turn, parent = divmod(i, len(parents))
+        found.append(child(load, parents[parent], hashed(first + i), most, moves=1 + turn % 3))
+    return found
 
 
-def child(load: Row, parent: Candidate, drawn: int, most: int) -> Candidate:
-    """Of two spares the one whose expert has the lighter replicas without it goes to another expert, if it may."""
+def child(load: Row, parent: Candidate, drawn: int, most: int, *, moves: int) -> Candidate:
+    """So many times the one of two spares whose expert has the lighter replicas without it goes to one expert.
+
+    Where that may have no more, or would give to itself, the spare stays.
+    """
     spares, counts = list(parent.spares), list(parent.counts)
-    first = hashed(drawn + 1)
-    second = hashed(first + 1)
-    third = hashed(second + 1)
 
     def lighter(place: int) -> np.float32:
         expert = spares[place]
         return load[expert] / np.float32(counts[expert] - 1)
 
-    place = min((below(first, len(spares)), below(second, len(spares))), key=lighter)
-    giver = spares[place]
-    taker = (giver + 1 + below(third, len(load) - 1)) % len(load)
-    if taker != giver and counts[taker] < most:
-        spares[place] = taker
-        counts[giver] -= 1
-        counts[taker] += 1
+    taker = None
+    for _ in range(moves):
+        first = hashed(drawn + 1)
+        drawn = hashed(first + 1)
+        place = min((below(first, len(spares)), below(drawn, len(spares))), key=lighter)
+        giver = spares[place]
+        if taker is None:
+            drawn = hashed(drawn + 1)
+            taker = (giver + 1 + below(drawn, len(load) - 1)) % len(load)
+        if taker != giver and counts[taker] < most:
+            spares[place] = taker
+            counts[giver] -= 1
+            counts[taker] += 1
     return Candidate(spares, counts)
 
 

@@ -1,4 +1,4 @@
-"""What later generations need of earlier ones: which counts have been tried, and whose offspring comes next."""
+"""What later generations need of earlier ones: which counts have been improved, and whose offspring comes next."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from eplb_xp.types import Array
 class Family(NamedTuple):
     """Of each row."""
 
-    seen: Array  # [rows, fingerprints] of all counts that have been tried, -1 for those to come
+    seen: Array  # [rows, fingerprints] of all counts that have been improved, -1 for those to come
     parents: Parents
 
 
@@ -27,9 +27,9 @@ def founded(lib: Standard, spares: Spares, shape: Shape) -> Family:
     mark = xp.full_like(mark, -1) if shape.alike else mark
     if shape.generations == 1:
         return Family(mark, Parents(spares.expert[:, None, :0], spares.count[:, None, :0], xp.ones_like(mark)))
-    tried = xp.full_like(xp.concat([mark] * (shape.generations * shape.candidates), axis=-1), -1)
+    to_come = xp.full_like(xp.concat([mark] * (shape.generations * shape.refined), axis=-1), -1)
     spare, count = (xp.concat([x[:, None, :]] * shape.parents, axis=1) for x in (spares.expert, spares.count))
-    return Family(xp.concat([mark, tried], axis=-1), Parents(spare, count, xp.ones_like(mark)))
+    return Family(xp.concat([mark, to_come], axis=-1), Parents(spare, count, xp.ones_like(mark)))
 
 
 def grown(lib: Standard, family: Family, born: Family, generation: Array, changed: Array) -> Family:
@@ -39,7 +39,7 @@ def grown(lib: Standard, family: Family, born: Family, generation: Array, change
     """
     xp = lib.xp
     rows, number = born.seen.shape
-    generations = family.seen.shape[1] // number
+    generations = (family.seen.shape[1] - 1) // number
     tried = xp.reshape(family.seen[:, 1:], (rows, generations, number))
     now = (lib.arange(generations, generation)[None, :] == generation - 1) & changed
     tried = xp.where(now[:, :, None], born.seen[:, None, :], tried)

@@ -14,6 +14,12 @@ MOST_PARENTS = 8
 # a candidate like the others: improved first, they would take as long as all others do side by side.
 MOST_ALIKE = 5
 
+# Candidates of each level in each of several generations: many are packed, and few of them improved.
+OFFSPRING = 16
+
+# Further steps of each candidate, if there are as many, where several generations share them.
+FEWEST_STEPS = 8
+
 
 class Shape(NamedTuple):
     """What is the same for all rows."""
@@ -30,7 +36,7 @@ class Shape(NamedTuple):
     @property
     def candidates(self) -> int:
         """Of a row in a generation."""
-        return 2 * self.num_levels
+        return candidates_of(self.num_levels, self.generations)
 
     @property
     def parents(self) -> int:
@@ -48,13 +54,21 @@ def are_alike(capacity: int) -> bool:
     return capacity <= MOST_ALIKE
 
 
+def candidates_of(num_levels: int, generations: int) -> int:
+    """How many there are of a row in a generation: two of each level, or more where these are the first of several."""
+    return (2 if generations == 1 else OFFSPRING) * num_levels
+
+
 def shape_of(policy: Policy, *, num_packs: int, capacity: int, num_spares: int, most: int) -> Shape:
     """How candidates are tried for packs of so many slots."""
     alike = are_alike(capacity)
     num_levels = min(policy.levels, num_spares)
     generations = policy.generations if num_packs * capacity <= SMALL else 1
     # A round of shaking costs little, and more candidates bring more than more rounds. D'Hondt's counts have a seat.
-    refined = 2 * policy.refined if are_shaken(capacity) else policy.refined + alike
-    refined = min(refined, 2 * num_levels)
-    finish = most_steps(policy, num_packs, capacity) // generations
+    refined = 2 * policy.refined if are_shaken(capacity) else policy.refined + (alike and generations == 1)
+    finish = most_steps(policy, num_packs, capacity)
+    if generations > 1 and finish > 0:
+        refined = max(refined // 2, 1)
+        finish = min(max(finish // generations, FEWEST_STEPS), finish)
+    refined = min(refined, candidates_of(num_levels, generations))
     return Shape(num_packs, alike, most, num_levels, generations, refined, finish, policy.seed)
