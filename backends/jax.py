@@ -90,8 +90,8 @@ class Jax(Standard):
     def float32(self, x: Array) -> Array:
         return lax.stop_gradient(x.astype(jnp.float32))
 
-    # A tracer has no device: XLA puts what is made here where it is used. What NumPy makes is a constant of the program,
-    # and so is what only depends on it: each that XLA moves out of a loop instead would be compiled by itself.
+    # A tracer has no device: XLA puts what is made here where it is used. What NumPy makes is a constant of a program,
+    # as is all that depends on it alone; what XLA computes before a loop instead is compiled one by one.
 
     def arange(self, number: int, like: Array) -> Array:
         return np.arange(number, dtype=self.index_dtype)

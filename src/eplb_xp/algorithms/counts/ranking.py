@@ -35,7 +35,8 @@ def hand_out(lib: Standard, load: Array, num_spares: int, within: Range) -> Spar
     most = _most_by_rank(load.shape[1], num_spares, within)
     ranks = list(chain.from_iterable(map(repeat, range(len(most)), most)))
     replicas = list(chain.from_iterable(range(within.fewest, within.fewest + number) for number in most))
-    rank, replica = (xp.broadcast_to(lib.constant(x, load), (rows, len(x))) for x in (ranks, replicas))
+    rank = xp.broadcast_to(lib.constant(ranks, load), (rows, len(ranks)))
+    replica = xp.broadcast_to(lib.constant(replicas, load), (rows, len(ranks)))
 
     ranked_load, ranked = lib.sort_rows(load, lib.arange_like(load), descending=True)
     quotient = lib.divide(lib.take_along_axis(ranked_load, rank), xp.astype(replica, xp.float32))
