@@ -33,7 +33,7 @@ def hand_out(lib: Standard, load: Array, num_spares: int, within: Range) -> Spar
     xp = lib.xp
     rows = load.shape[0]
     most = _most_by_rank(load.shape[1], num_spares, within)
-    ranks = list(chain.from_iterable(map(repeat, range(len(most)), most)))
+    ranks = list(chain.from_iterable(repeat(rank, number) for rank, number in enumerate(most)))
     replicas = list(chain.from_iterable(range(within.fewest, within.fewest + number) for number in most))
     rank = xp.broadcast_to(lib.constant(ranks, load), (rows, len(ranks)))
     replica = xp.broadcast_to(lib.constant(replicas, load), (rows, len(ranks)))
