@@ -38,6 +38,14 @@ UNROLLED = 16
 # ones are sorted as 64-bit integers, which it does eight times as fast as floats or pairs.
 COUNTED = 128
 
+# Rows up to this long get their order by looking at all entries for each place: with its indices a scatter is three
+# kernels more to compile, and on longer rows it is quicker.
+LOOKED_AT = 24
+
+# Arrays are [rows, entries], and each row has indices of its own.
+GATHER = lax.GatherDimensionNumbers((), (1,), (1,), (0,), (0,))
+SCATTER = lax.ScatterDimensionNumbers((), (1,), (1,), (0,), (0,))
+
 
 class Jax(Standard):
     """JAX on any device."""
@@ -82,10 +90,11 @@ class Jax(Standard):
     def float32(self, x: Array) -> Array:
         return lax.stop_gradient(x.astype(jnp.float32))
 
-    # A tracer has no device: XLA puts what is made here where it is used.
+    # A tracer has no device: XLA puts what is made here where it is used. What NumPy makes is a constant of a program,
+    # as is all that depends on it alone; what XLA computes before a loop instead is compiled one by one.
 
     def arange(self, number: int, like: Array) -> Array:
-        return jnp.arange(number, dtype=self.index_dtype)
+        return np.arange(number, dtype=self.index_dtype)
 
     def constant(self, table: Sequence[int], like: Array) -> Array:
         return jnp.asarray(table, dtype=self.index_dtype)
@@ -108,30 +117,40 @@ class Jax(Standard):
 
     def running_sum(self, x: Array) -> Array:
         # All entries side by side, which XLA makes one step of.
-        number = self.arange_like(x)
+        number = self.arange(x.shape[1], x)[None, :]
         total = jnp.broadcast_to(x[:, :1], x.shape)
         for i in range(1, x.shape[1]):
             total = jnp.where(number >= i, total + x[:, i : i + 1], total)
         return lax.optimization_barrier(total)
 
-    # Every index is in bounds; to look at each would be a third of the program.
+    # Every index is in bounds and counts from the front; to look at each would be a third of the program.
 
     def take(self, x: Array, indices: Array, *, axis: int) -> Array:
-        place = (slice(None),) * (axis % x.ndim) + (indices,)
-        return x.at[place].get(mode="promise_in_bounds")
+        axis %= x.ndim
+        others = tuple(dim for dim in range(x.ndim) if dim != axis)
+        sizes = tuple(1 if dim == axis else size for dim, size in enumerate(x.shape))
+        numbers = lax.GatherDimensionNumbers(others, (axis,), (axis,))
+        return lax.gather(x, indices[:, None], numbers, sizes, mode="promise_in_bounds")
 
     def take_along_axis(self, x: Array, indices: Array) -> Array:
-        return jnp.take_along_axis(x, indices, axis=-1, mode="promise_in_bounds")
+        return lax.gather(x, indices[:, :, None], GATHER, (1, 1), mode="promise_in_bounds")
 
     def put_along_axis(self, x: Array, indices: Array, values: Array) -> Array:
-        return jnp.put_along_axis(x, indices, values, axis=-1, inplace=False, mode="promise_in_bounds")
+        return lax.scatter(x, indices[:, :, None], values, SCATTER, mode="promise_in_bounds")
 
     def sort_rows(self, key: Array, tag: Array, *, descending: bool = False) -> tuple[Array, Array]:
         bits = lax.bitcast_convert_type(key, jnp.int32)
         bits = -bits if descending else bits
         if key.shape[1] <= COUNTED:
             position = self._position(bits, tag)
-            return self.put_along_axis(key, position, key), self.put_along_axis(tag, position, tag)
+            if key.shape[1] > LOOKED_AT:
+                return self.put_along_axis(key, position, key), self.put_along_axis(tag, position, tag)
+            here = position[:, :, None] == self.arange(key.shape[1], key)[None, None, :]
+            bits, tag = (
+                jnp.sum(jnp.where(here, x[:, :, None], 0), axis=1, dtype=x.dtype)
+                for x in (lax.bitcast_convert_type(key, jnp.int32), tag)
+            )
+            return lax.bitcast_convert_type(bits, jnp.float32), tag
         with jax.enable_x64(True):
             line = (lax.convert_element_type(bits, jnp.int64) << 32) | lax.convert_element_type(tag, jnp.int64)
             line = lax.sort(line, dimension=1)

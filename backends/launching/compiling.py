@@ -1,4 +1,4 @@
-"""Triton compiles for one thread at a time, and without a pass that takes nine tenths of its time.
+"""Triton compiles for one thread at a time, and without passes that take most of its time and find nothing.
 
 While it does it changes the warning filters of all threads, and others see kernels that are only half loaded; and
 importing jax-triton takes away its folder of compiled kernels for a while.
@@ -6,13 +6,56 @@ importing jax-triton takes away its folder of compiled kernels for a while.
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 LOCK = threading.RLock()
 
 _FOLDER = "TRITON_CACHE_DIR"
+
+# Passes that change nothing in these kernels, by where Triton has what adds them. Each goes through the whole kernel,
+# and Triton checks all of it afterwards.
+LEFT_OUT = {
+    "passes.ttgpuir": (
+        # Wider loads and stores. For each this walks through all that is connected with it, which in a kernel for a
+        # whole plan is all of it: 42 of 45 seconds for candidates of policy joint. Programs read by a thread an entry.
+        "add_coalesce",
+        # Products of matrices, and what is fetched ahead for them.
+        "add_f32_dot_tc",
+        "add_accelerate_matmul",
+        "add_optimize_dot_operands",
+        "add_fuse_nested_loops",
+        "add_assign_latencies",
+        "add_schedule_loops",
+        "add_pipeline",
+        "add_coalesce_async_copy",
+    ),
+    # Clusters, tensor memory, the copies and barriers of both, warps that do different work.
+    "nvidia.passes.ttnvgpuir": (
+        "add_assign_cga_layouts",
+        "add_optimize_cta_locality",
+        "add_check_matmul_two_cta",
+        "add_optimize_descriptor_encoding",
+        "add_optimize_tmem_layouts",
+        "add_tmem_load_reduce",
+        "add_tma_lowering",
+        "add_interleave_tmem",
+        "add_fence_insertion",
+        "add_lower_mma",
+        "add_hoist_mbarrier_lifecycle",
+        "add_allocate_tensor_memory",
+        "add_proxy_fence_insertion",
+        "add_tmem_barrier_insertion",
+        "add_tmem_wait_insertion",
+        "add_cluster_barrier_mbar_allocator",
+        "add_initialize_ws_cluster_barriers",
+        "add_warp_specialize_to_llvm",
+    ),
+    "nvidia.passes.hopper": ("add_hopper_warpspec",),
+}
 
 
 @contextmanager
@@ -30,26 +73,21 @@ def folder_kept() -> Iterator[None]:
 
 @contextmanager
 def quickly() -> Iterator[None]:
-    """What this thread compiles is not searched for wider loads and stores.
+    """What this thread compiles is not searched for what no kernel here has (`LEFT_OUT`)."""
+    from triton._C import libtriton  # noqa: PLC0415 # there where kernels are
 
-    For each that pass walks through all that is connected with it, which in a kernel for a whole plan is all of it: 42
-    of 45 seconds for candidates of policy joint. It finds next to nothing, since programs read by a thread an entry.
-    """
-    from triton._C.libtriton import passes  # noqa: PLC0415 # there where kernels are
+    with LOCK, ExitStack() as restored:
+        thread = threading.get_ident()
+        for path, names in LEFT_OUT.items():
+            room = attrgetter(path)(libtriton)
+            for name in names:
+                if (add := getattr(room, name, None)) is not None:  # else another Triton
+                    restored.callback(setattr, room, name, add)
+                    setattr(room, name, partial(_add_for_others, add, thread))
+        yield
 
-    with LOCK:
-        room = passes.ttgpuir
-        add, thread = getattr(room, "add_coalesce", None), threading.get_ident()
 
-        def add_for_others(manager: Any) -> None:
-            if add is not None and threading.get_ident() != thread:
-                add(manager)
-
-        if add is None:  # another Triton
-            yield
-            return
-        room.add_coalesce = add_for_others
-        try:
-            yield
-        finally:
-            room.add_coalesce = add
+def _add_for_others(add: Callable[..., None], ours: int, *arguments: Any) -> None:
+    """Add a pass, unless it is our thread that compiles."""
+    if threading.get_ident() != ours:
+        add(*arguments)

@@ -1,12 +1,13 @@
 """Which pack each item goes to under a policy: starts -> packing -> parting -> swaps -> finish -> best start."""
 
-from eplb_xp.algorithms.improving.finishing import finished, lower, most_steps
+from eplb_xp.algorithms.improving.finishing import finished, most_steps
 from eplb_xp.algorithms.improving.parting import part
 from eplb_xp.algorithms.improving.refinement import refine
+from eplb_xp.algorithms.improving.table import lower, slots, table
 from eplb_xp.algorithms.packing.heaviest_first import pack
 from eplb_xp.algorithms.packing.packed import Items, packed
 from eplb_xp.algorithms.packing.starts import sort_keys
-from eplb_xp.algorithms.rows import for_each
+from eplb_xp.algorithms.rows import for_each, take_rows, tree_sum
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array
@@ -36,15 +37,15 @@ def assign(
         all_items = Items(*(for_each(lib, x, starts) for x in all_items))
     load = all_items.load
 
-    packs = packed(lib, pack(lib, load, num_packs, key=key), load, num_packs)
+    now = table(lib, packed(lib, pack(lib, load, num_packs, key=key), load, num_packs), all_items)
+    total = tree_sum(lib, load)[:, None]
     if expert is not None:
-        packs = packed(lib, part(lib, packs, all_items), load, num_packs)
+        now = part(lib, now)
     if policy.rounds > 0:
-        left = xp.full_like(packs.item[:, :1], policy.rounds)
-        packs = lower(lib, packs, refine(lib, packs, all_items, policy, left), all_items)
+        now = lower(lib, now, refine(lib, now, total, policy, xp.full_like(now.item[:, :1], policy.rounds)))
     if finish > 0:
-        packs = finished(lib, packs, all_items, policy, xp.full_like(packs.item[:, :1], finish))
+        now = finished(lib, now, total, policy, xp.full_like(now.item[:, :1], finish))
 
-    busiest = xp.reshape(xp.max(packs.pack_load, axis=-1), (rows, starts))
+    busiest = xp.reshape(xp.max(now.pack_load, axis=-1), (rows, starts))
     best = lib.argmin(busiest)[:, 0] + lib.arange(rows, load) * starts
-    return lib.take(packs.item, best, axis=0)
+    return slots(lib, take_rows(lib, now, best))

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from eplb_xp import Policy, balanced_packing
 from eplb_xp.algorithms.improving.finishing import are_shaken, finished, most_steps
-from eplb_xp.algorithms.packing.packed import packed
+from eplb_xp.algorithms.improving.table import slots, table
+from eplb_xp.algorithms.packing.packed import Packed, packed
+from eplb_xp.algorithms.rows import tree_sum
 from eplb_xp.backends.numpy import LIBRARY
 from tests.support.libraries import NUMPY, NumPyArray
 from tests.support.loads import thorough, weights
@@ -25,10 +27,17 @@ policies = st.builds(
 steps = st.lists(st.integers(0, 12), min_size=ROWS, max_size=ROWS)
 
 
+def after_further_steps(before: Filled, policy: Policy, left: list[int]) -> Packed:
+    """After so many in each row."""
+    now, total = table(LIBRARY, before.packs, before.items), tree_sum(LIBRARY, before.load)[:, None]
+    now = finished(LIBRARY, now, total, policy, np.array(left)[:, None])
+    return Packed(slots(LIBRARY, now), now.pack_load)
+
+
 @thorough
 @given(before=filled(any_shape, ROWS), policy=policies, left=steps)
 def test_items_are_where_the_reference_has_them(before: Filled, policy: Policy, left: list[int]) -> None:
-    done = finished(LIBRARY, before.packs, before.items, policy, np.array(left)[:, None])
+    done = after_further_steps(before, policy, left)
     for item, load, expert, rounds in zip(done.item, before.load, before.expert.tolist(), left, strict=True):
         want = reference.finished(before.slots(), load, expert, policy, rounds)
         assert item.reshape(before.num_packs, -1).tolist() == want
@@ -37,7 +46,7 @@ def test_items_are_where_the_reference_has_them(before: Filled, policy: Policy, 
 @thorough
 @given(before=filled(any_shape, ROWS), policy=policies, left=steps)
 def test_no_pack_is_busier_and_no_expert_doubled(before: Filled, policy: Policy, left: list[int]) -> None:
-    done = finished(LIBRARY, before.packs, before.items, policy, np.array(left)[:, None])
+    done = after_further_steps(before, policy, left)
     assert (done.pack_load.max(axis=1) <= before.packs.pack_load.max(axis=1)).all()
     np.testing.assert_array_equal(np.sort(done.item), before.packs.item)
     np.testing.assert_array_equal(done.pack_load, packed(LIBRARY, done.item, before.load, before.num_packs).pack_load)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from eplb_xp import Policy
 from eplb_xp.algorithms.improving.refinement import refine
 from eplb_xp.algorithms.improving.shaking import shake
+from eplb_xp.algorithms.improving.table import slots, table
 from eplb_xp.algorithms.packing.packed import Items, packed
+from eplb_xp.algorithms.rows import tree_sum
 from eplb_xp.backends.numpy import LIBRARY
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
@@ -35,7 +37,8 @@ any_shape = [(packs, slots) for packs in (2, 3, 4, 7) for slots in (2, 3)]
 def shake_items(lib: Standard, load: Array, expert: Array, left: Array, *, num_packs: int, policy: Policy) -> Array:
     """The item in each slot, item i having been in slot i."""
     packs = packed(lib, lib.arange_like(load), load, num_packs)
-    return shake(lib, packs, Items(load, expert), policy, left)
+    now = table(lib, packs, Items(load, expert))
+    return slots(lib, shake(lib, now, tree_sum(lib, load)[:, None], policy, left))
 
 
 def assert_shaken(library: Library, before: Filled, left: NumPyArray, policy: Policy) -> None:
@@ -65,7 +68,8 @@ def test_items_of_many_sizes(before: Filled, policy: Policy, left: list[int]) ->
 def test_no_round_makes_the_busiest_pack_busier_or_doubles_an_expert(before: Filled, policy: Policy) -> None:
     high = before.packs.pack_load.max(axis=1)
     for rounds in (1, 2, 3, 20):
-        item = shake(LIBRARY, before.packs, before.items, policy, np.full((ROWS, 1), rounds))
+        left = np.full((ROWS, 1), rounds)
+        item = shake_items(LIBRARY, before.load, before.expert, left, num_packs=before.num_packs, policy=policy)
         np.testing.assert_array_equal(np.sort(item), before.packs.item)
         assert before.doubled(item) == 0
         after = packed(LIBRARY, item, before.load, before.num_packs).pack_load.max(axis=1)
@@ -81,10 +85,9 @@ def shaken_row(load: list[float], num_packs: int, rounds: int) -> list[list[int]
     """The items of each pack, all of different experts, when they have only been shaken."""
     item = np.arange(len(load))[None, :]
     loads = np.array([load], np.float32)
-    packs = packed(LIBRARY, item, loads, num_packs)
-    found = shake(LIBRARY, packs, Items(loads, item), ONLY_SHAKES, np.array([[rounds]]))
-    slots: list[list[int]] = found.reshape(num_packs, -1).tolist()
-    return slots
+    found = shake_items(LIBRARY, loads, item, np.array([[rounds]]), num_packs=num_packs, policy=ONLY_SHAKES)
+    by_pack: list[list[int]] = found.reshape(num_packs, -1).tolist()
+    return by_pack
 
 
 def test_each_pack_meets_each_other_once_in_as_many_rounds_as_there_are_packs() -> None:
@@ -104,27 +107,26 @@ def test_each_pack_meets_each_other_once_in_as_many_rounds_as_there_are_packs() 
 def test_the_busier_pack_gets_as_busy_as_it_may(most: float, swapped: int) -> None:
     # In the first of four packs' rounds the second meets the fourth. As items of one rank are swapped, the busier of
     # the two gets 14, 15 or 13.
-    slots = shaken_row([most, 0.25, 0.25, 9, 3, 2, 1, 1, 1, 4, 4, 1], 4, 1)
+    by_pack = shaken_row([most, 0.25, 0.25, 9, 3, 2, 1, 1, 1, 4, 4, 1], 4, 1)
     expected = [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
     expected[1][swapped], expected[3][swapped] = expected[3][swapped], expected[1][swapped]
-    assert slots == expected
+    assert by_pack == expected
 
 
 def test_rows_at_a_bound_stay_as_they_are() -> None:
     load = np.array([[4, 4, 5, 3, 1, 7, 2, 6], [16, 0, 1, 1, 2, 2, 3, 3]], np.float32)  # even, and one large item
-    items = Items(load, np.broadcast_to(np.arange(8), load.shape))
-    packs = packed(LIBRARY, np.array(items.expert), load, 4)
-    item = shake(LIBRARY, packs, items, Policy(), np.full((2, 1), 20))
-    np.testing.assert_array_equal(item, items.expert)
+    expert = np.broadcast_to(np.arange(8), load.shape)
+    item = shake_items(LIBRARY, load, expert, np.full((2, 1), 20), num_packs=4, policy=Policy())
+    np.testing.assert_array_equal(item, expert)
 
 
 def test_as_long_as_swaps_help_they_are_made() -> None:
     load = np.random.default_rng(1).integers(1, 1000, (20, 18)).astype(np.float32)
     packs = packed(LIBRARY, np.broadcast_to(np.arange(18), load.shape), load, 9)
-    items = Items(load, np.array(packs.item))
+    now, total = table(LIBRARY, packs, Items(load, np.array(packs.item))), tree_sum(LIBRARY, load)[:, None]
     for rounds in (1, 2, 3):
         left = np.full((20, 1), rounds)
-        swapped, mixed = (step(LIBRARY, packs, items, SHAKING, left) for step in (refine, shake))
-        still = (refine(LIBRARY, packs, items, SHAKING, left - 1) != swapped).any(axis=1)  # the last one helped
+        swapped, mixed = (step(LIBRARY, now, total, SHAKING, left).item for step in (refine, shake))
+        still = (refine(LIBRARY, now, total, SHAKING, left - 1).item != swapped).any(axis=1)  # the last one helped
         assert still.any()
         np.testing.assert_array_equal(mixed[still], swapped[still])

@@ -13,6 +13,7 @@ from eplb_xp.algorithms import pipeline
 from eplb_xp.algorithms.counts import replication, threshold
 from eplb_xp.algorithms.counts.spares import Range
 from eplb_xp.algorithms.improving.parting import part
+from eplb_xp.algorithms.improving.table import slots, table
 from eplb_xp.algorithms.packing.heaviest_first import pack
 from eplb_xp.algorithms.packing.packed import Items, packed
 from eplb_xp.algorithms.scaling import scaled
@@ -138,7 +139,8 @@ def test_each_round_of_parting_leaves_fewer_doubled(data: st.DataObject) -> None
     expert = np.array([data.draw(st.permutations(range(items))) for _ in range(3)]) // packs
     item = np.broadcast_to(np.arange(items), (3, items))
     lib = Counting()
-    parted = lib.call(part, packed(lib, item, load, packs), Items(load, expert))
+    now = table(lib, packed(lib, item, load, packs), Items(load, expert))
+    parted = slots(lib, lib.call(part, now))
     assert lib.rounds[0] <= doubled(expert, item, packs).max()
     assert doubled(expert, parted, packs).max() == 0
     np.testing.assert_array_equal(np.sort(parted), item)

@@ -6,6 +6,8 @@ equal once they are rounded, and the first expert comes first then. So the table
 less, and its first K, sorted, are the spares in the order handed out.
 """
 
+from itertools import chain, repeat
+
 from eplb_xp.algorithms.counts.spares import Range, Spares
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
@@ -13,29 +15,28 @@ from eplb_xp.types import Array
 
 def table_length(experts: int, num_spares: int, within: Range) -> int:
     """How many quotients of each row can be among the largest."""
+    return sum(_most_by_rank(experts, num_spares, within))
+
+
+def _most_by_rank(experts: int, num_spares: int, within: Range) -> list[int]:
+    """How many spares the expert of each rank gets at most.
+
+    Those of the heaviest alone may get any if they have one replica so far: the first quotient is the load itself then.
+    """
     room = within.most - within.fewest
-    return sum(min((num_spares + rank) // (rank + 1), room) for rank in range(_ranks(experts, num_spares, within)))
-
-
-def _ranks(experts: int, num_spares: int, within: Range) -> int:
-    """How many of the heaviest may get any: the first quotient is the load itself if there is one replica so far."""
-    return min(experts, num_spares) if within.fewest == 1 else experts
+    ranks = min(experts, num_spares) if within.fewest == 1 else experts
+    return [min((num_spares + rank) // (rank + 1), room) for rank in range(ranks)]
 
 
 def hand_out(lib: Standard, load: Array, num_spares: int, within: Range) -> Spares:
     """The spares in the order handed out; ties go to the first expert."""
     xp = lib.xp
-    rows, experts = load.shape
-    rank = lib.arange(_ranks(experts, num_spares, within), load)
-    most = (num_spares + rank) // (rank + 1)
-    room = within.most - within.fewest
-    if room < num_spares:
-        most = xp.where(most > room, room, most)
-    end = xp.cumulative_sum(most, dtype=lib.index_dtype)
-    entry = lib.arange(table_length(experts, num_spares, within), load)
-    rank = xp.astype(xp.searchsorted(end, entry, side="right"), lib.index_dtype)
-    replica = within.fewest + entry - lib.take(end - most, rank, axis=0)
-    rank, replica = (xp.broadcast_to(x, (rows, *x.shape)) for x in (rank, replica))
+    rows = load.shape[0]
+    most = _most_by_rank(load.shape[1], num_spares, within)
+    ranks = list(chain.from_iterable(repeat(rank, number) for rank, number in enumerate(most)))
+    replicas = list(chain.from_iterable(range(within.fewest, within.fewest + number) for number in most))
+    rank = xp.broadcast_to(lib.constant(ranks, load), (rows, len(ranks)))
+    replica = xp.broadcast_to(lib.constant(replicas, load), (rows, len(ranks)))
 
     ranked_load, ranked = lib.sort_rows(load, lib.arange_like(load), descending=True)
     quotient = lib.divide(lib.take_along_axis(ranked_load, rank), xp.astype(replica, xp.float32))

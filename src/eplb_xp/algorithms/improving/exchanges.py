@@ -11,9 +11,7 @@ from typing import NamedTuple
 from eplb_xp.algorithms.improving.pairs import best_pairs
 from eplb_xp.algorithms.improving.refinement import best_swap
 from eplb_xp.algorithms.improving.swaps import swap_twice
-from eplb_xp.algorithms.improving.table import Table, slots, table
-from eplb_xp.algorithms.packing.packed import Items, Packed
-from eplb_xp.algorithms.rows import tree_sum
+from eplb_xp.algorithms.improving.table import Table
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array
@@ -30,14 +28,14 @@ class _Exchanging(NamedTuple):
     swaps: Array  # [rows, 1] whether single swaps may help
 
 
-def exchange(lib: Standard, packs: Packed, items: Items, policy: Policy, left: Array) -> Array:
-    """The item in each slot, after swaps, and exchanges where no swap helps, for as long as any does.
+def exchange(lib: Standard, table: Table, total: Array, policy: Policy, left: Array) -> Table:
+    """The table after swaps, and exchanges where no swap helps, for as long as any does, given the load of all items.
 
     At most as many as are ``left`` [rows, 1]. Rows that need an exchange wait for those that swap: it takes longer.
     """
     xp = lib.xp
-    num_packs = packs.pack_load.shape[-1]
-    least = tree_sum(lib, items.load)[:, None] * policy.threshold
+    num_packs = table.pack_load.shape[-1]
+    least = total * policy.threshold
 
     def is_open(state: _Exchanging) -> Array:
         return state.left > 0
@@ -63,6 +61,4 @@ def exchange(lib: Standard, packs: Packed, items: Items, policy: Policy, left: A
         left = xp.where(helps, left - 1, 0)
         return _Exchanging(*swap_twice(lib, now, best.first, best.second, helps), left, left > 0)
 
-    start = _Exchanging(*table(lib, packs, items), left, left > 0)
-    found = lib.while_rows(is_open, exchange_once, start, (least,))
-    return slots(lib, Table(*found[:4]))
+    return Table(*lib.while_rows(is_open, exchange_once, _Exchanging(*table, left, left > 0), (least,))[:4])

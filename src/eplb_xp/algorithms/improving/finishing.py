@@ -8,7 +8,7 @@ from eplb_xp.algorithms.improving.exchanges import exchange
 from eplb_xp.algorithms.improving.pairs import MOST_ITEMS
 from eplb_xp.algorithms.improving.refinement import refine
 from eplb_xp.algorithms.improving.shaking import shake
-from eplb_xp.algorithms.packing.packed import Items, Packed, packed
+from eplb_xp.algorithms.improving.table import Table, lower
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array
@@ -28,22 +28,10 @@ def most_steps(policy: Policy, num_packs: int, capacity: int) -> int:
     return policy.shakes * num_packs if are_shaken(capacity) else policy.finish
 
 
-def finished(lib: Standard, packs: Packed, items: Items, policy: Policy, left: Array) -> Packed:
-    """After at most so many further steps [rows, 1]."""
-    capacity = packs.item.shape[-1] // packs.pack_load.shape[-1]
+def finished(lib: Standard, table: Table, total: Array, policy: Policy, left: Array) -> Table:
+    """After at most so many further steps [rows, 1], given the load of all items."""
+    capacity = table.item.shape[-1] // table.pack_load.shape[-1]
     if capacity < SHAKEN_ITEMS:
-        return packs
+        return table
     step = shake if are_shaken(capacity) else exchange if capacity <= MOST_ITEMS else refine
-    return lower(lib, packs, step(lib, packs, items, policy, left), items)
-
-
-def lower(lib: Standard, before: Packed, item: Array, items: Items) -> Packed:
-    """Of what was before and these items in the slots, that with the lower busiest pack.
-
-    As slot-ordered sums have it, while swaps round in another order.
-    """
-    xp = lib.xp
-    after = packed(lib, item, items.load, before.pack_load.shape[-1])
-    before_busiest = xp.max(before.pack_load, axis=-1, keepdims=True)
-    worse = xp.max(after.pack_load, axis=-1, keepdims=True) > before_busiest
-    return Packed(*(xp.where(worse, x, y) for x, y in zip(before, after, strict=True)))
+    return lower(lib, table, step(lib, table, total, policy, left))

@@ -9,8 +9,7 @@ makes the number of doubled replicas smaller.
 from typing import NamedTuple
 
 from eplb_xp.algorithms.improving.swaps import swap
-from eplb_xp.algorithms.improving.table import Table, column, slots, table
-from eplb_xp.algorithms.packing.packed import Items, Packed
+from eplb_xp.algorithms.improving.table import Table, column, packed_again
 from eplb_xp.backends.standard import Standard
 from eplb_xp.types import Array
 
@@ -25,8 +24,8 @@ class _Parting(NamedTuple):
     doubled: Array  # [rows, places] whether the expert is in the pack at a lower rank too
 
 
-def part(lib: Standard, packs: Packed, items: Items) -> Array:
-    """The item in each slot, once all are parted, each by the swap that leaves the busier GPU the least load."""
+def part(lib: Standard, table: Table) -> Table:
+    """The table once all are parted, each by the swap that leaves the busier GPU the least load."""
     xp = lib.xp
 
     def unfinished(parting: _Parting) -> Array:
@@ -53,9 +52,8 @@ def part(lib: Standard, packs: Packed, items: Items) -> Array:
         parted = swap(lib, now, (one, other), xp.any(doubled, axis=-1, keepdims=True))
         return _Parting(*parted, _doubled(lib, parted))
 
-    whole = table(lib, packs, items)
-    item, load, held, pack_load, _ = lib.while_loop(unfinished, part_one, _Parting(*whole, _doubled(lib, whole)))
-    return slots(lib, Table(item, load, held, pack_load))
+    found = lib.while_loop(unfinished, part_one, _Parting(*table, _doubled(lib, table)))
+    return packed_again(lib, Table(*found[:4]))
 
 
 def _any_of(lib: Standard, ours: Array, expert: Array) -> Array:

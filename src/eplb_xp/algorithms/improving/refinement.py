@@ -4,9 +4,7 @@ from typing import NamedTuple
 
 from eplb_xp.algorithms.improving.sides import Side, all_packs, busiest_pack, holds, place, some_packs
 from eplb_xp.algorithms.improving.swaps import swap
-from eplb_xp.algorithms.improving.table import Table, slots, table
-from eplb_xp.algorithms.packing.packed import Items, Packed
-from eplb_xp.algorithms.rows import tree_sum
+from eplb_xp.algorithms.improving.table import Table
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array
@@ -29,14 +27,14 @@ class Swap(NamedTuple):
     less: Array  # [rows, 1] load of the busiest pack beyond that of the busier of the two after it
 
 
-def refine(lib: Standard, packs: Packed, items: Items, policy: Policy, left: Array) -> Array:
-    """The item in each slot, after at most so many swaps [rows, 1] between the busiest pack and others.
+def refine(lib: Standard, table: Table, total: Array, policy: Policy, left: Array) -> Table:
+    """The table after at most so many swaps [rows, 1] between the busiest pack and others, given the load of all items.
 
     They end when the best one helps no more.
     """
     xp = lib.xp
-    num_packs = packs.pack_load.shape[-1]
-    least = tree_sum(lib, items.load)[:, None] * policy.threshold
+    num_packs = table.pack_load.shape[-1]
+    least = total * policy.threshold
 
     def is_open(refinement: _Refinement) -> Array:
         return refinement.left > 0
@@ -49,8 +47,7 @@ def refine(lib: Standard, packs: Packed, items: Items, policy: Policy, left: Arr
         helps = (left > 0) & (best.less * num_packs > least)
         return _Refinement(*swap(lib, now, best.places, helps), xp.where(helps, left - 1, 0))
 
-    found = lib.while_rows(is_open, swap_best, _Refinement(*table(lib, packs, items), left), (least,))
-    return slots(lib, Table(*found[:4]))
+    return Table(*lib.while_rows(is_open, swap_best, _Refinement(*table, left), (least,))[:4])
 
 
 def best_swap(lib: Standard, now: Table, policy: Policy) -> Swap:

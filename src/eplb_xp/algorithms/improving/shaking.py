@@ -13,9 +13,7 @@ from typing import NamedTuple
 
 from eplb_xp.algorithms.improving.refinement import best_swap
 from eplb_xp.algorithms.improving.swaps import swap
-from eplb_xp.algorithms.improving.table import Table, slots, table
-from eplb_xp.algorithms.packing.packed import Items, Packed
-from eplb_xp.algorithms.rows import tree_sum
+from eplb_xp.algorithms.improving.table import Table, packed_again
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
 from eplb_xp.types import Array
@@ -32,15 +30,16 @@ class _Shaking(NamedTuple):
     round: Array  # [1]
 
 
-def shake(lib: Standard, packs: Packed, items: Items, policy: Policy, left: Array) -> Array:
-    """The item in each slot, after so many rounds [rows, 1]: the best swap where it helps, else all are shaken.
+def shake(lib: Standard, table: Table, total: Array, policy: Policy, left: Array) -> Table:
+    """The table after so many rounds [rows, 1]: the best swap where it helps, else all are shaken.
 
-    A row is done once its busiest pack is within the policy's tolerance of the mean or of its largest item.
+    A row is done once its busiest pack is within the policy's tolerance of the mean or of its largest item. The load of
+    all items is given.
     """
     xp = lib.xp
-    num_packs = packs.pack_load.shape[-1]
+    num_packs = table.pack_load.shape[-1]
     close = 1.0 + policy.tolerance
-    bounds = tree_sum(lib, items.load)[:, None], xp.max(items.load, axis=-1, keepdims=True) * close
+    bounds = total, xp.max(table.load, axis=-1, keepdims=True) * close
 
     def rounds_of_open(pack_load: Array, left: Array, total: Array, largest: Array) -> Array:
         busiest = xp.max(pack_load, axis=-1, keepdims=True)
@@ -59,15 +58,11 @@ def shake(lib: Standard, packs: Packed, items: Items, policy: Policy, left: Arra
         item, load, expert = (
             xp.where(left > 0, xp.where(helps, x, y), z) for x, y, z in zip(swapped[:3], shaken, now[:3], strict=True)
         )
-        pack_load = load[:, :num_packs]
-        for first in range(num_packs, load.shape[-1], num_packs):
-            pack_load = pack_load + load[:, first : first + num_packs]
-        return _Shaking(item, load, expert, pack_load, rounds_of_open(pack_load, left - 1, total, largest), number + 1)
+        now = packed_again(lib, Table(item, load, expert, now.pack_load))
+        return _Shaking(*now, rounds_of_open(now.pack_load, left - 1, total, largest), number + 1)
 
-    start = table(lib, packs, items)
-    left = rounds_of_open(start.pack_load, left, *bounds)
-    found = lib.while_rows(is_open, one_round, _Shaking(*start, left, lib.arange(1, packs.item)), bounds)
-    return slots(lib, Table(*found[:4]))
+    left = rounds_of_open(table.pack_load, left, *bounds)
+    return Table(*lib.while_rows(is_open, one_round, _Shaking(*table, left, lib.arange(1, left)), bounds)[:4])
 
 
 def _shaken(lib: Standard, now: Table, number: Array) -> tuple[Array, Array, Array]:

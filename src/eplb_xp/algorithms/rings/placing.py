@@ -2,6 +2,7 @@
 
 from eplb_xp.algorithms.counts.spares import Spares
 from eplb_xp.algorithms.improving.parting import part
+from eplb_xp.algorithms.improving.table import slots, table
 from eplb_xp.algorithms.packing.packed import Items, packed
 from eplb_xp.algorithms.rings.layout import gpu_of_replica
 from eplb_xp.algorithms.rings.levelling import levelled
@@ -23,6 +24,6 @@ def placed_on_ring(lib: Standard, load: Array, spares: Spares, num_gpus: int, po
     wanted = xp.where(lib.take_along_axis(spares.count, expert) > 1, wanted, num_gpus)
     packs = packed(lib, seated(lib, replica_load, wanted, num_gpus), replica_load, num_gpus)
     # Only where the ring had no room for a replica is there anything to part.
-    slot2replica = part(lib, packs, Items(replica_load, expert))
+    slot2replica = slots(lib, part(lib, table(lib, packs, Items(replica_load, expert))))
     slot2expert = lib.take_along_axis(expert, slot2replica)
     return levelled(lib, load, slot2expert, num_gpus, policy)

@@ -3,11 +3,13 @@
 from typing import NamedTuple
 
 from eplb_xp.algorithms.counts.candidates import Candidates
-from eplb_xp.algorithms.improving.finishing import finished, lower
+from eplb_xp.algorithms.improving.finishing import finished
 from eplb_xp.algorithms.improving.parting import part
 from eplb_xp.algorithms.improving.refinement import refine
+from eplb_xp.algorithms.improving.table import lower, slots, table
 from eplb_xp.algorithms.packing.heaviest_first import pack
 from eplb_xp.algorithms.packing.packed import Items, Packed, packed
+from eplb_xp.algorithms.rows import tree_sum
 from eplb_xp.algorithms.trying.shape import Shape
 from eplb_xp.backends.standard import Standard
 from eplb_xp.policy import Policy
@@ -45,8 +47,9 @@ def packed_candidates(lib: Standard, load: Array, found: Candidates, is_new: Arr
 def improved(lib: Standard, lanes: Lanes, steps: Array, policy: Policy) -> Lanes:
     """As a policy's swaps do it, no pack having two of an expert; then so many further steps [lanes, 1]."""
     items, packs = lanes
-    packs = packed(lib, part(lib, packs, items), items.load, packs.pack_load.shape[-1])
+    now, total = part(lib, table(lib, packs, items)), tree_sum(lib, items.load)[:, None]
     if policy.rounds > 0:
-        rounds = lib.xp.full_like(packs.item[:, :1], policy.rounds)
-        packs = lower(lib, packs, refine(lib, packs, items, policy, rounds), items)
-    return Lanes(items, finished(lib, packs, items, policy, steps) if policy.finish + policy.shakes > 0 else packs)
+        now = lower(lib, now, refine(lib, now, total, policy, lib.xp.full_like(steps, policy.rounds)))
+    if policy.finish + policy.shakes > 0:
+        now = finished(lib, now, total, policy, steps)
+    return Lanes(items, Packed(slots(lib, now), now.pack_load))
