@@ -16,9 +16,10 @@ from tests.support.loads import LARGEST, SMALLEST_LOAD, counts, weights
 from tests.support.references import plan as reference
 
 # layers, experts, then replicas, groups, nodes, GPUs
+HIERARCHICAL, GLOBAL = (12, 4, 2, 4), (12, 1, 1, 4)
 SHAPES = [
-    ((3, 8), (12, 4, 2, 4)),
-    ((3, 8), (12, 1, 1, 4)),
+    ((3, 8), HIERARCHICAL),
+    ((3, 8), GLOBAL),
     ((2, 6), (24, 2, 3, 6)),  # global, because 2 groups don't divide over 3 nodes
     ((2, 8), (8, 8, 2, 8)),  # no spares, one slot a GPU
     ((3, 8), (9, 1, 1, 3)),  # one spare, so that the bound is seldom the mean
@@ -105,13 +106,17 @@ def test_equal_loads_leave_no_gap(library: Library) -> None:
     assert_close(got.balancedness, np.ones(64), 1e-6)
 
 
+# A valid plan for the sizes of both, whose programs are there: slots of four GPUs, two a node.
+SLOTS = [0, 1, 2, 3, 0, 1, 4, 5, 6, 7, 4, 5]
+
+
 @every_library
 @pytest.mark.parametrize("dtype", ["int32", "uint8"])
 def test_a_plan_may_be_of_any_integers(library: Library, dtype: str) -> None:
-    weight = np.array([[9, 4, 3], [1, 6, 5]], np.float32)
-    phy2log = np.array([[0, 1, 0, 2], [1, 2, 0, 1]], dtype)
-    got = report(library, phy2log, weight, (4, 1, 1, 2))
-    np.testing.assert_array_equal(got.gpu_load, [[8.5, 7.5], [8, 4]])
+    weight = np.array([[8, 6, 5, 3, 4, 2, 1, 7], [7, 1, 2, 4, 3, 5, 6, 8], [1, 1, 1, 1, 1, 1, 1, 1]], np.float32)
+    phy2log = np.array([SLOTS, SLOTS, SLOTS[::-1]], dtype)
+    got = report(library, phy2log, weight, GLOBAL)
+    np.testing.assert_array_equal(got.gpu_load, [[12, 10, 4, 10], [6, 8, 10, 12], [2, 2, 2, 2]])
 
 
 def test_only_the_first_array_of_a_plan_is_read() -> None:
@@ -121,26 +126,32 @@ def test_only_the_first_array_of_a_plan_is_read() -> None:
 
 
 WEIGHT = np.array([[9, 4, 3, 2], [1, 6, 5, 7]], np.float32)
-# What is wrong with the plan [2 layers, 6 replicas], the sizes (groups, nodes, GPUs), and what is said.
+LOADS = np.arange(1, 25, dtype=np.float32).reshape(3, 8)
+# The slots of a layer that is wrong, its number, the sizes, and what is said.
 BAD_PLANS = {
-    "missing": ([[0, 1, 2, 3, 0, 1], [0, 1, 2, 2, 1, 0]], (1, 1, 2), "misses 1 expert.*expert 3 of layer 1"),
-    "above": ([[0, 1, 2, 3, 0, 4], [0, 1, 2, 3, 1, 0]], (1, 1, 2), r"4 at \[0, 5\], experts are 0 to 3"),
-    "negative": ([[0, 1, 2, 3, 0, 1], [0, 1, 2, 3, -1, 0]], (1, 1, 2), r"-1 at \[1, 4\], experts are 0 to 3"),
-    "group split": ([[0, 1, 0, 2, 3, 2], [0, 2, 0, 1, 3, 3]], (2, 2, 2), "group 0 of layer 1 is on 2 nodes"),
-    "uneven groups": ([[0, 1, 2, 3, 3, 3], [0, 1, 0, 2, 3, 3]], (4, 2, 2), "3 groups on node 0 of layer 0.* 2 a node"),
+    "missing": ([0, 1, 2, 2, 0, 1, 4, 5, 6, 7, 4, 5], 1, GLOBAL, "misses 1 expert.*expert 3 of layer 1"),
+    "above": ([0, 1, 2, 3, 0, 8, 4, 5, 6, 7, 4, 5], 0, GLOBAL, r"8 at \[0, 5\], experts are 0 to 7"),
+    "negative": ([0, 1, 2, 3, -1, 1, 4, 5, 6, 7, 4, 5], 1, GLOBAL, r"-1 at \[1, 4\], experts are 0 to 7"),
+    "group split": ([0, 1, 2, 3, 0, 1, 4, 5, 6, 7, 4, 0], 1, HIERARCHICAL, "group 0 of layer 1 is on 2 nodes"),
+    "uneven groups": (
+        [0, 1, 2, 3, 4, 5, 6, 7, 6, 7, 6, 7],
+        0,
+        HIERARCHICAL,
+        "3 groups on node 0 of layer 0.* 2 a node",
+    ),
 }
 
 
 @every_library
 @pytest.mark.parametrize("bad", BAD_PLANS)
 def test_a_plan_that_is_none(library: Library, bad: str) -> None:
-    plan, (groups, nodes, gpus), message = BAD_PLANS[bad]
-    phy2log = np.array(plan)
+    slots, layer, sizes, message = BAD_PLANS[bad]
+    phy2log = np.array([slots if number == layer else SLOTS for number in range(3)])
     if library.reads_values:
         with pytest.raises(ValueError, match=message):
-            report(library, phy2log, WEIGHT, (6, groups, nodes, gpus))
+            report(library, phy2log, LOADS, sizes)
     else:  # not read, but no crash either
-        assert report(library, phy2log, WEIGHT, (6, groups, nodes, gpus)).gpu_load.shape == (2, gpus)
+        assert report(library, phy2log, LOADS, sizes).gpu_load.shape == (3, 4)
 
 
 def test_in_a_plan_that_is_not_read_the_nearest_expert_stands_in_for_one_that_is_not_there() -> None:

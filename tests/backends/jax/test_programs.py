@@ -21,13 +21,14 @@ def test_one_compilation_for_each_shape(caplog: pytest.LogCaptureFixture) -> Non
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         for layers, expected in ((3, 1), (3, 1), (2, 2)):
             loads = jax.device_put(rng.random((layers, 20)).astype(np.float32))
-            jax.block_until_ready(rebalance_experts(loads, 27, 1, 1, 9, policy="swap"))  # no other test has these sizes
+            # No other test has these sizes.
+            jax.block_until_ready(rebalance_experts(loads, 27, 1, 1, 9, policy="greedy"))
             assert len(compilations(caplog)) == expected
 
 
 @pytest.mark.usefixtures("plainly_compiled")
 def test_a_policy_is_static(weight: jax.Array, caplog: pytest.LogCaptureFixture) -> None:
-    policies = [replace(POLICIES["multistart"], starts=2, rounds=3) for _ in range(2)]
+    policies = [replace(POLICIES["multistart"], starts=2, rounds=0) for _ in range(2)]
     assert policies[0] is not policies[1]
     plan = jax.jit(rebalance_experts, static_argnums=(1, 2, 3, 4), static_argnames="policy")
     with jax.log_compiles(), caplog.at_level(logging.WARNING):

@@ -44,11 +44,11 @@ def test_shard_map_over_layers(
 def test_policies_in_a_mesh(weight: jax.Array, axis_type: AxisType) -> None:
     def plan(weight: Any) -> Plan[Any]:
         policy = replace(POLICIES["multistart"], starts=2, neighbourhood="any")
-        return rebalance_experts(weight, 80, 1, 1, 8, policy=policy)
+        return rebalance_experts(weight, 24, 1, 1, 8, policy=policy)
 
     devices, spec = mesh((4,), ("layers",), axis_type), PartitionSpec("layers")
-    loads = jax.device_put(weight, NamedSharding(devices, spec))
-    expected = plan(np.asarray(weight))
+    loads = jax.device_put(weight[:, :16], NamedSharding(devices, spec))
+    expected = plan(np.asarray(loads))
     assert_same(plan(loads), Plan(*expected))
     assert_same(jax.jit(jax.shard_map(plan, mesh=devices, in_specs=spec, out_specs=spec))(loads), Plan(*expected))
 
