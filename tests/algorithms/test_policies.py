@@ -30,8 +30,10 @@ JOINT = Policy(rounds=9, finish=20, shakes=2, levels=2, refined=5, generations=3
 # replicas, groups, nodes, GPUs, for 16 experts
 EXPERTS = 16
 HIERARCHICAL, GLOBAL = (24, 8, 2, 4), (24, 1, 1, 8)
+SEEDS = (0, 100, 200)
+# Swap on nodes, for which XLA compiles twice as much, is tried by the hierarchical function.
 TRIED = {
-    "swap": (HIERARCHICAL, SWAP),
+    "swap": (GLOBAL, SWAP),
     "few starts": (HIERARCHICAL, FEW_STARTS),
     "mixed": (GLOBAL, MIXED),
     "joint, 2 slots a GPU": ((24, 1, 1, 12), JOINT),
@@ -61,7 +63,7 @@ def families(seed: int) -> NumPyArray:
 @every_library
 @every_policy
 def test_plans_are_those_of_the_reference(library: Library, sizes: tuple[int, ...], policy: Policy) -> None:
-    for seed in (0, 100, 200):
+    for seed in SEEDS:
         weight = families(seed)
         made = plan(library, weight, sizes, policy=policy)
         assert_same(made, expected(sizes, policy, seed))
@@ -165,9 +167,12 @@ def test_items_are_packed_as_the_reference_does(library: Library, policy: Policy
 @every_library
 def test_the_hierarchical_function_ranks_replicas_by_slot(library: Library) -> None:
     sizes = dict(zip(("num_physical_experts", *NAMES[1:]), HIERARCHICAL, strict=True))
-    phy2log, rank, logcnt = library.run(rebalance_experts_hierarchical, families(0), **sizes, policy="swap")
-    made = expected(HIERARCHICAL, SWAP, 0)
-    np.testing.assert_array_equal(phy2log, made.phy2log)
-    np.testing.assert_array_equal(logcnt, made.logcnt)
-    layer = np.arange(len(phy2log))[:, None]
-    np.testing.assert_array_equal(made.log2phy[layer, phy2log, rank], np.broadcast_to(np.arange(24), phy2log.shape))
+    for seed in SEEDS:
+        phy2log, rank, logcnt = library.run(rebalance_experts_hierarchical, families(seed), **sizes, policy="swap")
+        made = expected(HIERARCHICAL, SWAP, seed)
+        np.testing.assert_array_equal(phy2log, made.phy2log)
+        np.testing.assert_array_equal(logcnt, made.logcnt)
+        layer = np.arange(len(phy2log))[:, None]
+        by_rank = made.log2phy[layer, phy2log, rank]
+        np.testing.assert_array_equal(by_rank, np.broadcast_to(np.arange(24), phy2log.shape))
+        assert (report_of(made, families(seed), HIERARCHICAL).doubled == 0).all()
