@@ -4,6 +4,7 @@ import triton
 import triton.language as tl
 
 from eplb_xp.backends.kernels.hashing import below, hashed
+from eplb_xp.backends.kernels.improving.table import entry_of
 
 MOST_MOVES = tl.constexpr(3)
 
@@ -28,22 +29,17 @@ def store_offspring(candidate, generation, moves, parent, row_at, own, S: tl.con
         one = hashed(drawn + 1)
         drawn = hashed(one + 1)
         place, other_place = below(one, K), below(drawn, K)
-        giver, other_giver = _entry(spare, k, place), _entry(spare, k, other_place)
-        fewer = (_entry(count, e, giver) - 1).to(tl.float32)
-        other_fewer = (_entry(count, e, other_giver) - 1).to(tl.float32)
-        if tl.div_rn(_entry(load, e, other_giver), other_fewer) < tl.div_rn(_entry(load, e, giver), fewer):
+        giver, other_giver = entry_of(spare, k, place), entry_of(spare, k, other_place)
+        fewer = (entry_of(count, e, giver) - 1).to(tl.float32)
+        other_fewer = (entry_of(count, e, other_giver) - 1).to(tl.float32)
+        if tl.div_rn(entry_of(load, e, other_giver), other_fewer) < tl.div_rn(entry_of(load, e, giver), fewer):
             place, giver = other_place, other_giver
         if move == 0:
             drawn = hashed(drawn + 1)
             taker = (giver + 1 + below(drawn, E - 1)) % E
-        may = (move < moves) & (taker != giver) & (_entry(count, e, taker) < S.most)
+        may = (move < moves) & (taker != giver) & (entry_of(count, e, taker) < S.most)
         count += tl.where(may, (e == taker).to(tl.int32) - (e == giver).to(tl.int32), 0)
         spare = tl.where(may & (k == place), taker, spare)
     tl.store(own + S.count_at + e, count, mask=e < E)
     tl.store(own + S.spare_at + k, spare, mask=k < K)
     tl.debug_barrier()
-
-
-@triton.jit
-def _entry(values, index, wanted):
-    return tl.sum(tl.where(index == wanted, values, 0), axis=0)

@@ -8,6 +8,7 @@ of a rank stand, and where the room of a slot.
 import triton
 import triton.language as tl
 
+from eplb_xp.backends.kernels.improving.table import entry_of
 from eplb_xp.backends.kernels.routing.route import index
 
 
@@ -54,7 +55,7 @@ def _lines(begin, end, mine, others, gpu, its_gpu, S: tl.constexpr):
 
     node = tl.arange(0, S.nodes2)
     left, others_left = tl.sum(left, axis=1), tl.sum(others_left, axis=1)
-    against = tl.sum(tl.where(node == its_node, others_left, 0), axis=0)
+    against = entry_of(others_left, node, its_node)
     earlier = tl.sum(tl.where(node < its_node, tl.maximum(left - others_left, 0), 0), axis=0)
     of_all_begin, of_all_end = _behind(begin, end, against, earlier)
     return begin, end, of_all_begin, of_all_end

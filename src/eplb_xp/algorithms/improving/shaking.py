@@ -1,4 +1,4 @@
-"""Packs of two or three items: where no swap helps, the packs that are not in the way are shaken.
+"""Packs of three items: where no swap helps, the packs that are not in the way are shaken.
 
 Few items a pack offer few differences, so single swaps soon help no more. But most packs are lighter than the busiest,
 and may change as long as none becomes as busy as that: it costs nothing, and what the busiest pack can get is
