@@ -46,7 +46,6 @@ LEFT_OUT = {
         "add_fence_insertion",
         "add_lower_mma",
         "add_hoist_mbarrier_lifecycle",
-        "add_allocate_tensor_memory",
         "add_proxy_fence_insertion",
         "add_tmem_barrier_insertion",
         "add_tmem_wait_insertion",

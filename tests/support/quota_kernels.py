@@ -131,9 +131,9 @@ TYPES = {"rank_stride": "i32", "S": "constexpr"}
 
 
 def compiled(how: Dividing) -> Any:
-    """What the kernel is on an H100: its code in several languages."""
+    """The kernel for an H100: its code in several languages as `asm`, and what it needs as `metadata`."""
     types = {name: TYPES.get(name, "*i64") for name in kernel.arg_names}
     source = ASTSource(kernel, types, {(kernel.arg_names.index("S"),): Static(how)})
     options = {"num_warps": how.warps, "enable_fp_fusion": False}
     with quickly():
-        return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options).asm
+        return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)

@@ -1,13 +1,17 @@
 """How kernels are compiled: by one thread at a time, and without passes of Triton that find nothing in them."""
 
+from contextlib import nullcontext
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from triton._C import libtriton
 from triton._C.libtriton import passes
 
 from eplb_xp.backends.launching.compiling import LEFT_OUT, quickly
+from tests.support import quota_kernels
 from tests.support.threads import elsewhere
 
 PASSES = [(attrgetter(path)(libtriton), name) for path, names in LEFT_OUT.items() for name in names]
@@ -51,3 +55,15 @@ def test_a_triton_without_the_pass_compiles_as_it_does(monkeypatch: pytest.Monke
     with quickly():
         assert not hasattr(passes.ttgpuir, "add_coalesce")
     assert not hasattr(passes.ttgpuir, "add_coalesce")
+
+
+def test_a_kernel_is_the_same_and_says_all_that_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some passes only write down a size, none or not: whoever starts the kernel compares it with what there is."""
+    how = quota_kernels.launch_of(quota_kernels.drawn(np.random.default_rng(11), (8, 12, 4)), 1)
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "ours"))
+    ours = quota_kernels.compiled(how)
+    monkeypatch.setattr(quota_kernels, "quickly", nullcontext)
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "triton's"))
+    theirs = quota_kernels.compiled(how)
+    assert ours.metadata == theirs.metadata
+    assert ours.asm["ptx"] == theirs.asm["ptx"]
