@@ -9,7 +9,7 @@ import triton.language as tl
 
 from eplb_xp.backends.kernels.assignment import best_part
 from eplb_xp.backends.kernels.bits import HIGHEST, LOWEST
-from eplb_xp.backends.kernels.joint import improve_candidate, pack_candidate
+from eplb_xp.backends.kernels.joint import improve, pack_candidate
 from eplb_xp.backends.kernels.maps import write_maps
 from eplb_xp.backends.kernels.trying.family import own_block
 from eplb_xp.backends.kernels.waiting import wait
@@ -23,18 +23,20 @@ def choose(phy2log, log2phy, logcnt, scratch, S: tl.constexpr):
     if S.levels > 0:
         ticket = tl.atomic_add(records + rows.to(tl.int64) * S.record_words, 1, sem="relaxed")
         tries = records + rows.to(tl.int64) * S.record_words + 1
-        generation = ticket // (rows * (S.candidates + S.refined))
+        each = rows * (S.candidates + S.refined)
+        ticket -= rows * S.improved_last
+        generation = tl.where(ticket < 0, -1, ticket // each)  # the first: what is packed without candidates
         if generation < S.generations:
-            ticket -= generation * (rows * (S.candidates + S.refined))
-            if ticket < rows * S.candidates:
-                row = ticket // S.candidates
-                pack_candidate(row, generation, ticket % S.candidates, scratch, records, tries, S)
+            place = ticket - generation * each
+            if place < rows * S.candidates:
+                row = place // S.candidates
+                pack_candidate(row, generation, place % S.candidates, scratch, records, tries, S)
             else:
-                ticket -= rows * S.candidates
-                improve_candidate(ticket // S.refined, generation, ticket % S.refined, records, tries, S)
+                place -= rows * S.candidates
+                row = tl.where(generation < 0, rows + ticket, place // S.refined)
+                improve(row, generation, place % S.refined, scratch, records, tries, S)
         else:
-            ticket -= S.generations * rows * (S.candidates + S.refined)
-            _write(ticket, phy2log, log2phy, logcnt, scratch, records, tries, S)
+            _write(ticket - S.generations * each, phy2log, log2phy, logcnt, scratch, records, tries, S)
     else:
         _write(ticket, phy2log, log2phy, logcnt, scratch, records, records, S)
 
@@ -46,7 +48,7 @@ def _write(ticket, phy2log, log2phy, logcnt, scratch, records, tries, S: tl.cons
     half = 0
     if S.levels > 0:
         for each in range(S.rows):
-            wait(records + (layer * S.rows + each).to(tl.int64) * S.record_words + 1, S.generations * S.refined)
+            wait(records + (layer * S.rows + each).to(tl.int64) * S.record_words + 1, S.improved_last + S.generations * S.refined)
     if S.halves == 2:
         each = tl.arange(0, S.rows2)
         its_row = (layer * S.rows + tl.minimum(each, S.rows - 1)).to(tl.int64)

@@ -24,9 +24,10 @@ def pack_candidate(row, generation, candidate, scratch, records, tries, S: tl.co
     row_at = scratch + row.to(tl.int64) * (S.parts * S.words)
     record = records + row.to(tl.int64) * S.record_words
     blocks = tries + row.to(tl.int64) * (S.blocks * S.words)
+    if S.improved_last + S.generations > 1:
+        wait(record + 1, S.improved_last + generation * S.refined)
     high_bits = best_part(row, scratch, S)[0]
     if S.generations > 1:
-        wait(record + 1, generation * S.refined)
         if generation > 0:
             high_bits = tl.minimum(high_bits, keep_best(record, blocks, generation, candidate == 0, high_bits, S))
     e = tl.arange(0, S.node_experts2)
@@ -59,35 +60,51 @@ def pack_candidate(row, generation, candidate, scratch, records, tries, S: tl.co
 
 
 @triton.jit
-def improve_candidate(row, generation, number, records, tries, S: tl.constexpr):
-    """Of the new candidates the one that is the lightest but `number`, improved."""
+def improve(row, generation, number, scratch, records, tries, S: tl.constexpr):
+    """Of the new candidates the one that is the lightest but `number`, improved; in generation -1 the row itself."""
+    row_at = scratch + row.to(tl.int64) * (S.parts * S.words)
     record = records + row.to(tl.int64) * S.record_words
-    blocks = tries + row.to(tl.int64) * (S.blocks * S.words)
-    wait(record, (generation + 1) * S.candidates)
-    if tl.load(record + 2) == generation + 1:
-        i = tl.arange(0, S.candidates2)
-        high = tl.load(record + S.tried_at + i, mask=i < S.candidates, other=HIGHEST)
-        high = tl.where(are_new(record, generation, S) | (i >= S.candidates), high, INFINITE)
-        key = tl.sort((high.to(tl.int64) << 32) | i.to(tl.int64))
-        key = tl.sum(tl.where(i == number, key, 0), axis=0)
-        candidate = (key & 0xFFFFFFFF).to(tl.int32)
-        high_bits = (key >> 32).to(tl.int32)
-        if high_bits < INFINITE:
-            own = blocks + own_block(record, generation, candidate, S) * S.words
-            load, tag = read_table(own, S)
-            gain = float_of(tl.load(own + S.gain_at))
-            rank = tl.arange(0, S.capacity2)[:, None]
-            load, tag = part(load, tag, slot_sums(load, rank, S.capacity), S.gpus, S.capacity)
-            pack_load = slot_sums(load, rank, S.capacity)
-            if S.rounds > 0:
-                load, tag, pack_load = refine(load, tag, pack_load, gain, S.rounds, S.gpus, S.capacity, S.lightest)
-            if S.steps > 0:
-                load, tag, pack_load = finished(load, tag, pack_load, own, S.steps, S)
-            tl.debug_barrier()
-            store_table(load, tag, own, S)
-            high_bits = busiest(pack_load)
-        tl.store(record + S.refined_at + number, high_bits)
-        tl.store(record + S.refined_at + S.refined + number, candidate)
-        mark = tl.load(record + S.mark_at + candidate)
-        tl.store(record + S.seen_at + 1 + generation * S.refined + number, mark)
+    own, busiest_at = row_at, row_at + S.busiest_at
+    steps = tl.where(generation < 0, S.finish, S.steps)
+    is_tried = True
+    high_bits = tl.where(tl.load(row_at + S.is_new_at) != 0, 0, INFINITE)
+    if generation >= 0:
+        wait(record, (generation + 1) * S.candidates)
+        is_tried = tl.load(record + 2) == generation + 1
+        high_bits = INFINITE
+        if is_tried:
+            candidate, high_bits = _lightest(record, generation, number, S)
+            own = tries + row.to(tl.int64) * (S.blocks * S.words)
+            own += own_block(record, generation, candidate, S) * S.words
+            busiest_at = record + S.refined_at + number
+            tl.store(busiest_at + S.refined, candidate)
+            mark = tl.load(record + S.mark_at + candidate)
+            tl.store(record + S.seen_at + 1 + generation * S.refined + number, mark)
+    else:
+        tl.store(busiest_at + 1, 0)
+    if high_bits < INFINITE:
+        load, tag = read_table(own, S)
+        gain = float_of(tl.load(own + S.gain_at))
+        rank = tl.arange(0, S.capacity2)[:, None]
+        load, tag = part(load, tag, slot_sums(load, rank, S.capacity), S.gpus, S.capacity)
+        pack_load = slot_sums(load, rank, S.capacity)
+        if S.rounds > 0:
+            load, tag, pack_load = refine(load, tag, pack_load, gain, S.rounds, S.gpus, S.capacity, S.lightest)
+        if S.finish + S.steps > 0:
+            load, tag, pack_load = finished(load, tag, pack_load, own, steps, S)
+        tl.debug_barrier()
+        store_table(load, tag, own, S)
+        high_bits = busiest(pack_load)
+    tl.store(busiest_at, high_bits, mask=is_tried)
     signal(record + 1)
+
+
+@triton.jit
+def _lightest(record, generation, number, S: tl.constexpr):
+    """Of the new candidates the one that is the lightest but `number`, and its busiest pack."""
+    i = tl.arange(0, S.candidates2)
+    high = tl.load(record + S.tried_at + i, mask=i < S.candidates, other=HIGHEST)
+    high = tl.where(are_new(record, generation, S) | (i >= S.candidates), high, INFINITE)
+    key = tl.sort((high.to(tl.int64) << 32) | i.to(tl.int64))
+    key = tl.sum(tl.where(i == number, key, 0), axis=0)
+    return (key & 0xFFFFFFFF).to(tl.int32), (key >> 32).to(tl.int32)

@@ -93,6 +93,12 @@ class Shape:
         return self.halves * self.nodes
 
     @property
+    def sorts_apart(self) -> bool:
+        """Whether first replicas are sorted by themselves, and others, as each are half as many as a power of two."""
+        is_sorted = self.capacity > 1 and self.primary > 0 and self.spares > 0
+        return is_sorted and max(self.node_experts2, self.spares2) < self.packed2
+
+    @property
     def chooses(self) -> bool:
         """Whether there is anything to choose in packing."""
         return self.gpus > 1 and self.packed > self.gpus
@@ -108,14 +114,22 @@ class Shape:
         return self.starts == 1
 
     @property
+    def improved_last(self) -> int:
+        """Programs of the last kernel, for each row, that improve what is packed without candidates: 0 or 1.
+
+        It has the code for that, as candidates are improved there.
+        """
+        return int(self.levels > 0 and self.improves and self.is_packed_once and not self.ring)
+
+    @property
     def compares(self) -> bool:
         """Whether rows are compared with each other before the maps are written."""
         return self.parts > 1 or self.halves == 2 or self.levels > 0
 
     @property
     def layer_programs(self) -> int:
-        """Programs of the last kernel for each layer: for candidates, those improved, and maps."""
-        tries = self.generations * (self.candidates + self.refined)
+        """Programs of the last kernel for each layer: for candidates, all that is improved, and maps."""
+        tries = self.improved_last + self.generations * (self.candidates + self.refined)
         return self.rows * tries + self.nodes if self.levels else self.nodes
 
     @property
