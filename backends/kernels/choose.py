@@ -17,15 +17,15 @@ from eplb_xp.backends.kernels.waiting import wait
 
 @triton.jit
 def choose(phy2log, log2phy, logcnt, scratch, S: tl.constexpr):
-    rows = tl.num_programs(0) // S.layer_programs * S.rows
-    records = scratch + rows.to(tl.int64) * (S.parts * S.words)
-    ticket = tl.program_id(0)
     if S.levels > 0:
+        rows = tl.load(scratch + S.rows_at)
+        records = scratch + rows.to(tl.int64) * (S.parts * S.words)
         ticket = tl.atomic_add(records + rows.to(tl.int64) * S.record_words, 1, sem="relaxed")
         tries = records + rows.to(tl.int64) * S.record_words + 1
         each = rows * (S.candidates + S.refined)
-        ticket -= rows * S.improved_last
-        generation = tl.where(ticket < 0, -1, ticket // each)  # the first: what is packed without candidates
+        if S.shares_code:
+            ticket -= rows  # below zero in the launch that improves what is packed without candidates
+        generation = tl.where(ticket < 0, -1, ticket // each)
         if generation < S.generations:
             place = ticket - generation * each
             if place < rows * S.candidates:
@@ -38,7 +38,7 @@ def choose(phy2log, log2phy, logcnt, scratch, S: tl.constexpr):
         else:
             _write(ticket - S.generations * each, phy2log, log2phy, logcnt, scratch, records, tries, S)
     else:
-        _write(ticket, phy2log, log2phy, logcnt, scratch, records, records, S)
+        _write(tl.program_id(0), phy2log, log2phy, logcnt, scratch, scratch, scratch, S)
 
 
 @triton.jit
@@ -48,7 +48,7 @@ def _write(ticket, phy2log, log2phy, logcnt, scratch, records, tries, S: tl.cons
     half = 0
     if S.levels > 0:
         for each in range(S.rows):
-            wait(records + (layer * S.rows + each).to(tl.int64) * S.record_words + 1, S.improved_last + S.generations * S.refined)
+            wait(records + (layer * S.rows + each).to(tl.int64) * S.record_words + 1, S.generations * S.refined)
     if S.halves == 2:
         each = tl.arange(0, S.rows2)
         its_row = (layer * S.rows + tl.minimum(each, S.rows - 1)).to(tl.int64)

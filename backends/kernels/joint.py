@@ -3,14 +3,12 @@
 import triton
 import triton.language as tl
 
-from eplb_xp.backends.kernels.assignment import best_part
+from eplb_xp.backends.kernels.assignment import best_part, improved
 from eplb_xp.backends.kernels.bits import HIGHEST, INFINITE, bits_of, float_of
 from eplb_xp.backends.kernels.counts.candidates import are_new, fingerprint
 from eplb_xp.backends.kernels.counts.levels import store_level
 from eplb_xp.backends.kernels.counts.offspring import MOST_MOVES, store_offspring
-from eplb_xp.backends.kernels.improving.finishing import finished, store_total
-from eplb_xp.backends.kernels.improving.parting import part
-from eplb_xp.backends.kernels.improving.refinement import refine
+from eplb_xp.backends.kernels.improving.finishing import store_total
 from eplb_xp.backends.kernels.improving.table import busiest, read_table, slot_sums, store_table
 from eplb_xp.backends.kernels.packing.packed import items, store_items, store_packed
 from eplb_xp.backends.kernels.rows import tree_total
@@ -24,10 +22,9 @@ def pack_candidate(row, generation, candidate, scratch, records, tries, S: tl.co
     row_at = scratch + row.to(tl.int64) * (S.parts * S.words)
     record = records + row.to(tl.int64) * S.record_words
     blocks = tries + row.to(tl.int64) * (S.blocks * S.words)
-    if S.improved_last + S.generations > 1:
-        wait(record + 1, S.improved_last + generation * S.refined)
     high_bits = best_part(row, scratch, S)[0]
     if S.generations > 1:
+        wait(record + 1, generation * S.refined)
         if generation > 0:
             high_bits = tl.minimum(high_bits, keep_best(record, blocks, generation, candidate == 0, high_bits, S))
     e = tl.arange(0, S.node_experts2)
@@ -64,15 +61,19 @@ def improve(row, generation, number, scratch, records, tries, S: tl.constexpr):
     """Of the new candidates the one that is the lightest but `number`, improved; in generation -1 the row itself."""
     row_at = scratch + row.to(tl.int64) * (S.parts * S.words)
     record = records + row.to(tl.int64) * S.record_words
+    is_first = generation < 0 if S.shares_code else False
     own, busiest_at = row_at, row_at + S.busiest_at
-    steps = tl.where(generation < 0, S.finish, S.steps)
-    is_tried = True
-    high_bits = tl.where(tl.load(row_at + S.is_new_at) != 0, 0, INFINITE)
-    if generation >= 0:
+    if is_first:
+        is_there = tl.load(row_at + S.is_new_at) != 0
+        high_bits = tl.where(is_there, 0, INFINITE)
+        steps = tl.full([], S.finish, tl.int32)
+        tl.store(busiest_at + 1, 0)
+    else:
         wait(record, (generation + 1) * S.candidates)
-        is_tried = tl.load(record + 2) == generation + 1
-        high_bits = INFINITE
-        if is_tried:
+        is_there = tl.load(record + 2) == generation + 1
+        high_bits = tl.full([], INFINITE, tl.int32)
+        steps = tl.full([], S.steps, tl.int32)
+        if is_there:
             candidate, high_bits = _lightest(record, generation, number, S)
             own = tries + row.to(tl.int64) * (S.blocks * S.words)
             own += own_block(record, generation, candidate, S) * S.words
@@ -80,23 +81,15 @@ def improve(row, generation, number, scratch, records, tries, S: tl.constexpr):
             tl.store(busiest_at + S.refined, candidate)
             mark = tl.load(record + S.mark_at + candidate)
             tl.store(record + S.seen_at + 1 + generation * S.refined + number, mark)
-    else:
-        tl.store(busiest_at + 1, 0)
     if high_bits < INFINITE:
         load, tag = read_table(own, S)
-        gain = float_of(tl.load(own + S.gain_at))
-        rank = tl.arange(0, S.capacity2)[:, None]
-        load, tag = part(load, tag, slot_sums(load, rank, S.capacity), S.gpus, S.capacity)
-        pack_load = slot_sums(load, rank, S.capacity)
-        if S.rounds > 0:
-            load, tag, pack_load = refine(load, tag, pack_load, gain, S.rounds, S.gpus, S.capacity, S.lightest)
-        if S.finish + S.steps > 0:
-            load, tag, pack_load = finished(load, tag, pack_load, own, steps, S)
+        load, tag, pack_load = improved(load, tag, own, steps, S)
         tl.debug_barrier()
         store_table(load, tag, own, S)
         high_bits = busiest(pack_load)
-    tl.store(busiest_at, high_bits, mask=is_tried)
-    signal(record + 1)
+    tl.store(busiest_at, high_bits, mask=is_there)
+    if generation >= 0:
+        signal(record + 1)
 
 
 @triton.jit

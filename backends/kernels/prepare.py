@@ -70,3 +70,4 @@ def _clear_record(row, scratch, S: tl.constexpr):
     tl.store(record + word, tl.where(is_high, INFINITE, 0), mask=word < S.record_words)
     if row == 0:
         tl.store(records + rows * S.record_words, 0)
+        tl.store(scratch + S.rows_at, tl.num_programs(0))

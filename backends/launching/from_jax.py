@@ -91,7 +91,8 @@ def _by_kernels(weight: Array, *, lib: Standard, sizes: Sizes, policy: Policy, *
     call = functools.partial(triton_call, out_shape=results, enable_fp_fusion=False, S=Static(shape))
     loads = as_loads(weight)
     maps = call(loads, experts, 1, kernel=prepare, grid=how.prepare_programs, num_warps=how.prepare_warps)
-    for kernel, programs in ((improve_in_place, how.improve_programs), (choose_in_place, how.choose_programs)):
+    improving = choose_in_place if shape.shares_code else improve_in_place
+    for kernel, programs in ((improving, how.improve_programs), (choose_in_place, how.choose_programs)):
         if programs:
             same = {i: i for i in range(len(maps))}
             maps = call(*maps, kernel=kernel, grid=programs, num_warps=how.warps, input_output_aliases=same)

@@ -77,7 +77,7 @@ class _Planner:
             (kernel, (programs, 1, 1), warps)
             for kernel, programs, warps in (
                 (prepare, how.prepare_programs, how.prepare_warps),
-                (improve, how.improve_programs, how.warps),
+                (choose if shape.shares_code else improve, how.improve_programs, how.warps),
                 (choose, how.choose_programs, how.warps),
             )
             if programs

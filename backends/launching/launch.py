@@ -30,7 +30,7 @@ class Launch:
 
     shape: Layout
     prepare_programs: int
-    improve_programs: int  # 0 where nothing is improved, or where the last kernel does it
+    improve_programs: int  # 0 where nothing is improved; of the last kernel where that has the code
     choose_programs: int  # 0 where nothing is chosen from
     words: int
     prepare_warps: int
@@ -61,7 +61,7 @@ def launch(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Launch | 
     return Launch(
         shape,
         prepare_programs=rows,
-        improve_programs=rows * shape.parts if shape.improves and not shape.improved_last else 0,
+        improve_programs=rows * shape.parts if shape.improves else 0,
         choose_programs=layers * shape.layer_programs if shape.compares else 0,
         words=words,
         prepare_warps=4,

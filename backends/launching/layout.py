@@ -97,6 +97,11 @@ class Layout(RingShape):
         return 12 * self.segment + 4
 
     @property
+    def rows_at(self) -> int:
+        """In the first program's part, how many rows there are in all layers."""
+        return 12 * self.segment + 5
+
+    @property
     def mask_at(self) -> int:
         """For each expert on which GPUs it is."""
         return 12 * self.segment + 8

@@ -93,6 +93,11 @@ class Shape:
         return self.halves * self.nodes
 
     @property
+    def finishes(self) -> bool:
+        """Whether there are steps after swaps, of any packing."""
+        return self.finish > 0 or (self.levels > 0 and self.steps > 0)
+
+    @property
     def sorts_apart(self) -> bool:
         """Whether first replicas are sorted by themselves, and others, as each are half as many as a power of two."""
         is_sorted = self.capacity > 1 and self.primary > 0 and self.spares > 0
@@ -114,12 +119,12 @@ class Shape:
         return self.starts == 1
 
     @property
-    def improved_last(self) -> int:
-        """Programs of the last kernel, for each row, that improve what is packed without candidates: 0 or 1.
+    def shares_code(self) -> bool:
+        """Whether the last kernel improves, in a launch of its own, what is packed without candidates.
 
-        It has the code for that, as candidates are improved there.
+        It has the code, as candidates are improved there. But with large tables it would have too few registers.
         """
-        return int(self.levels > 0 and self.improves and self.is_packed_once and not self.ring)
+        return self.levels > 0 and self.columns2 * self.capacity2 <= 512
 
     @property
     def compares(self) -> bool:
@@ -128,8 +133,8 @@ class Shape:
 
     @property
     def layer_programs(self) -> int:
-        """Programs of the last kernel for each layer: for candidates, all that is improved, and maps."""
-        tries = self.improved_last + self.generations * (self.candidates + self.refined)
+        """Programs of the last kernel for each layer: for candidates, those improved, and maps."""
+        tries = self.generations * (self.candidates + self.refined)
         return self.rows * tries + self.nodes if self.levels else self.nodes
 
     @property

@@ -108,7 +108,8 @@ def planned(
     maps = [torch.full(shape, poison) for shape in shapes]
     scratch = torch.full((how.words,), poison, dtype=torch.int32)
     prepare[how.prepare_programs,](load, *load.stride(), *maps, scratch, constants)
-    for kernel, number in ((improve, how.improve_programs), (choose, how.choose_programs)):
+    improving = choose if how.shape.shares_code else improve
+    for kernel, number in ((improving, how.improve_programs), (choose, how.choose_programs)):
         if number:
             kernel[number,](*maps, scratch, constants)
     return Plan(*(x.numpy() for x in maps))
@@ -132,7 +133,8 @@ def check(
 def compiled(how: Launch) -> dict[str, Any]:
     """What each kernel is on an H100: its code in several languages."""
     types = {"weight": "*fp32", "scratch": "*i32", "S": "constexpr", "row_stride": "i32", "column_stride": "i32"}
-    warps = {prepare: how.prepare_warps, improve: how.warps, choose: how.warps}
+    improving = choose if how.shape.shares_code else improve
+    warps = {prepare: how.prepare_warps, improving: how.warps, choose: how.warps}
     with quickly():
         return {
             kernel.__name__: triton.compile(

@@ -40,20 +40,22 @@ def store_items(load, tag, items_at, S: tl.constexpr):
 def store_packed(load, tag, key, items_at, own, S: tl.constexpr, looks_up: tl.constexpr):
     """Pack items, those with the largest key first, and write the table of their loads and tags.
 
-    In a single warp it takes fewer instructions to look the items up in memory than to exchange them.
+    In a single warp it takes fewer instructions to look the items up in memory than to exchange them. Four warps sort
+    few items sooner than they merge them.
     """
+    merges: tl.constexpr = S.sorts_apart and (looks_up or S.packed2 > 128)
     i = tl.arange(0, S.packed2)
     there = i < S.packed
     loads_at = (own + S.sorted_load_at).to(tl.pointer_type(tl.float32), bitcast=True)
     tags_at = own + S.sorted_tag_at
-    if S.sorts_apart:
+    if merges:
         store_merged(load, tag, key, items_at, own, S, looks_up)
         if not S.chooses:
             load, tag = tl.load(loads_at + i, mask=there, other=0.0), tl.load(tags_at + i, mask=there, other=0)
     elif S.capacity > 1:
         load, tag = _looked_up(load, tag, index_in(tl.sort(descending(key, i))), items_at, S, looks_up)
     if S.chooses:
-        if not S.sorts_apart:
+        if not merges:
             tl.store(loads_at + i, load, mask=there)
             tl.store(tags_at + i, tag, mask=there)
             tl.debug_barrier()

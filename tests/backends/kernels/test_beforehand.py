@@ -42,15 +42,24 @@ def test_the_largest_sizes_are_not_refused(policy: Policy) -> None:
     assert launch_of(1, 1024, (2048, 1, 1, 1024), policy).shape.slots == 2048
 
 
+ALL = ["prepare", "improve", "choose"]
+
+
 @pytest.mark.parametrize(
-    ("sizes", "policy"), [((12, 4, 2, 4), JOINT), ((30, 4, 2, 10), RING)], ids=["joint", "ring of three turns"]
+    ("shape", "policy", "kernels"),
+    [
+        ((8, (12, 4, 2, 4)), JOINT, ["prepare", "choose"]),
+        ((30, (34, 1, 1, 2)), replace(JOINT, generations=1, refined=1), ALL),
+        ((8, (30, 4, 2, 10)), RING, ALL),
+    ],
+    ids=["joint", "joint, wide tables", "ring of three turns"],
 )
 def test_the_kernels_compile_for_a_gpu(
-    sizes: Sizes, policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, Sizes], policy: Policy, kernels: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    made = compiled(launch_of(1, 8, sizes, policy))
-    assert list(made) == ["prepare", "improve", "choose"]
+    made = compiled(launch_of(1, *shape, policy))
+    assert list(made) == kernels
     for name, code in made.items():
         assert code["cubin"].startswith(b"\x7fELF")
         assert ".target sm_90" in code["ptx"]

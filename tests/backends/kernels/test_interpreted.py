@@ -23,6 +23,7 @@ SIZES = {
     "nine slots a GPU": (15, (18, 1, 1, 2)),
     "17 slots a GPU": (30, (34, 1, 1, 2)),
     "no spares": (12, (12, 1, 1, 4)),
+    "first replicas that are half a power of two": (128, (144, 1, 1, 16)),
     "more GPUs than a warp has threads": (33, (66, 1, 1, 33)),
     "every expert on every GPU": (3, (9, 1, 1, 3)),
     "every expert on every GPU, and a spare each": (3, (12, 1, 1, 3)),
