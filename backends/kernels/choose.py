@@ -12,15 +12,15 @@ from eplb_xp.backends.kernels.bits import HIGHEST, LOWEST
 from eplb_xp.backends.kernels.joint import improve, pack_candidate
 from eplb_xp.backends.kernels.maps import write_maps
 from eplb_xp.backends.kernels.trying.family import own_block
-from eplb_xp.backends.kernels.waiting import wait
+from eplb_xp.backends.kernels.waiting import uniform, wait
 
 
 @triton.jit
 def choose(phy2log, log2phy, logcnt, scratch, S: tl.constexpr):
     if S.levels > 0:
-        rows = tl.load(scratch + S.rows_at)
+        rows = uniform(tl.load(scratch + S.rows_at))
         records = scratch + rows.to(tl.int64) * (S.parts * S.words)
-        ticket = tl.atomic_add(records + rows.to(tl.int64) * S.record_words, 1, sem="relaxed")
+        ticket = uniform(tl.atomic_add(records + rows.to(tl.int64) * S.record_words, 1, sem="relaxed"))
         tries = records + rows.to(tl.int64) * S.record_words + 1
         each = rows * (S.candidates + S.refined)
         if S.shares_code:

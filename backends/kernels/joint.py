@@ -13,7 +13,7 @@ from eplb_xp.backends.kernels.improving.table import busiest, read_table, slot_s
 from eplb_xp.backends.kernels.packing.packed import items, store_items, store_packed
 from eplb_xp.backends.kernels.rows import tree_total
 from eplb_xp.backends.kernels.trying.family import keep_best, own_block, parent_of
-from eplb_xp.backends.kernels.waiting import signal, wait
+from eplb_xp.backends.kernels.waiting import signal, uniform, wait
 
 
 @triton.jit
@@ -33,7 +33,8 @@ def pack_candidate(row, generation, candidate, scratch, records, tries, S: tl.co
     total = tree_total(load, S.node_experts, S.expert_levels)
     high = float_of(high_bits)
     largest = float_of(tl.max(bits_of(tl.div_rn(load, count.to(tl.float32))), axis=0))
-    if (high_bits < INFINITE) & (high > largest * S.close) & (high * S.gpus > total * S.close):
+    is_open = (high_bits < INFINITE) & (high > largest * S.close) & (high * S.gpus > total * S.close)
+    if uniform(is_open.to(tl.int32)) != 0:
         own = blocks + candidate * S.words
         if generation == 0:
             if candidate == 0:
@@ -64,13 +65,13 @@ def improve(row, generation, number, scratch, records, tries, S: tl.constexpr):
     is_first = generation < 0 if S.shares_code else False
     own, busiest_at = row_at, row_at + S.busiest_at
     if is_first:
-        is_there = tl.load(row_at + S.is_new_at) != 0
+        is_there = uniform(tl.load(row_at + S.is_new_at)) != 0
         high_bits = tl.where(is_there, 0, INFINITE)
         steps = tl.full([], S.finish, tl.int32)
         tl.store(busiest_at + 1, 0)
     else:
         wait(record, (generation + 1) * S.candidates)
-        is_there = tl.load(record + 2) == generation + 1
+        is_there = uniform(tl.load(record + 2)) == generation + 1
         high_bits = tl.full([], INFINITE, tl.int32)
         steps = tl.full([], S.steps, tl.int32)
         if is_there:
@@ -100,4 +101,4 @@ def _lightest(record, generation, number, S: tl.constexpr):
     high = tl.where(are_new(record, generation, S) | (i >= S.candidates), high, INFINITE)
     key = tl.sort((high.to(tl.int64) << 32) | i.to(tl.int64))
     key = tl.sum(tl.where(i == number, key, 0), axis=0)
-    return (key & 0xFFFFFFFF).to(tl.int32), (key >> 32).to(tl.int32)
+    return uniform((key & 0xFFFFFFFF).to(tl.int32)), uniform((key >> 32).to(tl.int32))
