@@ -25,7 +25,7 @@ def document(found: list[Figure | Skipped]) -> str:
 
 
 if __name__ == "__main__":
-    console = Console()
+    console = Console(width=100)
     with TemporaryDirectory() as folder, console.status("Starting processes, for some minutes"):
         start = Start(Path(folder))
         once_written = start.importing(), start.by_numpy(), start.under_jit(), start.concrete()
