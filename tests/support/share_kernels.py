@@ -1,7 +1,5 @@
 """Shares by Triton's kernel: interpreted, and as it is compiled; and those of NumPy, which it is held against."""
 
-import subprocess
-import tempfile
 from dataclasses import replace
 from typing import Any
 
@@ -119,14 +117,3 @@ def compiled(how: Sharing) -> Any:
     source = ASTSource(kernel, types, {(kernel.arg_names.index("S"),): Static(how)})
     options = {"num_warps": how.warps, "enable_fp_fusion": False}
     return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options).asm
-
-
-def resources(cubin: bytes, function: str = kernel.__name__) -> dict[str, int]:
-    """What a compiled kernel takes: registers (REG), bytes of memory where those don't suffice (STACK), and others."""
-    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
-        file.write(cubin)
-        file.flush()
-        command = [triton.knobs.nvidia.cuobjdump.path, "--dump-resource-usage", file.name]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 # it is Triton's
-    pairs = (pair.partition(":") for pair in said.partition(f"Function {function}:")[2].split())
-    return {name: int(number) for name, _, number in pairs}

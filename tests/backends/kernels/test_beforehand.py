@@ -15,6 +15,7 @@ from eplb_xp.backends.takeover import Refusal
 from eplb_xp.backends.tensors.operators import as_operator
 from eplb_xp.policy import as_policy
 from eplb_xp.sizes import check_sizes
+from tests.support.compiled_code import instructions
 from tests.support.kernels import JOINT, RING, SWAP, Sizes, compiled, every_policy, launch_of
 from tests.support.libraries import NUMPY
 from tests.support.loads import batch
@@ -66,6 +67,14 @@ def test_the_kernels_compile_for_a_gpu(
         assert ".approx" not in code["ptx"]
         # A guess is all that may be divided by anything else than div.rn.
         assert "div.full" not in code["ptx"] or name == "prepare"
+
+
+def test_threads_stay_together_where_candidates_are_improved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what they all reduce has a second form, for those that are apart: there were 36."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    code = instructions(compiled(launch_of(1, 12, (24, 1, 1, 4), JOINT))["choose"]["cubin"])
+    assert code.count("REDUX") > 50
+    assert code.count("BRA.DIV") <= 5
 
 
 @pytest.mark.parametrize("max_replicas", [None, 20])

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from eplb_xp.backends.launching.dividing import PROGRAMS, launch
 from eplb_xp.backends.takeover import Refusal
+from tests.support.compiled_code import resources
 from tests.support.kernels import POISON, Interpreted
 from tests.support.quota_kernels import Given, as_dtype, check, compiled, drawn, launch_of
-from tests.support.share_kernels import resources
 from tests.support.shares import shapes_of_all_proportions
 
 # Experts, replicas and GPUs, and nodes.

@@ -12,7 +12,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from eplb_xp import prepare_shares, share_tokens
 from eplb_xp.backends.launching.sharing import launch
 from eplb_xp.backends.takeover import Refusal
-from tests.support.share_kernels import compiled, expected, launch_of, prepared_of, resources
+from tests.support.compiled_code import resources
+from tests.support.share_kernels import compiled, expected, launch_of, prepared_of
 from tests.support.shares import Batch, drawn_plans
 
 
@@ -63,7 +64,7 @@ def test_the_kernel_compiles_for_a_gpu(
     assert ".approx" not in code["ptx"]
     assert "div.full" not in code["ptx"]
     # All that it works on stays in registers.
-    taken = resources(code["cubin"])
+    taken = resources(code["cubin"], "share")
     assert 32 <= taken["REG"] <= 255
     assert taken["STACK"] + taken["LOCAL"] <= 64
 
