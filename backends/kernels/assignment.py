@@ -13,8 +13,8 @@ from eplb_xp.backends.kernels.packing.starts import noisy
 
 
 @triton.jit
-def improved(load, tag, items_at, steps, S: tl.constexpr):
-    """A table parted, swapped and finished by at most so many steps, and the loads of its packs."""
+def improved(load, tag, items_at, steps, S: tl.constexpr, finishes: tl.constexpr):
+    """A table parted, swapped and, if it is, finished by at most so many steps; and the loads of its packs."""
     C: tl.constexpr = S.capacity
     P: tl.constexpr = S.gpus
     rank = tl.arange(0, S.capacity2)[:, None]
@@ -24,7 +24,7 @@ def improved(load, tag, items_at, steps, S: tl.constexpr):
     if S.rounds > 0:
         gain = float_of(tl.load(items_at + S.gain_at))
         load, tag, pack_load = refine(load, tag, pack_load, gain, S.rounds, P, C, S.lightest)
-    if S.finishes:
+    if finishes:
         load, tag, pack_load = finished(load, tag, pack_load, items_at, steps, S)
     return load, tag, pack_load
 
@@ -33,7 +33,7 @@ def improved(load, tag, items_at, steps, S: tl.constexpr):
 def improve_packed(own, S: tl.constexpr):
     """Improve the one packing that there is."""
     load, tag = read_table(own, S)
-    load, tag, pack_load = improved(load, tag, own, S.finish, S)
+    load, tag, pack_load = improved(load, tag, own, S.finish, S, S.finish > 0)
     tl.debug_barrier()
     if S.everywhere & (S.halves == 2):
         pack_load = with_every_expert(pack_load, _share(own, S), S)
@@ -55,7 +55,7 @@ def best_start(first, row_at, own, S: tl.constexpr):
     while start < S.starts:
         store_packed(item_load, i, noisy(item_load, start, S), row_at, own, S, True)
         load, tag = read_table(own, S)
-        load, tag, pack_load = improved(load, tag, row_at, S.finish, S)
+        load, tag, pack_load = improved(load, tag, row_at, S.finish, S, S.finish > 0)
         high = _busiest(pack_load, S)
         if high < best:
             best, best_start, best_tag, best_pack_load = high, start, tag, pack_load

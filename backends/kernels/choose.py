@@ -2,6 +2,9 @@
 
 Its programs draw numbers, and each waits only for work of lower numbers than its own. So all that it waits for
 has begun, and no program waits for one that has found no room on the GPU yet.
+
+Where it has the code for what is packed without candidates (`Shape.shares_code`) it is launched for that before, a
+program for each row: numbers go on from there.
 """
 
 import triton
@@ -9,7 +12,7 @@ import triton.language as tl
 
 from eplb_xp.backends.kernels.assignment import best_part
 from eplb_xp.backends.kernels.bits import HIGHEST, LOWEST
-from eplb_xp.backends.kernels.joint import improve, pack_candidate
+from eplb_xp.backends.kernels.joint import improve_one, pack_candidate
 from eplb_xp.backends.kernels.maps import write_maps
 from eplb_xp.backends.kernels.trying.family import own_block
 from eplb_xp.backends.kernels.waiting import uniform, wait
@@ -34,7 +37,7 @@ def choose(phy2log, log2phy, logcnt, scratch, S: tl.constexpr):
             else:
                 place -= rows * S.candidates
                 row = tl.where(generation < 0, rows + ticket, place // S.refined)
-                improve(row, generation, place % S.refined, scratch, records, tries, S)
+                improve_one(row, generation, place % S.refined, scratch, records, tries, S)
         else:
             _write(ticket - S.generations * each, phy2log, log2phy, logcnt, scratch, records, tries, S)
     else:

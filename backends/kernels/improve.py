@@ -1,6 +1,6 @@
-"""The second kernel, programs that share the starts of a row: packing, swaps and exchanges, the best start.
+"""The second kernel, if the last does not do its part: packing, swaps and exchanges, the best start.
 
-Where rows are not compared after that, it writes the maps too.
+Programs share the starts of a row. Where rows are not compared after that, it writes the maps too.
 """
 
 import triton

@@ -1,4 +1,4 @@
-"""Candidates for rows that are not close to a bound, as `algorithms/joint.py` tries them."""
+"""Candidates for rows that are not close to a bound, and what is there before, as `algorithms/joint.py` has them."""
 
 import triton
 import triton.language as tl
@@ -58,7 +58,7 @@ def pack_candidate(row, generation, candidate, scratch, records, tries, S: tl.co
 
 
 @triton.jit
-def improve(row, generation, number, scratch, records, tries, S: tl.constexpr):
+def improve_one(row, generation, number, scratch, records, tries, S: tl.constexpr):
     """Of the new candidates the one that is the lightest but `number`, improved; in generation -1 the row itself."""
     row_at = scratch + row.to(tl.int64) * (S.parts * S.words)
     record = records + row.to(tl.int64) * S.record_words
@@ -84,7 +84,7 @@ def improve(row, generation, number, scratch, records, tries, S: tl.constexpr):
             tl.store(record + S.seen_at + 1 + generation * S.refined + number, mark)
     if high_bits < INFINITE:
         load, tag = read_table(own, S)
-        load, tag, pack_load = improved(load, tag, own, steps, S)
+        load, tag, pack_load = improved(load, tag, own, steps, S, S.steps > 0)
         tl.debug_barrier()
         store_table(load, tag, own, S)
         high_bits = busiest(pack_load)

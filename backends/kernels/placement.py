@@ -58,7 +58,7 @@ def store_packing(share, own, S: tl.constexpr):
         store_on_ring(own, S)
     elif S.packed > 0:
         load, tag = items(own, own, S)
-        if S.rounds + S.finish > 0:
+        if S.rounds + S.finish + S.levels > 0:
             store_total(load, own, S)
         if S.is_packed_once:
             store_packed(load, tag, load, own, own, S, False)

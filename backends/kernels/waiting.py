@@ -1,4 +1,4 @@
-"""Programs that wait for each other."""
+"""Programs that wait for each other, and threads of a warp that stay together."""
 
 import triton
 import triton.language as tl

@@ -33,7 +33,8 @@ LEFT_OUT = {
         "add_pipeline",
         "add_coalesce_async_copy",
     ),
-    # Clusters, tensor memory, the copies and barriers of both, warps that do different work.
+    # Clusters, tensor memory, the copies and barriers of both, warps that do different work. But what allocates tensor
+    # memory also writes down that there is none, and jax-triton compares that.
     "nvidia.passes.ttnvgpuir": (
         "add_assign_cga_layouts",
         "add_optimize_cta_locality",

@@ -30,7 +30,7 @@ class Launch:
 
     shape: Layout
     prepare_programs: int
-    improve_programs: int  # 0 where nothing is improved; of the last kernel where that has the code
+    improve_programs: int  # 0 where nothing is improved; of the last kernel where that has the code: then one a row
     choose_programs: int  # 0 where nothing is chosen from
     words: int
     prepare_warps: int

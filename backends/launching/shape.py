@@ -93,15 +93,9 @@ class Shape:
         return self.halves * self.nodes
 
     @property
-    def finishes(self) -> bool:
-        """Whether there are steps after swaps, of any packing."""
-        return self.finish > 0 or (self.levels > 0 and self.steps > 0)
-
-    @property
     def sorts_apart(self) -> bool:
-        """Whether first replicas are sorted by themselves, and others, as each are half as many as a power of two."""
-        is_sorted = self.capacity > 1 and self.primary > 0 and self.spares > 0
-        return is_sorted and max(self.node_experts2, self.spares2) < self.packed2
+        """Whether first replicas and others each need a smaller power of two than all together."""
+        return self.chooses and self.primary > 0 and max(self.node_experts2, self.spares2) < self.packed2
 
     @property
     def chooses(self) -> bool:
@@ -133,7 +127,7 @@ class Shape:
 
     @property
     def layer_programs(self) -> int:
-        """Programs of the last kernel for each layer: for candidates, those improved, and maps."""
+        """Programs of the last launch for each layer: for candidates, those improved, and maps."""
         tries = self.generations * (self.candidates + self.refined)
         return self.rows * tries + self.nodes if self.levels else self.nodes
 

@@ -49,9 +49,7 @@ def store_packed(load, tag, key, items_at, own, S: tl.constexpr, looks_up: tl.co
     loads_at = (own + S.sorted_load_at).to(tl.pointer_type(tl.float32), bitcast=True)
     tags_at = own + S.sorted_tag_at
     if merges:
-        store_merged(load, tag, key, items_at, own, S, looks_up)
-        if not S.chooses:
-            load, tag = tl.load(loads_at + i, mask=there, other=0.0), tl.load(tags_at + i, mask=there, other=0)
+        _store_merged(load, tag, key, items_at, own, S, looks_up)
     elif S.capacity > 1:
         load, tag = _looked_up(load, tag, index_in(tl.sort(descending(key, i))), items_at, S, looks_up)
     if S.chooses:
@@ -80,7 +78,7 @@ def _looked_up(load, tag, order, items_at, S: tl.constexpr, looks_up: tl.constex
 
 
 @triton.jit
-def store_merged(load, tag, key, items_at, own, S: tl.constexpr, looks_up: tl.constexpr):
+def _store_merged(load, tag, key, items_at, own, S: tl.constexpr, looks_up: tl.constexpr):
     """Write items with the largest key first: first replicas and others sorted by themselves, and merged.
 
     Together they are a power of two further, and sorting them so is twice the code and the time.

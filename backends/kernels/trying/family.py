@@ -40,7 +40,7 @@ def keep_best(record, blocks, generation, keeps, placed, S: tl.constexpr):
     i = tl.arange(0, S.refined2)
     lowest = tl.min(high, axis=0)
     kept = tl.load(record + S.best_at)
-    if keeps & (lowest < kept) & (lowest < placed) & (tl.load(record + 2) == generation):
+    if keeps & (lowest < kept) & (lowest < placed) & (tl.load(record + 2) >= generation):
         which = tl.sum(tl.where(i == 0, candidate, 0), axis=0)
         from_ = blocks + own_block(record, generation - 1, which, S) * S.words
         to = blocks + 2 * S.candidates * S.words
