@@ -48,15 +48,15 @@ def store_packed(load, tag, key, items_at, own, S: tl.constexpr, looks_up: tl.co
     there = i < S.packed
     loads_at = (own + S.sorted_load_at).to(tl.pointer_type(tl.float32), bitcast=True)
     tags_at = own + S.sorted_tag_at
-    if merges:
-        _store_merged(load, tag, key, items_at, own, S, looks_up)
-    elif S.capacity > 1:
+    if S.capacity > 1 and not merges:
         load, tag = _looked_up(load, tag, index_in(tl.sort(descending(key, i))), items_at, S, looks_up)
     if S.chooses:
-        if not merges:
+        if merges:
+            _store_merged(load, tag, key, items_at, own, S, looks_up)
+        else:
             tl.store(loads_at + i, load, mask=there)
             tl.store(tags_at + i, tag, mask=there)
-            tl.debug_barrier()
+        tl.debug_barrier()
         pack(loads_at, own + S.slot_at, S.packed, S.packed2, S.gpus, S.gpus2, S.capacity)
         tl.debug_barrier()
         item = tl.load(own + S.slot_at + i, mask=there, other=0)
@@ -102,7 +102,6 @@ def _store_merged(load, tag, key, items_at, own, S: tl.constexpr, looks_up: tl.c
     _store(place, e < E, load, tag, index_in(first), items_at, own, S, looks_up)
     place = k + _larger(keys_at, bits_of(load_in(other)) - 1, E, S.node_experts2)
     _store(place, k < K, load, tag, E + index_in(other), items_at, own, S, looks_up)
-    tl.debug_barrier()
 
 
 @triton.jit
