@@ -9,7 +9,7 @@ from eplb_xp.backends.kernels.counts.candidates import are_new, fingerprint
 from eplb_xp.backends.kernels.counts.levels import store_level
 from eplb_xp.backends.kernels.counts.offspring import MOST_MOVES, store_offspring
 from eplb_xp.backends.kernels.improving.finishing import store_total
-from eplb_xp.backends.kernels.improving.table import busiest, read_table, slot_sums, store_table
+from eplb_xp.backends.kernels.improving.table import busiest, entry_of, read_table, slot_sums, store_table
 from eplb_xp.backends.kernels.packing.packed import items, store_items, store_packed
 from eplb_xp.backends.kernels.rows import tree_total
 from eplb_xp.backends.kernels.trying.family import keep_best, own_block, parent_of
@@ -100,5 +100,5 @@ def _lightest(record, generation, number, S: tl.constexpr):
     high = tl.load(record + S.tried_at + i, mask=i < S.candidates, other=HIGHEST)
     high = tl.where(are_new(record, generation, S) | (i >= S.candidates), high, INFINITE)
     key = tl.sort((high.to(tl.int64) << 32) | i.to(tl.int64))
-    key = tl.sum(tl.where(i == number, key, 0), axis=0)
+    key = entry_of(key, i, number)
     return uniform((key & 0xFFFFFFFF).to(tl.int32)), uniform((key >> 32).to(tl.int32))

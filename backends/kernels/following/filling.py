@@ -8,6 +8,7 @@ import triton.language as tl
 
 from eplb_xp.backends.kernels.bits import HIGHEST, bits_of, float_of
 from eplb_xp.backends.kernels.following.system import gpu_loads
+from eplb_xp.backends.kernels.improving.table import entry_of
 
 
 @triton.jit
@@ -61,7 +62,7 @@ def with_missing(expert, load, its, S: tl.constexpr):
         spare = tl.load(own + S.count_at + expert, mask=near & (expert < E), other=0) > 1
         has_empty = tl.sum(empty.to(tl.int32), axis=0) > 0
         to = first_least(tl.where(has_empty, gpu_load, held), slot, tl.where(has_empty, empty, spare))
-        leaves = tl.sum(tl.where(slot == to, expert, 0), axis=0)
+        leaves = entry_of(expert, slot, to)
         others = tl.load(own + S.count_at + leaves, mask=leaves < E, other=0) - 1
         tl.debug_barrier()
         tl.store(own + S.count_at + leaves, others, mask=leaves < E)
@@ -91,7 +92,7 @@ def filled(expert, load, budget, its, S: tl.constexpr):
             may = may & (node == gpu // S.gpus_of_node)
         there = e < 0
         for rank in range(S.capacity):
-            there = there | (e == tl.sum(tl.where(slot == gpu * S.capacity + rank, expert, 0), axis=0))
+            there = there | (e == entry_of(expert, slot, gpu * S.capacity + rank))
         others = tl.sum((may & ~there).to(tl.int32), axis=0)
         adds = (others > 0) & ((spent + 1 <= budget) | (others == tl.sum(may.to(tl.int32), axis=0)))
         comes = tl.where(adds, first_most(share, e, may & ~there), first_least(share, e, may & there))

@@ -4,6 +4,7 @@ import triton
 import triton.language as tl
 
 from eplb_xp.backends.kernels.bits import bits_of, descending, float_of, index_in, load_in
+from eplb_xp.backends.kernels.improving.table import entry_of
 from eplb_xp.backends.kernels.packing.heaviest_first import pack
 
 # More than any expert or item.
@@ -129,5 +130,5 @@ def with_every_expert(pack_load, share, S: tl.constexpr):
     """What GPUs have once each expert is added to them, one after the other."""
     e = tl.arange(0, S.node_experts2)
     for expert in range(S.node_experts):
-        pack_load += float_of(tl.sum(tl.where(e == expert, bits_of(share), 0), axis=0))
+        pack_load += float_of(entry_of(bits_of(share), e, expert))
     return pack_load

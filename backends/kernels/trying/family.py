@@ -8,6 +8,7 @@ import triton
 import triton.language as tl
 
 from eplb_xp.backends.kernels.bits import HIGHEST, INFINITE
+from eplb_xp.backends.kernels.improving.table import entry_of
 
 
 @triton.jit
@@ -41,7 +42,7 @@ def keep_best(record, blocks, generation, keeps, placed, S: tl.constexpr):
     lowest = tl.min(high, axis=0)
     kept = tl.load(record + S.best_at)
     if keeps & (lowest < kept) & (lowest < placed) & (tl.load(record + 2) >= generation):
-        which = tl.sum(tl.where(i == 0, candidate, 0), axis=0)
+        which = entry_of(candidate, i, 0)
         from_ = blocks + own_block(record, generation - 1, which, S) * S.words
         to = blocks + 2 * S.candidates * S.words
         k, e = tl.arange(0, S.slots2), tl.arange(0, S.node_experts2)
@@ -73,6 +74,6 @@ def parent_of(record, blocks, row_at, generation, candidate, S: tl.constexpr):
     own = blocks + (lot * S.candidates + candidate) * S.words
     parent = row_at
     if number > 0:
-        which = tl.sum(tl.where(i == candidate % tl.maximum(number, 1), block, 0), axis=0)
+        which = entry_of(block, i, candidate % tl.maximum(number, 1))
         parent = blocks + which * S.words
     return parent, tl.maximum(number, 1), own
