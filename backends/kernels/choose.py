@@ -23,8 +23,9 @@ def choose(phy2log, log2phy, logcnt, scratch, S: tl.constexpr):
     if S.levels > 0:
         rows = uniform(tl.load(scratch + S.rows_at))
         records = scratch + rows.to(tl.int64) * (S.parts * S.words)
-        ticket = uniform(tl.atomic_add(records + rows.to(tl.int64) * S.record_words, 1, sem="relaxed"))
-        tries = records + rows.to(tl.int64) * S.record_words + 1
+        ticket_at = records + rows.to(tl.int64) * S.record_words
+        ticket = uniform(tl.atomic_add(ticket_at, 1, sem="relaxed"))
+        tries = ticket_at + 1
         each = rows * (S.candidates + S.refined)
         if S.shares_code:
             ticket -= rows  # below zero in the launch that improves what is packed without candidates

@@ -12,7 +12,7 @@ from eplb_xp.backends.kernels.improving.finishing import store_total
 from eplb_xp.backends.kernels.improving.table import busiest, entry_of, read_table, slot_sums, store_table
 from eplb_xp.backends.kernels.packing.packed import items, store_items, store_packed
 from eplb_xp.backends.kernels.rows import tree_total
-from eplb_xp.backends.kernels.trying.family import keep_best, own_block, parent_of
+from eplb_xp.backends.kernels.trying.family import keep_best, lightest_first, own_block, parent_of
 from eplb_xp.backends.kernels.waiting import signal, uniform, wait
 
 
@@ -99,6 +99,6 @@ def _lightest(record, generation, number, S: tl.constexpr):
     i = tl.arange(0, S.candidates2)
     high = tl.load(record + S.tried_at + i, mask=i < S.candidates, other=HIGHEST)
     high = tl.where(are_new(record, generation, S) | (i >= S.candidates), high, INFINITE)
-    key = tl.sort((high.to(tl.int64) << 32) | i.to(tl.int64))
-    key = entry_of(key, i, number)
-    return uniform((key & 0xFFFFFFFF).to(tl.int32)), uniform((key >> 32).to(tl.int32))
+    high, candidate = lightest_first(high, i)
+    # Of fewer entries than a warp has threads the sum comes through shuffles.
+    return uniform(entry_of(candidate, i, number)), uniform(entry_of(high, i, number))

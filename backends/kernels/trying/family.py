@@ -21,14 +21,19 @@ def own_block(record, generation, candidate, S: tl.constexpr):
 
 
 @triton.jit
+def lightest_first(high, number):
+    """Busiest packs in ascending order, equal ones by their numbers, and the numbers."""
+    key = tl.sort((high.to(tl.int64) << 32) | number.to(tl.int64))
+    return (key >> 32).to(tl.int32), (key & 0xFFFFFFFF).to(tl.int32)
+
+
+@triton.jit
 def _ranked(record, S: tl.constexpr):
     """The busiest packs of those that were improved last, lightest first, and which candidates they are."""
     i = tl.arange(0, S.refined2)
     high = tl.load(record + S.refined_at + i, mask=i < S.refined, other=HIGHEST)
-    key = tl.sort((high.to(tl.int64) << 32) | i.to(tl.int64))
-    lane = (key & 0xFFFFFFFF).to(tl.int32)
-    candidate = tl.load(record + S.refined_at + S.refined + lane, mask=lane < S.refined, other=0)
-    return (key >> 32).to(tl.int32), candidate
+    high, lane = lightest_first(high, i)
+    return high, tl.load(record + S.refined_at + S.refined + lane, mask=lane < S.refined, other=0)
 
 
 @triton.jit
