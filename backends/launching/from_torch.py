@@ -115,7 +115,11 @@ class _Planner:
         launches = []
         for kernel, grid, warps in self._kernels:
             compiled = kernel.warmup(
-                *before, *memory, self._constants, grid=grid, num_warps=warps, enable_fp_fusion=False
+                *(*before, *memory, self._constants),
+                grid=grid,
+                num_warps=warps,
+                maxnreg=self._constants.registers,
+                enable_fp_fusion=False,
             )
             launches.append(launcher(compiled, grid))
             before = ()

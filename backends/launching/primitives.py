@@ -16,7 +16,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 from jax.sharding import NamedSharding, PartitionSpec
 
-from eplb_xp.backends.launching import compiling, from_numpy
+from eplb_xp.backends.launching import compiling, from_numpy, keeping
 from eplb_xp.backends.launching.varying import as_others
 from eplb_xp.backends.standard import Standard
 from eplb_xp.backends.takeover import NATIVE, SWITCH, TRITON, Refusal, is_switched_on
@@ -144,7 +144,7 @@ def _lowered_for_cuda(
 ) -> Any:
     if TRITON not in settings["forms"] or _is_exported(ctx):
         return _lowered(ctx, *arrays, by=once_written, **settings)
-    with compiling.quickly():
+    with compiling.quickly(), keeping.kept():
         return _lowered(ctx, *arrays, by=kernels, **settings)
 
 

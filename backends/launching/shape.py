@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from eplb_xp.algorithms.improving.pairs import LOOKED_AT
 from eplb_xp.algorithms.trying.shape import are_alike, candidates_of
 
+MOST_REGISTERS = 255  # that NVIDIA's instructions can name
+
 
 def power(number: int) -> int:
     """The smallest power of two that is not smaller."""
@@ -121,6 +123,15 @@ class Shape:
         return self.levels > 0 and self.columns2 * self.capacity2 <= 512
 
     @property
+    def registers(self) -> int | None:
+        """As many as a thread may have, where the compiler would leave room for more programs beside it.
+
+        It keeps to fewer than loops go fastest with. Where candidates have most of the steps there are few programs,
+        and those take long.
+        """
+        return MOST_REGISTERS if self.levels > 0 and self.alike and self.steps > 0 else None
+
+    @property
     def compares(self) -> bool:
         """Whether rows are compared with each other before the maps are written."""
         return self.parts > 1 or self.halves == 2 or self.levels > 0
@@ -233,7 +244,7 @@ class Shape:
     @property
     def light(self) -> int:
         """Lightest packs that exchanges are with."""
-        return min(max(LOOKED_AT // self.pairs**2, 1), self.gpus)
+        return min(max(LOOKED_AT // max(self.pairs, 1) ** 2, 1), self.gpus)
 
     @property
     def light2(self) -> int:

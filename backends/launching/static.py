@@ -17,6 +17,11 @@ class Static:
         value = getattr(self._shape, name)
         return value if triton.knobs.runtime.interpret else tl.constexpr(value)
 
+    @property
+    def registers(self) -> int | None:
+        """What a kernel of these sizes asks of its compiler (`Shape.registers`), which it can't read itself."""
+        return getattr(self._shape, "registers", None)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Static) and other._shape == self._shape
 
@@ -24,4 +29,9 @@ class Static:
         return hash(self._shape)
 
     def __repr__(self) -> str:
-        return repr(self._shape)
+        """All that kernels can read: Triton names the file of a kernel after it, and the next version may read it.
+
+        So what is computed from the sizes is in it too, as another version may compute that in another way.
+        """
+        read = ((name, getattr(self._shape, name)) for name in dir(self._shape) if not name.startswith("_"))
+        return repr({name: value for name, value in read if not callable(value)})

@@ -144,7 +144,7 @@ def compiled(how: Launch) -> dict[str, Any]:
                     {(kernel.arg_names.index("S"),): Static(how.shape)},
                 ),
                 target=GPUTarget("cuda", 90, 32),
-                options={"num_warps": number, "enable_fp_fusion": False},
+                options={"num_warps": number, "maxnreg": how.shape.registers, "enable_fp_fusion": False},
             ).asm
             for kernel, number in warps.items()
         }

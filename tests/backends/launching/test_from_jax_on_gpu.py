@@ -1,6 +1,7 @@
 """The kernels for JAX arrays on a GPU: that they plan as NumPy does, however the program is made."""
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -56,6 +57,17 @@ def test_kernels_plan_as_numpy_does(on_gpu: jax.Array, policy: str, sizes: tuple
         assert {x.dtype for x in result} == {np.dtype(np.int32)}
         assert all(x.devices() == on_gpu.devices() for x in result)
         assert_same(jax.jit(plan)(given), expected)
+
+
+def test_the_next_process_has_the_kernels(on_gpu: jax.Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jax_triton import triton_lib  # noqa: PLC0415 # there where kernels are
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    for _ in range(2):
+        monkeypatch.setattr(triton_lib, "_COMPILED_KERNEL_CACHE", {})  # as a process begins
+        assert_same(jax.jit(functools.partial(swapped))(on_gpu), swapped(np.asarray(on_gpu)))
+        assert len(list(tmp_path.rglob("kernel.json"))) == 3
+        monkeypatch.setattr(triton_lib.code_gen, "ast_to_ttir", None)  # nothing more can be compiled
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint16", "float8_e5m2", "int4"])

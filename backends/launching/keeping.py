@@ -1,0 +1,130 @@
+"""Kernels that jax-triton compiles are kept in Triton's folder, as PyTorch's are: the next process finds them there.
+
+jax-triton takes a kernel to Triton's own language and that to PTX, anew in each process. While this thread lowers a
+program, both steps are answered from the folder where they can be. Kernels also get the registers that their sizes ask
+for (`Shape.registers`), for which jax-triton has no option.
+"""
+
+import hashlib
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from eplb_xp.backends.launching.compiling import LOCK
+
+# What of jax-triton is stood in for, and what that gives.
+_NEEDED = "code_gen", "compile_ttir_inplace", "CompilationResult", "_JAX_TRITON_DUMP_DIR"
+
+_FILE = "kernel.json"
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """What this thread compiles with jax-triton is looked up in Triton's folder first, and kept there."""
+    library: Any = sys.modules.get("jax_triton.triton_lib")
+    if library is None or not all(hasattr(library, name) for name in _NEEDED):
+        yield
+        return
+    with LOCK:
+        thread, code_gen, to_ptx = threading.get_ident(), library.code_gen, library.compile_ttir_inplace
+        steps = _Steps(library)
+        to_ttir = partial(_by_thread, thread, steps.to_ttir, code_gen.ast_to_ttir)
+        library.code_gen = SimpleNamespace(ast_to_ttir=to_ttir)
+        library.compile_ttir_inplace = partial(_by_thread, thread, steps.to_ptx, to_ptx)
+        try:
+            yield
+        finally:
+            library.code_gen, library.compile_ttir_inplace = code_gen, to_ptx
+
+
+def _by_thread(
+    thread: int, ours: Callable[..., Any], theirs: Callable[..., Any], *arguments: Any, **options: Any
+) -> Any:
+    """A step as we take it, if it is our thread that compiles."""
+    return (ours if threading.get_ident() == thread else theirs)(*arguments, **options)
+
+
+class _Steps:
+    """The two steps of each kernel, one after the other."""
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+        self._to_ttir = library.code_gen.ast_to_ttir
+        self._to_ptx = library.compile_ttir_inplace
+
+    def to_ttir(self, function: Any, source: Any, *, options: Any, **others: Any) -> Any:
+        """The kernel in Triton's own language, which `str` gives."""
+        self._options = replace(options, maxnreg=_registers(source))
+        self._place = _place(source, self._options)
+        # Who wants to read what lies between has it compiled.
+        self._found = None if self._library._JAX_TRITON_DUMP_DIR else _read(self._place)
+        if self._found is not None:
+            return _Text(self._found["ttir"])
+        return self._to_ttir(function, source, options=self._options, **others)
+
+    def to_ptx(self, module: Any, backend: Any, _: Any, *others: Any) -> Any:
+        """What jax-triton makes of that: PTX, the name of its function, and what it needs."""
+        if self._found is not None:
+            return self._library.CompilationResult(**self._found["result"])
+        ttir = str(module)  # before it is changed in place
+        result = self._to_ptx(module, backend, self._options, *others)
+        _write(self._place, {"ttir": ttir, "result": vars(result)})
+        return result
+
+
+class _Text:
+    """A kernel of which only the text is there."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def _registers(source: Any) -> int | None:
+    """What the sizes among a kernel's constants ask for."""
+    asked = (getattr(constant, "registers", None) for constant in source.constants.values())
+    return next((number for number in asked if number is not None), None)
+
+
+def _place(source: Any, options: Any) -> Any:
+    """Triton's manager of a kernel's files, after all that its code depends on; None where nothing can be kept."""
+    import jax_triton  # noqa: PLC0415 # there where kernels are
+    from triton import knobs  # noqa: PLC0415
+    from triton._C.libtriton import get_cache_invalidating_env_vars  # noqa: PLC0415
+    from triton.runtime.cache import get_cache_manager, triton_key  # noqa: PLC0415
+
+    of_environment = sorted(get_cache_invalidating_env_vars().items())
+    versions = jax_triton.__version__, triton_key(), knobs.nvidia.ptxas.version
+    key = repr((*versions, source.hash(), options.hash(), of_environment))
+    try:
+        return get_cache_manager(hashlib.sha256(key.encode()).hexdigest())
+    except (OSError, RuntimeError):  # a folder that can't be written, or none
+        return None
+
+
+def _read(place: Any) -> dict[str, Any] | None:
+    """A kernel as it was kept, if it was."""
+    from triton import knobs  # noqa: PLC0415
+
+    path = None if place is None or knobs.compilation.always_compile else place.get_file(_FILE)
+    try:
+        return None if path is None else json.loads(Path(path).read_text())
+    except (OSError, ValueError):  # taken away, or broken
+        return None
+
+
+def _write(place: Any, kernel: dict[str, Any]) -> None:
+    try:
+        if place is not None:
+            place.put(json.dumps(kernel), _FILE)
+    except OSError:  # no room
+        return

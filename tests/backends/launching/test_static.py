@@ -1,0 +1,26 @@
+"""Sizes as kernels read them: Triton finds a compiled kernel by their text."""
+
+from dataclasses import dataclass
+
+from eplb_xp.backends.launching.static import Static
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Two versions have this: what is computed differs."""
+
+    slots: int
+    _padding: int
+
+    @property
+    def words(self) -> int:
+        return self.slots + self._padding
+
+
+def test_the_text_has_all_that_kernels_read() -> None:
+    assert repr(Static(Sizes(3, 5))) == "{'slots': 3, 'words': 8}"
+    assert repr(Static(Sizes(3, 6))) != repr(Static(Sizes(3, 5)))
+
+
+def test_only_some_sizes_ask_for_registers() -> None:
+    assert Static(Sizes(3, 5)).registers is None
