@@ -62,4 +62,5 @@ def described(kind: type[Described], experts: int, sizes: Sizes, policy: Policy)
         parents=tried.parents if tries else 0,
         steps=tried.finish,
         close=1.0 + policy.tolerance,
+        registers=None,
     )

@@ -36,7 +36,7 @@ def kept() -> Iterator[None]:
         thread, code_gen, to_ptx = threading.get_ident(), library.code_gen, library.compile_ttir_inplace
         steps = _Steps(library)
         to_ttir = partial(_by_thread, thread, steps.to_ttir, code_gen.ast_to_ttir)
-        library.code_gen = SimpleNamespace(ast_to_ttir=to_ttir)
+        library.code_gen = SimpleNamespace(**{**vars(code_gen), "ast_to_ttir": to_ttir})
         library.compile_ttir_inplace = partial(_by_thread, thread, steps.to_ptx, to_ptx)
         try:
             yield
@@ -62,31 +62,33 @@ class _Steps:
     def to_ttir(self, function: Any, source: Any, *, options: Any, **others: Any) -> Any:
         """The kernel in Triton's own language, which `str` gives."""
         self._options = replace(options, maxnreg=_registers(source))
-        self._place = _place(source, self._options)
-        # Who wants to read what lies between has it compiled.
-        self._found = None if self._library._JAX_TRITON_DUMP_DIR else _read(self._place)
+        # jax-triton is to write down the code between, which is there only if it compiles.
+        is_dumped = self._library._JAX_TRITON_DUMP_DIR
+        self._place = None if is_dumped else _place(source, self._options)
+        self._found = _read(self._place, self._library.CompilationResult)
         if self._found is not None:
-            return _Text(self._found["ttir"])
+            return self._found
         return self._to_ttir(function, source, options=self._options, **others)
 
     def to_ptx(self, module: Any, backend: Any, _: Any, *others: Any) -> Any:
         """What jax-triton makes of that: PTX, the name of its function, and what it needs."""
         if self._found is not None:
-            return self._library.CompilationResult(**self._found["result"])
+            return self._found.result
         ttir = str(module)  # before it is changed in place
         result = self._to_ptx(module, backend, self._options, *others)
         _write(self._place, {"ttir": ttir, "result": vars(result)})
         return result
 
 
-class _Text:
-    """A kernel of which only the text is there."""
+class _Kept:
+    """A kernel that was compiled before."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, ttir: str, result: Any) -> None:
+        self._ttir = ttir
+        self.result = result
 
     def __str__(self) -> str:
-        return self._text
+        return self._ttir
 
 
 def _registers(source: Any) -> int | None:
@@ -97,28 +99,34 @@ def _registers(source: Any) -> int | None:
 
 def _place(source: Any, options: Any) -> Any:
     """Triton's manager of a kernel's files, after all that its code depends on; None where nothing can be kept."""
-    import jax_triton  # noqa: PLC0415 # there where kernels are
-    from triton import knobs  # noqa: PLC0415
-    from triton._C.libtriton import get_cache_invalidating_env_vars  # noqa: PLC0415
-    from triton.runtime.cache import get_cache_manager, triton_key  # noqa: PLC0415
-
-    of_environment = sorted(get_cache_invalidating_env_vars().items())
-    versions = jax_triton.__version__, triton_key(), knobs.nvidia.ptxas.version
-    key = repr((*versions, source.hash(), options.hash(), of_environment))
     try:
-        return get_cache_manager(hashlib.sha256(key.encode()).hexdigest())
-    except (OSError, RuntimeError):  # a folder that can't be written, or none
+        import jax_triton  # noqa: PLC0415 # there where kernels are
+        from triton._C.libtriton import get_cache_invalidating_env_vars  # noqa: PLC0415
+        from triton.backends.compiler import GPUTarget  # noqa: PLC0415
+        from triton.compiler.compiler import make_backend  # noqa: PLC0415
+        from triton.runtime.cache import get_cache_key, get_cache_manager  # noqa: PLC0415
+
+        backend = make_backend(GPUTarget("cuda", int(options.arch.removeprefix("sm")), 32))
+        key = get_cache_key(source, backend, options, get_cache_invalidating_env_vars())
+        return get_cache_manager(hashlib.sha256(f"{jax_triton.__version__}-{key}".encode()).hexdigest())
+    # A folder that can't be written, or none; another Triton.
+    except (OSError, RuntimeError, ImportError, AttributeError, ValueError):
         return None
 
 
-def _read(place: Any) -> dict[str, Any] | None:
+def _read(place: Any, result: Callable[..., Any]) -> _Kept | None:
     """A kernel as it was kept, if it was."""
     from triton import knobs  # noqa: PLC0415
 
-    path = None if place is None or knobs.compilation.always_compile else place.get_file(_FILE)
+    if place is None or knobs.compilation.always_compile:
+        return None
     try:
-        return None if path is None else json.loads(Path(path).read_text())
-    except (OSError, ValueError):  # taken away, or broken
+        path = place.get_file(_FILE)
+        if path is None:
+            return None
+        kernel = json.loads(Path(path).read_text())
+        return _Kept(kernel["ttir"], result(**kernel["result"]))
+    except (OSError, ValueError, KeyError, TypeError):  # taken away, or broken
         return None
 
 

@@ -24,6 +24,11 @@ DTYPES = (
 PROGRAMS = 32768
 
 
+# What NVIDIA's instructions can name, and about how many programs of one warp an H100 has room for with all of them.
+REGISTERS = 255
+ROOM = 1024
+
+
 @dataclass(frozen=True)
 class Launch:
     """The kernels of a plan: how many programs each has, and the words of memory between them."""
@@ -51,8 +56,8 @@ def launch(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Launch | 
     shape = described(Layout, experts, sizes, policy)
     # As many programs for a row as keep a GPU busy and have room; several starts share one where that is not enough.
     programs = max(min(PROGRAMS, MOST_WORDS // 2 // shape.words) // (layers * shape.rows), 1)
-    shape = replace(shape, parts=-(-shape.starts // -(-shape.starts // programs)))
     rows = layers * shape.rows
+    shape = replace(shape, parts=-(-shape.starts // -(-shape.starts // programs)), registers=_registers(shape, rows))
     words = rows * shape.parts * shape.words
     if shape.levels:
         words += rows * (shape.record_words + shape.blocks * shape.words) + 1
@@ -67,6 +72,15 @@ def launch(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Launch | 
         prepare_warps=4,
         warps=_warps(shape),
     )
+
+
+def _registers(shape: Layout, rows: int) -> int | None:
+    """All of them for candidates with most of a plan's steps, if those that are improved have room beside each other.
+
+    The compiler takes fewer by itself, so that more programs have room, and loops get slower.
+    """
+    is_long = shape.levels > 0 and shape.alike and shape.steps > 0
+    return REGISTERS if is_long and rows * shape.refined <= ROOM else None
 
 
 def _warps(shape: Layout) -> int:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from eplb_xp.algorithms.improving.pairs import LOOKED_AT
 from eplb_xp.algorithms.trying.shape import are_alike, candidates_of
 
-MOST_REGISTERS = 255  # that NVIDIA's instructions can name
-
 
 def power(number: int) -> int:
     """The smallest power of two that is not smaller."""
@@ -51,6 +49,7 @@ class Shape:
     parents: int
     steps: int  # further ones of a candidate
     close: float  # 1 + the policy's tolerance
+    registers: int | None  # that a thread may have; None where the compiler decides
 
     @property
     def capacity(self) -> int:
@@ -121,15 +120,6 @@ class Shape:
         It has the code, as candidates are improved there. But with large tables it would have too few registers.
         """
         return self.levels > 0 and self.columns2 * self.capacity2 <= 512
-
-    @property
-    def registers(self) -> int | None:
-        """As many as a thread may have, where the compiler would leave room for more programs beside it.
-
-        It keeps to fewer than loops go fastest with. Where candidates have most of the steps there are few programs,
-        and those take long.
-        """
-        return MOST_REGISTERS if self.levels > 0 and self.alike and self.steps > 0 else None
 
     @property
     def compares(self) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 import triton
 import triton.language as tl
 
+from eplb_xp.backends.launching.compiling import LEFT_OUT
+
 
 class Static:
     """Sizes whose attributes are constants that functions in Triton take."""
@@ -19,7 +21,7 @@ class Static:
 
     @property
     def registers(self) -> int | None:
-        """What a kernel of these sizes asks of its compiler (`Shape.registers`), which it can't read itself."""
+        """What a kernel of these sizes asks of its compiler (`Shape.registers`), as a plain number."""
         return getattr(self._shape, "registers", None)
 
     def __eq__(self, other: object) -> bool:
@@ -29,9 +31,10 @@ class Static:
         return hash(self._shape)
 
     def __repr__(self) -> str:
-        """All that kernels can read: Triton names the file of a kernel after it, and the next version may read it.
+        """All that a kernel reads, and how it is compiled.
 
-        So what is computed from the sizes is in it too, as another version may compute that in another way.
+        Triton finds a kernel's file by this text, and so may the next version of this package. That may compute in
+        another way what is computed from sizes, and leave out other passes.
         """
         read = ((name, getattr(self._shape, name)) for name in dir(self._shape) if not name.startswith("_"))
-        return repr({name: value for name, value in read if not callable(value)})
+        return repr(({name: value for name, value in read if not callable(value)}, LEFT_OUT))

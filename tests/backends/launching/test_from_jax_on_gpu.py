@@ -59,14 +59,21 @@ def test_kernels_plan_as_numpy_does(on_gpu: jax.Array, policy: str, sizes: tuple
         assert_same(jax.jit(plan)(given), expected)
 
 
-def test_the_next_process_has_the_kernels(on_gpu: jax.Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("plan", "kernels"),
+    [(swapped, 3), (functools.partial(plan_for, sizes=(24, 1, 1, 8), policy="joint"), 2)],
+    ids=["three kernels", "with all registers"],
+)
+def test_the_next_process_has_the_kernels(
+    on_gpu: jax.Array, plan: Any, kernels: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from jax_triton import triton_lib  # noqa: PLC0415 # there where kernels are
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     for _ in range(2):
         monkeypatch.setattr(triton_lib, "_COMPILED_KERNEL_CACHE", {})  # as a process begins
-        assert_same(jax.jit(functools.partial(swapped))(on_gpu), swapped(np.asarray(on_gpu)))
-        assert len(list(tmp_path.rglob("kernel.json"))) == 3
+        assert_same(jax.jit(functools.partial(plan))(on_gpu), plan(np.asarray(on_gpu)))
+        assert len(triton_lib._COMPILED_KERNEL_CACHE) == len(list(tmp_path.rglob("kernel.json"))) == kernels
         monkeypatch.setattr(triton_lib.code_gen, "ast_to_ttir", None)  # nothing more can be compiled
 
 

@@ -24,10 +24,12 @@ class Kernel:
 
     def __init__(self) -> None:
         self.compiled: list[tuple[Any, ...]] = []
+        self.options: list[dict[str, Any]] = []
         self.started: list[tuple[Any, ...]] = []
 
-    def warmup(self, *arguments: Any, **_: Any) -> "Kernel":
+    def warmup(self, *arguments: Any, **options: Any) -> "Kernel":
         self.compiled.append(arguments)
+        self.options.append(options)
         return self
 
     def run(self, *arguments: Any) -> None:
@@ -77,6 +79,19 @@ def test_kernels_are_compiled_once_for_each_kind_of_loads(planner: _Planner) -> 
             assert len(kernel.started) == 2 * number
     for given, weight in zip(planner._kernels[0][0].compiled, kinds, strict=True):
         assert given[0] is weight
+
+
+@pytest.mark.parametrize(("gpus", "registers"), [(8, 255), (4, None)])
+def test_compilers_are_told_of_registers(planner: _Planner, gpus: int, registers: int | None) -> None:
+    how = launch_of(LAYERS, EXPERTS, (24, 1, 1, gpus), "joint")
+    assert how.shape.registers == registers
+    joint = _Planner(LAYERS, EXPERTS, how)
+    joint._kernels = planner._kernels
+    weight = torch.rand(LAYERS, EXPERTS)
+    joint._launched(weight, weight.device)
+    for kernel, grid, warps in joint._kernels:
+        expected = {"grid": grid, "num_warps": warps, "maxnreg": registers, "enable_fp_fusion": False}
+        assert kernel.options == [expected]
 
 
 class LoadedSlowly:

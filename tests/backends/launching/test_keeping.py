@@ -11,6 +11,7 @@ import pytest
 from triton.backends.compiler import GPUTarget
 from triton.backends.nvidia.compiler import CUDABackend
 from triton.compiler import ASTSource
+from triton.runtime import cache
 
 from eplb_xp.backends.kernels.choose import choose
 from eplb_xp.backends.launching.keeping import kept
@@ -92,9 +93,21 @@ def test_what_code_depends_on_is_told_apart(library: Library, monkeypatch: pytes
     with kept():
         compiled(library)
         assert compiled(library, num_warps=2)[1].binary.endswith("2 warps")
-        monkeypatch.setattr(sys.modules["jax_triton"], "__version__", "0.3.2")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys.modules["jax_triton"], "__version__", "0.3.2")
+            compiled(library)
+        with monkeypatch.context() as patch:
+            patch.setenv("DISABLE_LLVM_OPT", "1")
+            compiled(library)
+        with monkeypatch.context() as patch:
+            patch.setattr(CUDABackend, "hash", lambda _: "another ptxas")
+            compiled(library)
+        with monkeypatch.context() as patch:
+            patch.setattr(cache, "triton_key", lambda: "another Triton")
+            compiled(library)
+        assert len(library.taken) == 12
         compiled(library)
-    assert len(library.taken) == 6
+    assert len(library.taken) == 12
 
 
 def test_sizes_ask_for_registers(library: Library) -> None:
@@ -113,7 +126,7 @@ def test_another_thread_compiles_as_it_does(library: Library) -> None:
     assert library.taken[2:] == [("ttir", None), ("ptx", None)]
 
 
-@pytest.mark.parametrize("broken", ["", "{", "no longer there"])
+@pytest.mark.parametrize("broken", ["", "{", "[]", "{}", '{"ttir": "", "result": {}}', "no longer there"])
 def test_what_cannot_be_read_is_compiled(broken: str, library: Library, tmp_path: Path) -> None:
     with kept():
         first = compiled(library)
@@ -136,13 +149,16 @@ def test_where_nothing_can_be_kept_kernels_are_compiled(
     assert len(library.taken) == 4
 
 
-def test_who_asks_for_it_has_everything_compiled(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_asks_for_it_has_everything_compiled(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with kept():
+        monkeypatch.setattr(library, "_JAX_TRITON_DUMP_DIR", "/somewhere")
+        compiled(library)
+        assert list(tmp_path.iterdir()) == []  # with all the code between it would be large
+        monkeypatch.setattr(library, "_JAX_TRITON_DUMP_DIR", None)
         compiled(library)
         monkeypatch.setenv("TRITON_ALWAYS_COMPILE", "1")
-        compiled(library)
-        monkeypatch.delenv("TRITON_ALWAYS_COMPILE")
-        monkeypatch.setattr(library, "_JAX_TRITON_DUMP_DIR", "/somewhere")
         compiled(library)
     assert len(library.taken) == 6
 
@@ -151,6 +167,13 @@ def test_jax_triton_is_as_it_was_after_an_error(library: Library) -> None:
     with pytest.raises(ZeroDivisionError), kept():
         _ = 1 // 0
     assert library.code_gen.ast_to_ttir == library.to_ttir
+
+
+def test_another_triton_keeps_nothing(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cache, "get_cache_key")
+    with kept():
+        assert compiled(library) == compiled(library)
+    assert len(library.taken) == 4
 
 
 def test_another_jax_triton_compiles_as_it_does(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
