@@ -83,19 +83,18 @@ def _by_kernels(weight: Array, *, lib: Standard, sizes: Sizes, policy: Policy, *
     from eplb_xp.backends.kernels.prepare import prepare  # noqa: PLC0415
     from eplb_xp.backends.launching.static import Static  # noqa: PLC0415
 
-    shape = how.shape
     results = (
         *(jax.ShapeDtypeStruct(*result) for result in _results(weight, lib=lib, sizes=sizes)),
         jax.ShapeDtypeStruct((how.words,), jnp.int32),
     )
-    call = functools.partial(triton_call, out_shape=results, enable_fp_fusion=False, S=Static(shape))
+    call = functools.partial(triton_call, out_shape=results, enable_fp_fusion=False, S=Static(how.shape))
     loads = as_loads(weight)
-    maps = call(loads, experts, 1, kernel=prepare, grid=how.prepare_programs, num_warps=how.prepare_warps)
-    improving = choose_in_place if shape.shares_code else improve_in_place
-    for kernel, programs in ((improving, how.improve_programs), (choose_in_place, how.choose_programs)):
-        if programs:
-            same = {i: i for i in range(len(maps))}
-            maps = call(*maps, kernel=kernel, grid=programs, num_warps=how.warps, input_output_aliases=same)
+    first, *others = how.kernels
+    maps = call(loads, experts, 1, kernel=prepare, grid=first.programs, num_warps=first.warps)
+    kernels, same = {"improve": improve_in_place, "choose": choose_in_place}, {i: i for i in range(len(results))}
+    for each in others:
+        kernel = kernels[each.kernel]
+        maps = call(*maps, kernel=kernel, grid=each.programs, num_warps=each.warps, input_output_aliases=same)
     return tuple(maps[:3])
 
 

@@ -73,15 +73,8 @@ class _Planner:
         self._maps = (layers, shape.layer_slots), (layers, experts, shape.width), (layers, experts)
         self._words = (how.words,)
         self._constants = Static(shape)
-        self._kernels = [
-            (kernel, (programs, 1, 1), warps)
-            for kernel, programs, warps in (
-                (prepare, how.prepare_programs, how.prepare_warps),
-                (choose if shape.shares_code else improve, how.improve_programs, how.warps),
-                (choose, how.choose_programs, how.warps),
-            )
-            if programs
-        ]
+        kernels = {"prepare": prepare, "improve": improve, "choose": choose}
+        self._kernels = [(kernels[each.kernel], (each.programs, 1, 1), each.warps) for each in how.kernels]
         self._launches: dict[Any, list[Callable[..., None]]] = {}
 
     def __call__(self, weight: torch.Tensor) -> Plan[torch.Tensor]:

@@ -1,6 +1,7 @@
 """How a plan is launched: the shape that its kernels are compiled for, and the memory they need."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from eplb_xp.backends.launching.describing import described
 from eplb_xp.backends.launching.layout import Layout
@@ -29,17 +30,21 @@ REGISTERS = 255
 ROOM = 1024
 
 
+class Launched(NamedTuple):
+    """A kernel of a plan, by its name in `kernels/`, its programs, and how many warps each of them has."""
+
+    kernel: str
+    programs: int
+    warps: int
+
+
 @dataclass(frozen=True)
 class Launch:
-    """The kernels of a plan: how many programs each has, and the words of memory between them."""
+    """The kernels of a plan, one after the other, and the words of memory between them."""
 
     shape: Layout
-    prepare_programs: int
-    improve_programs: int  # 0 where nothing is improved; of the last kernel where that has the code: then one a row
-    choose_programs: int  # 0 where nothing is chosen from
+    kernels: tuple[Launched, ...]
     words: int
-    prepare_warps: int
-    warps: int  # of the others
 
 
 def launch(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Launch | Refusal:
@@ -63,15 +68,13 @@ def launch(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Launch | 
         words += rows * (shape.record_words + shape.blocks * shape.words) + 1
     if words > MOST_WORDS:
         return Refusal(f"the kernels would need {words * 4 / 2**30:.1f} GiB of memory, and take at most 1 GiB")
-    return Launch(
-        shape,
-        prepare_programs=rows,
-        improve_programs=rows * shape.parts if shape.improves else 0,
-        choose_programs=layers * shape.layer_programs if shape.compares else 0,
-        words=words,
-        prepare_warps=4,
-        warps=_warps(shape),
-    )
+    kernels = [Launched("prepare", rows, 4)]
+    if shape.improves:
+        improving = "choose" if shape.shares_code else "improve"
+        kernels.append(Launched(improving, rows * shape.parts, _warps(shape)))
+    if shape.compares:
+        kernels.append(Launched("choose", layers * shape.layer_programs, _warps(shape)))
+    return Launch(shape, tuple(kernels), words)
 
 
 def _registers(shape: Layout, rows: int) -> int | None:

@@ -34,6 +34,7 @@ from tests.support.plans import assert_same, plan
 
 Sizes = tuple[int, ...]  # replicas, groups, nodes, GPUs
 Interpreted = Callable[..., Any]  # runs a function of this package's tests with what it is given
+KERNELS = {"prepare": prepare, "improve": improve, "choose": choose}
 POISON = -123456  # as a float no number
 TIMEOUT = 120  # seconds, for a kernel that never ends
 
@@ -107,11 +108,10 @@ def planned(
     shapes = (layers, replicas), (layers, experts, how.shape.width), (layers, experts)
     maps = [torch.full(shape, poison) for shape in shapes]
     scratch = torch.full((how.words,), poison, dtype=torch.int32)
-    prepare[how.prepare_programs,](load, *load.stride(), *maps, scratch, constants)
-    improving = choose if how.shape.shares_code else improve
-    for kernel, number in ((improving, how.improve_programs), (choose, how.choose_programs)):
-        if number:
-            kernel[number,](*maps, scratch, constants)
+    given: list[Any] = [load, *load.stride()]
+    for each in how.kernels:
+        KERNELS[each.kernel][each.programs,](*given, *maps, scratch, constants)
+        given = []  # which the others have from the first
     return Plan(*(x.numpy() for x in maps))
 
 
@@ -133,8 +133,7 @@ def check(
 def compiled(how: Launch) -> dict[str, Any]:
     """What each kernel is on an H100: its code in several languages."""
     types = {"weight": "*fp32", "scratch": "*i32", "S": "constexpr", "row_stride": "i32", "column_stride": "i32"}
-    improving = choose if how.shape.shares_code else improve
-    warps = {prepare: how.prepare_warps, improving: how.warps, choose: how.warps}
+    warps = {KERNELS[each.kernel]: each.warps for each in how.kernels}
     with quickly():
         return {
             kernel.__name__: triton.compile(
