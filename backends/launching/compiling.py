@@ -1,7 +1,7 @@
 """Triton compiles for one thread at a time, and without passes that take most of its time and find nothing.
 
 While it does it changes the warning filters of all threads, and others see kernels that are only half loaded; and
-importing jax-triton takes away its folder of compiled kernels for a while.
+importing jax-triton takes away its folder of compiled kernels.
 """
 
 import os
@@ -73,10 +73,16 @@ def folder_kept() -> Iterator[None]:
 
 @contextmanager
 def quickly() -> Iterator[None]:
-    """What this thread compiles is not searched for what no kernel here has (`LEFT_OUT`)."""
+    """What this thread compiles is not searched for what no kernel here has (`LEFT_OUT`).
+
+    Where jax-triton was imported by others, so that Triton's folder is none, it is Triton's own meanwhile.
+    """
     from triton._C import libtriton  # noqa: PLC0415 # there where kernels are
 
     with LOCK, ExitStack() as restored:
+        if os.environ.get(_FOLDER) == "":
+            restored.enter_context(folder_kept())
+            del os.environ[_FOLDER]
         thread = threading.get_ident()
         for path, names in LEFT_OUT.items():
             room = attrgetter(path)(libtriton)

@@ -1,5 +1,6 @@
 """How kernels are compiled: by one thread at a time, and without passes of Triton that find nothing in them."""
 
+import os
 from contextlib import nullcontext
 from operator import attrgetter
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import triton
 from triton._C import libtriton
 from triton._C.libtriton import passes
 
@@ -48,6 +50,18 @@ def test_they_are_back_after_an_error(managers: list[Any]) -> None:
         _ = 1 // 0
     add("later")
     assert managers == [("later", 2)] * len(PASSES)
+
+
+@pytest.mark.parametrize("folder", [None, "", "/somewhere"])
+def test_there_is_a_folder_though_jax_triton_took_it_away(folder: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
+    own = triton.knobs.cache.dir
+    if folder is not None:
+        monkeypatch.setenv("TRITON_CACHE_DIR", folder)
+    with quickly():
+        assert triton.knobs.cache.dir == (folder or own)
+        assert Path(triton.knobs.cache.dir).is_absolute()
+    assert os.environ.get("TRITON_CACHE_DIR") == folder
 
 
 def test_a_triton_without_the_pass_compiles_as_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
