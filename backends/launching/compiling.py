@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -72,6 +71,22 @@ def folder_kept() -> Iterator[None]:
 
 
 @contextmanager
+def standing_in(room: Any, name: str, ours: Callable[..., Any]) -> Iterator[None]:
+    """What this thread calls by a name of a module is ours; other threads call what is there."""
+    with LOCK:
+        theirs, thread = getattr(room, name), threading.get_ident()
+
+        def either(*arguments: Any, **options: Any) -> Any:
+            return (ours if threading.get_ident() == thread else theirs)(*arguments, **options)
+
+        setattr(room, name, either)
+        try:
+            yield
+        finally:
+            setattr(room, name, theirs)
+
+
+@contextmanager
 def quickly() -> Iterator[None]:
     """What this thread compiles is not searched for what no kernel here has (`LEFT_OUT`).
 
@@ -83,17 +98,13 @@ def quickly() -> Iterator[None]:
         if os.environ.get(_FOLDER) == "":
             restored.enter_context(folder_kept())
             del os.environ[_FOLDER]
-        thread = threading.get_ident()
         for path, names in LEFT_OUT.items():
             room = attrgetter(path)(libtriton)
             for name in names:
-                if (add := getattr(room, name, None)) is not None:  # else another Triton
-                    restored.callback(setattr, room, name, add)
-                    setattr(room, name, partial(_add_for_others, add, thread))
+                if hasattr(room, name):  # else another Triton
+                    restored.enter_context(standing_in(room, name, _add_nothing))
         yield
 
 
-def _add_for_others(add: Callable[..., None], ours: int, *arguments: Any) -> None:
-    """Add a pass, unless it is our thread that compiles."""
-    if threading.get_ident() != ours:
-        add(*arguments)
+def _add_nothing(*_: Any) -> None:
+    """A pass that is left out."""

@@ -8,16 +8,13 @@ for (`Shape.registers`), for which jax-triton has no option.
 import hashlib
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from eplb_xp.backends.launching.compiling import LOCK
+from eplb_xp.backends.launching.compiling import standing_in
 
 # What of jax-triton is stood in for, and what that gives.
 _NEEDED = "code_gen", "compile_ttir_inplace", "CompilationResult", "_JAX_TRITON_DUMP_DIR"
@@ -32,23 +29,11 @@ def kept() -> Iterator[None]:
     if library is None or not all(hasattr(library, name) for name in _NEEDED):
         yield
         return
-    with LOCK:
-        thread, code_gen, to_ptx = threading.get_ident(), library.code_gen, library.compile_ttir_inplace
-        steps = _Steps(library)
-        to_ttir = partial(_by_thread, thread, steps.to_ttir, code_gen.ast_to_ttir)
-        library.code_gen = SimpleNamespace(**{**vars(code_gen), "ast_to_ttir": to_ttir})
-        library.compile_ttir_inplace = partial(_by_thread, thread, steps.to_ptx, to_ptx)
-        try:
-            yield
-        finally:
-            library.code_gen, library.compile_ttir_inplace = code_gen, to_ptx
-
-
-def _by_thread(
-    thread: int, ours: Callable[..., Any], theirs: Callable[..., Any], *arguments: Any, **options: Any
-) -> Any:
-    """A step as we take it, if it is our thread that compiles."""
-    return (ours if threading.get_ident() == thread else theirs)(*arguments, **options)
+    steps = _Steps(library)
+    to_ttir = standing_in(library.code_gen, "ast_to_ttir", steps.to_ttir)
+    to_ptx = standing_in(library, "compile_ttir_inplace", steps.to_ptx)
+    with to_ttir, to_ptx:
+        yield
 
 
 class _Steps:

@@ -24,7 +24,6 @@ DTYPES = (
 # So many programs keep a GPU busy; beyond that several starts of a row share one.
 PROGRAMS = 32768
 
-
 # What NVIDIA's instructions can name, and about how many programs of one warp an H100 has room for with all of them.
 REGISTERS = 255
 ROOM = 1024
@@ -68,12 +67,12 @@ def launch(layers: int, experts: int, sizes: Sizes, policy: Policy) -> Launch | 
         words += rows * (shape.record_words + shape.blocks * shape.words) + 1
     if words > MOST_WORDS:
         return Refusal(f"the kernels would need {words * 4 / 2**30:.1f} GiB of memory, and take at most 1 GiB")
-    kernels = [Launched("prepare", rows, 4)]
+    kernels, warps = [Launched("prepare", rows, 4)], _warps(shape)
     if shape.improves:
         improving = "choose" if shape.shares_code else "improve"
-        kernels.append(Launched(improving, rows * shape.parts, _warps(shape)))
+        kernels.append(Launched(improving, rows * shape.parts, warps))
     if shape.compares:
-        kernels.append(Launched("choose", layers * shape.layer_programs, _warps(shape)))
+        kernels.append(Launched("choose", layers * shape.layer_programs, warps))
     return Launch(shape, tuple(kernels), words)
 
 

@@ -64,9 +64,9 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library
     monkeypatch.setitem(sys.modules, "jax_triton", package)
     monkeypatch.setitem(sys.modules, "jax_triton.triton_lib", library)
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    before = library.code_gen, library.compile_ttir_inplace
+    before = library.code_gen, library.code_gen.ast_to_ttir, library.compile_ttir_inplace
     yield library
-    assert (library.code_gen, library.compile_ttir_inplace) == before
+    assert (library.code_gen, library.code_gen.ast_to_ttir, library.compile_ttir_inplace) == before
 
 
 def compiled(library: Library, replicas: int = 24, gpus: int = 8, num_warps: int = 1) -> tuple[str, Result]:
